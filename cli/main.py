@@ -1,0 +1,53 @@
+"""Entry point of ``esoteric-drbg``: the command group and the fate of errors, pipes and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from esoteric_drbg.cli.info import info
+from esoteric_drbg.cli.output import fail
+from esoteric_drbg.cli.randomness import pool, stream
+from esoteric_drbg.cli.sources import bench, probe, scan
+from esoteric_drbg.errors import EsotericDRBGError
+from esoteric_drbg.version import __version__
+
+__all__ = ["cli", "main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="esoteric-drbg")
+def cli() -> None:
+    """Auditable randomness from a computer's own noise.
+
+    Noise sources, health tests and a Hash_DRBG designed to SP 800-90A, B and C. Not validated: there is no
+    certificate.
+    """
+
+
+for _command in (scan, probe, bench, stream, pool, info):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; errors of our own family become one line and exit code 2."""
+    try:
+        cli.main(prog_name="esoteric-drbg", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        raise SystemExit(done.exit_code) from None
+    except (click.Abort, KeyboardInterrupt):
+        raise SystemExit(130) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        # The reader went away: end quietly, and keep the interpreter from flushing into the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except EsotericDRBGError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))

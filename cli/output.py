@@ -1,0 +1,35 @@
+"""What every command prints with: tables for people, JSON for programs, one line for an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+__all__ = ["console", "emit_json", "fail", "json_option", "progress_console"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+
+
+def console() -> Console:
+    """Return a console on standard output that keeps its lines whole in a pipe."""
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def progress_console() -> Console:
+    """Return a console on standard error, for progress; silent when standard error is no terminal."""
+    return Console(stderr=True, quiet=not sys.stderr.isatty())
+
+
+def emit_json(document: Any) -> None:  # noqa: ANN401 - any JSON document
+    """Print one JSON document; NaN and infinities are refused rather than printed."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Print one line on standard error and exit."""
+    click.echo(f"Error: {message}", err=True)
+    raise SystemExit(code)

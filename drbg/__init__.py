@@ -1,0 +1,77 @@
+"""Auditable randomness from a computer's own noise, behind the interface of :mod:`secrets`.
+
+``import esoteric_drbg as secrets`` works: the functions have the standard library's names, signatures and errors.
+Underneath, one process-wide RBG2 instance (Hash_DRBG SHA-256, SP 800-90A) seeds itself from health-tested noise
+sources with min-entropy claims (SP 800-90B); it is set up by the first request, not by the import.
+:class:`EntropyPool` shows and controls where the entropy comes from.
+
+Designed to SP 800-90A, B and C; never validated: there is no certificate.
+"""
+
+from esoteric_drbg.errors import (
+    CloneRefusedError,
+    DRBGError,
+    DRBGStateError,
+    EntropyUnavailableError,
+    EsotericDRBGError,
+    HealthTestError,
+    InvalidInputError,
+    KernelUnavailableError,
+    RequestTooLargeError,
+    ReseedRequiredError,
+    SelfTestError,
+    SourceError,
+    SourceReadError,
+    SourceTimeoutError,
+    SourceUnavailableError,
+)
+from esoteric_drbg.instance import RBG2Instance
+from esoteric_drbg.pool import EntropyPool
+from esoteric_drbg.profiles import SP800_90A, SP800_90C, Profile
+from esoteric_drbg.secrets_api import (
+    DEFAULT_ENTROPY,
+    SystemRandom,
+    choice,
+    compare_digest,
+    process_instance,
+    randbelow,
+    randbits,
+    token_bytes,
+    token_hex,
+    token_urlsafe,
+)
+from esoteric_drbg.version import __version__
+
+__all__ = [
+    "DEFAULT_ENTROPY",
+    "SP800_90A",
+    "SP800_90C",
+    "CloneRefusedError",
+    "DRBGError",
+    "DRBGStateError",
+    "EntropyPool",
+    "EntropyUnavailableError",
+    "EsotericDRBGError",
+    "HealthTestError",
+    "InvalidInputError",
+    "KernelUnavailableError",
+    "Profile",
+    "RBG2Instance",
+    "RequestTooLargeError",
+    "ReseedRequiredError",
+    "SelfTestError",
+    "SourceError",
+    "SourceReadError",
+    "SourceTimeoutError",
+    "SourceUnavailableError",
+    "SystemRandom",
+    "__version__",
+    "choice",
+    "compare_digest",
+    "process_instance",
+    "randbelow",
+    "randbits",
+    "token_bytes",
+    "token_hex",
+    "token_urlsafe",
+]

@@ -1,0 +1,106 @@
+"""The one error family of esoteric_drbg.
+
+::
+
+    EsotericDRBGError
+    ├── InvalidInputError (ValueError)        an argument is outside its domain; correct the call
+    ├── EntropyUnavailableError               credited min-entropy is short; see the message for what was missing
+    ├── SourceError                           a noise source could not deliver
+    │   ├── SourceUnavailableError            the hardware or the operating system does not offer it
+    │   ├── SourceTimeoutError                a read passed its deadline; the source is retired
+    │   └── SourceReadError                   a read failed or returned too little
+    ├── HealthTestError                       an SP 800-90B section 4 test raised an alarm; the data was dropped
+    ├── DRBGError                             an SP 800-90A function refused
+    │   ├── DRBGStateError                    the instance is not instantiated, or is in its error state
+    │   ├── RequestTooLargeError              a length limit of SP 800-90A table 2 is exceeded; split the request
+    │   ├── ReseedRequiredError               the seed's lifetime is over and no entropy source is attached
+    │   └── SelfTestError                     a known-answer test failed; nothing is output
+    ├── CloneRefusedError (TypeError)         a state with secrets was about to be copied or pickled
+    └── KernelUnavailableError                the kernels asked for are not built; reinstall or change the switch
+
+Every layer may import this module; it imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CloneRefusedError",
+    "DRBGError",
+    "DRBGStateError",
+    "EntropyUnavailableError",
+    "EsotericDRBGError",
+    "HealthTestError",
+    "InvalidInputError",
+    "KernelUnavailableError",
+    "RequestTooLargeError",
+    "ReseedRequiredError",
+    "SelfTestError",
+    "SourceError",
+    "SourceReadError",
+    "SourceTimeoutError",
+    "SourceUnavailableError",
+]
+
+
+class EsotericDRBGError(Exception):
+    """Base of every error this package raises on its own account."""
+
+
+class InvalidInputError(EsotericDRBGError, ValueError):
+    """An argument is outside its domain. The message names the argument, its value and what is allowed."""
+
+
+class EntropyUnavailableError(EsotericDRBGError):
+    """The healthy, credited sources together fall short of the min-entropy asked for.
+
+    Nothing was output and no state was changed. The message names the bits asked for, the bits credited and,
+    source by source, why the rest was missing. Repair or add a source, then call again.
+    """
+
+
+class SourceError(EsotericDRBGError):
+    """A noise source could not deliver; base of the three reasons below."""
+
+
+class SourceUnavailableError(SourceError):
+    """The hardware or the operating system does not offer this source here; the message says which part is missing."""
+
+
+class SourceTimeoutError(SourceError):
+    """A read did not return within its deadline. The source is retired until an operator resets it."""
+
+
+class SourceReadError(SourceError):
+    """A read raised, or returned fewer symbols than were asked for."""
+
+
+class HealthTestError(EsotericDRBGError):
+    """A health test of SP 800-90B section 4 raised an alarm. The data tested was dropped."""
+
+
+class DRBGError(EsotericDRBGError):
+    """Base of what an SP 800-90A DRBG function can refuse with."""
+
+
+class DRBGStateError(DRBGError):
+    """The DRBG is not instantiated, was uninstantiated, or is in its error state. Instantiate it anew."""
+
+
+class RequestTooLargeError(DRBGError, ValueError):
+    """A length is above its limit in SP 800-90A table 2. Split the request or shorten the input."""
+
+
+class ReseedRequiredError(DRBGError):
+    """The seed has reached the end of its lifetime and no source of entropy is attached to reseed from."""
+
+
+class SelfTestError(DRBGError):
+    """A known-answer test of SP 800-90A 11.3 failed. The mechanism refuses to run in this process."""
+
+
+class CloneRefusedError(EsotericDRBGError, TypeError):
+    """An object that holds secret state was about to be copied, pickled or serialised."""
+
+
+class KernelUnavailableError(EsotericDRBGError, ImportError):
+    """``ESOTERIC_DRBG_KERNELS=rust`` was asked for, yet the extension is not built into this installation."""

@@ -1,0 +1,335 @@
+"""The entropy pool: tested raw symbols in, credited seed material out (SP 800-90B 3.1, SP 800-90C)."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from esoteric_drbg.conditioning import hash_df
+from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
+from esoteric_drbg.health_tests import HealthProfile
+from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.ledger import LedgerEntry, SeedLedger
+from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.profiles import SP800_90C, Profile
+from esoteric_drbg.slot import SourceSlot
+
+if TYPE_CHECKING:
+    from esoteric_drbg.instance import RBG2Instance
+
+__all__ = ["EntropyPool"]
+
+#: Hash_df SHA-256 as the conditioning component: output and narrowest internal width, in bits.
+BLOCK_BITS = 256
+#: Input min-entropy from which a block counts as full entropy: n_out + 64 (SP 800-90C).
+BLOCK_H_IN = 320
+#: Most seconds that all sources without credit together may cost a seed.
+UNCREDITED_SECONDS = 0.003
+#: Raw symbols taken from a source without credit.
+UNCREDITED_SYMBOLS = 64
+
+
+class EntropyPool:
+    """Noise sources, each behind its health tests, that together supply seed material with a stated min-entropy.
+
+    Parameters
+    ----------
+    sources : iterable of NoiseSource
+        The sources, in any order.
+    claims : mapping of str to Claim, optional
+        Claims in force instead of the sources' own, by source name: how an operator credits a certified source.
+    profile : Profile
+        Lifetime of the seeds of this pool's own DRBG instance.
+    health_profile : HealthProfile, optional
+        False-alarm rates and start-up length of the health tests.
+    deadline_s : float
+        Seconds after which one read of one source is given up.
+
+    Raises
+    ------
+    InvalidInputError
+        If two sources share a name, or a claim names no source.
+
+    Examples
+    --------
+    >>> pool = EntropyPool.auto()
+    >>> len(pool.get_random_bytes(16))
+    16
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[NoiseSource] = (),
+        *,
+        claims: Mapping[str, Claim] | None = None,
+        profile: Profile = SP800_90C,
+        health_profile: HealthProfile | None = None,
+        deadline_s: float = 2.0,
+    ) -> None:
+        if not (math.isfinite(deadline_s) and deadline_s > 0):
+            raise InvalidInputError(f"deadline_s={deadline_s}: expected a positive number of seconds")
+        self.profile = profile
+        self.last_ledger: SeedLedger | None = None
+        self._health_profile = health_profile or HealthProfile()
+        self._deadline_s = deadline_s
+        self._lock = threading.RLock()
+        self._slots: dict[str, SourceSlot] = {}
+        self._instance: RBG2Instance | None = None
+        claims = dict(claims or {})
+        for source in sources:
+            self.add_source(source, claim=claims.pop(source.name, None))
+        if claims:
+            raise InvalidInputError(f"claims for sources that are not in the pool: {', '.join(sorted(claims))}")
+
+    @classmethod
+    def auto(
+        cls,
+        *,
+        claims: Mapping[str, Claim] | None = None,
+        profile: Profile = SP800_90C,
+        health_profile: HealthProfile | None = None,
+        deadline_s: float = 2.0,
+        plugins: bool = True,
+    ) -> EntropyPool:
+        """Return a pool of every installed source; what this machine lacks is listed with its reason.
+
+        Parameters
+        ----------
+        claims, profile, health_profile, deadline_s
+            As for :class:`EntropyPool`.
+        plugins : bool
+            Whether to look for sources of other packages (entry points), which costs some 20 ms.
+        """
+        sources = registry.installed(plugins=plugins)
+        return cls(sources, claims=claims, profile=profile, health_profile=health_profile, deadline_s=deadline_s)
+
+    @property
+    def sources(self) -> list[NoiseSource]:
+        """The sources of the pool, available here or not."""
+        return [slot.source for slot in self._slots.values()]
+
+    def add_source(self, source: NoiseSource, *, claim: Claim | None = None) -> None:
+        """Add a source; it is read and credited from the next seed on.
+
+        Parameters
+        ----------
+        source : NoiseSource
+            The source; its name must be new to the pool.
+        claim : Claim, optional
+            The claim in force instead of the source's own.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no noise source, its name is taken, or the claim's symbols are of another width.
+        """
+        if not isinstance(source, NoiseSource):
+            raise InvalidInputError(f"{type(source).__name__} is not a NoiseSource")
+        claim = claim or source.claim
+        if claim.symbol_bits != source.symbol_bits:
+            raise InvalidInputError(
+                f"{source.name}: the claim is for {claim.symbol_bits}-bit symbols, the source has {source.symbol_bits}"
+            )
+        with self._lock:
+            if source.name in self._slots:
+                raise InvalidInputError(f"the pool has a source named {source.name!r} already")
+            self._slots[source.name] = SourceSlot(
+                source, claim, health_profile=self._health_profile, deadline_s=self._deadline_s
+            )
+
+    def get_random_bytes(self, n: int) -> bytes:
+        """Return ``n`` bytes from this pool's own RBG2 instance (Hash_DRBG SHA-256).
+
+        Raises
+        ------
+        InvalidInputError
+            If ``n`` is negative.
+        EntropyUnavailableError
+            If a seed is due and the healthy, credited sources fall short. Nothing is output.
+        """
+        return self.instance.token_bytes(n)
+
+    @property
+    def instance(self) -> RBG2Instance:
+        """This pool's RBG2 instance, instantiated with its first request."""
+        with self._lock:
+            if self._instance is None:
+                from esoteric_drbg.instance import RBG2Instance  # noqa: PLC0415 - the instance imports this module
+
+                self._instance = RBG2Instance(self, profile=self.profile)
+            return self._instance
+
+    def get_entropy(self, bits: int) -> bytes:
+        """Return conditioned seed material that carries at least ``bits`` bits of credited min-entropy.
+
+        Returns
+        -------
+        bytes
+            Full-entropy blocks of 32 bytes, as many as it takes. :attr:`last_ledger` says where they came from.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``bits`` is below 1.
+        EntropyUnavailableError
+            If the credit falls short.
+        """
+        material, _ = self.seed_material(bits)
+        return material
+
+    def seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
+        """Return :meth:`get_entropy`'s bytes together with their ledger."""
+        if bits < 1:
+            raise InvalidInputError(f"bits={bits}: ask for at least 1 bit of min-entropy")
+        with self._lock:
+            blocks: list[bytes] = []
+            entries: list[LedgerEntry] = []
+            missing: list[str] = []
+            credited = 0
+            for group in self._credited_groups():
+                if credited >= bits:
+                    break
+                group_blocks, group_entries = self._from_group(group, bits - credited, missing)
+                blocks += group_blocks
+                entries += group_entries
+                credited += sum(entry.credited_bits for entry in group_entries)
+            ledger = SeedLedger(bits, credited, tuple(entries), tuple(missing))
+            self.last_ledger = ledger
+        if credited < bits:
+            del blocks
+            raise EntropyUnavailableError(self._shortfall(ledger))
+        for entry in entries:
+            self._slots[entry.source].credited_bits += entry.credited_bits
+        return b"".join(blocks), ledger
+
+    def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
+        """Return conditioned blocks of the sources without credit: defence in depth, 0 bits in any ledger.
+
+        Only sources that answer quickly take part; together they may cost a few milliseconds.
+        """
+        blocks: list[bytes] = []
+        entries: list[LedgerEntry] = []
+        left = UNCREDITED_SECONDS
+        with self._lock:
+            for slot in self._slots.values():
+                cost = slot.seconds_for(UNCREDITED_SYMBOLS + (0 if slot.healthy else slot.startup_samples))
+                if slot.credit > 0 or not slot.usable or cost > left or not slot.source.is_available():
+                    continue
+                left -= cost
+                symbols = slot.read_tested(UNCREDITED_SYMBOLS)
+                if symbols is not None:
+                    blocks.append(hash_df(symbols, BLOCK_BITS))
+                    entries.append(slot.ledger_entry(len(symbols), BLOCK_BITS))
+        return b"".join(blocks), tuple(entries)
+
+    def start(self) -> None:
+        """Run the start-up test of every available source now, instead of when its symbols are first needed."""
+        with self._lock:
+            for slot in self._slots.values():
+                if slot.source.is_available():
+                    slot.start()
+
+    def on_demand_test(self, name: str | None = None) -> dict[str, bool]:
+        """Run the on-demand health test of one source, or of all available ones; True where it passed."""
+        with self._lock:
+            chosen = [self._slot(name)] if name is not None else list(self._slots.values())
+            return {slot.name: slot.on_demand() for slot in chosen if slot.source.is_available()}
+
+    def reset_source(self, name: str) -> None:
+        """Put a retired or failed source back to its start-up test: the operator's act after a repair."""
+        with self._lock:
+            self._slot(name).reset()
+
+    def health_report(self) -> dict[str, Any]:
+        """Return the state of every source and of the pool as plain JSON-ready values. No secret is among them."""
+        with self._lock:
+            rows = [slot.report() for slot in self._slots.values()]
+            ledger = self.last_ledger.as_dict() if self.last_ledger is not None else None
+            instance = self._instance.status() if self._instance is not None else None
+        return {
+            "kernels": kernel_info()._asdict(),
+            "profile": self.profile.name,
+            "sources": rows,
+            "healthy": sum(row["state"] == "HEALTHY" for row in rows),
+            "credited_groups": sorted(
+                {row["independence_group"] for row in rows if row["credit"] > 0 and row["state"] == "HEALTHY"}
+            ),
+            "last_seed": ledger,
+            "instance": instance,
+        }
+
+    def print_health(self) -> None:
+        """Run any start-up test that is due and print :meth:`health_report` as a table on standard output."""
+        from esoteric_drbg.health_table import print_health  # noqa: PLC0415 - rich loads only here
+
+        self.start()
+        print_health(self.health_report())
+
+    def _slot(self, name: str) -> SourceSlot:
+        try:
+            return self._slots[name]
+        except KeyError:
+            raise InvalidInputError(f"no source named {name!r} in the pool ({', '.join(self._slots)})") from None
+
+    def _credited_groups(self) -> list[list[SourceSlot]]:
+        """Return the credited slots by independence group, best credited rate first in and among the groups."""
+        slots = sorted(
+            (slot for slot in self._slots.values() if slot.credit > 0),
+            key=lambda slot: slot.credit * slot.source.estimated_rate,
+            reverse=True,
+        )
+        groups: dict[str, list[SourceSlot]] = {}
+        for slot in slots:
+            groups.setdefault(slot.source.independence_group, []).append(slot)
+        return list(groups.values())
+
+    def _from_group(
+        self, group: Sequence[SourceSlot], bits: int, missing: list[str]
+    ) -> tuple[list[bytes], list[LedgerEntry]]:
+        """Take blocks worth ``bits`` from the first source of a group that delivers them: one source counts."""
+        for slot in group:
+            while slot.usable:
+                # What a source gave to this seed before it failed is dropped with the rest of it.
+                blocks, entries = self._from_slot(slot, -(-bits // BLOCK_BITS))
+                if entries:
+                    return blocks, entries
+                missing.append(f"{slot.name}: {slot.fault or slot.state}")
+                if not slot.awaits_restart:
+                    break
+            else:
+                missing.append(f"{slot.name}: {slot.fault or slot.state}")
+        return [], []
+
+    @staticmethod
+    def _from_slot(slot: SourceSlot, n_blocks: int) -> tuple[list[bytes], list[LedgerEntry]]:
+        """Take ``n_blocks`` blocks from one source, or none."""
+        blocks: list[bytes] = []
+        entries: list[LedgerEntry] = []
+        for _ in range(n_blocks):
+            symbols = slot.read_tested(slot.symbols_for(BLOCK_H_IN))
+            if symbols is None:
+                return [], []
+            blocks.append(hash_df(symbols, BLOCK_BITS))
+            entries.append(slot.ledger_entry(len(symbols), BLOCK_BITS))
+        return blocks, entries
+
+    def _shortfall(self, ledger: SeedLedger) -> str:
+        reasons = list(ledger.missing)
+        reasons += [
+            f"{slot.name}: no credit" if slot.source.is_available() else f"{slot.name}: {slot.source.availability()[1]}"
+            for slot in self._slots.values()
+            if slot.credit == 0
+        ]
+        return (
+            f"{ledger.requested_bits} bits of min-entropy were asked for and {ledger.credited_bits} could be credited; "
+            f"missing: {'; '.join(reasons) or 'the pool has no sources'}"
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise CloneRefusedError("an entropy pool is neither copied nor pickled: its copies would share noise")
+
+    def __repr__(self) -> str:
+        return f"<EntropyPool of {len(self._slots)} sources, profile {self.profile.name}, process {os.getpid()}>"

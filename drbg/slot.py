@@ -1,0 +1,259 @@
+"""One source as the pool holds it: claim in force, health monitor, deadline, and what became of it."""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from esoteric_drbg.conditioning import conditioned_credit, output_entropy
+from esoteric_drbg.errors import EsotericDRBGError, HealthTestError
+from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
+from esoteric_drbg.ledger import LedgerEntry
+from esoteric_drbg.noise_sources import Claim, NoiseSource
+
+__all__ = ["SourceSlot"]
+
+#: Consecutive failed reads after which a source is retired until an operator resets it.
+MAX_READ_FAILURES = 3
+#: Narrowest internal width of Hash_df with SHA-256, in bits (SP 800-90B table 1).
+NARROWEST_BITS = 256
+
+
+@functools.lru_cache(maxsize=256)
+def _conditioned(n_in: int, n_out: int, h_in: float) -> tuple[float, int]:
+    """Return h_out (3.1.5.1.2) and the bits credited; a seed repeats the same few figures over and over."""
+    if h_in == 0:
+        return 0.0, 0
+    return output_entropy(n_in, n_out, NARROWEST_BITS, h_in), int(conditioned_credit(n_in, n_out, NARROWEST_BITS, h_in))
+
+
+def _note(claim: Claim) -> str:
+    """Return the ledger's remark on a claim: its certificate, or that it is provisional."""
+    if claim.evidence is None:
+        return "no evidence, no credit"
+    if claim.evidence.certificate:
+        return f"credited by configuration: {claim.evidence.certificate}"
+    return "provisional claim" if claim.evidence.provisional else ""
+
+
+class SourceSlot:
+    """A noise source in a pool.
+
+    Every read is tested before anybody sees it: :meth:`read_tested` returns symbols that passed, or None and the
+    reason in :attr:`fault`. It never raises for what a source does, and never takes longer than the deadline.
+    """
+
+    def __init__(
+        self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float
+    ) -> None:
+        self.source = source
+        self.claim = claim
+        self.deadline_s = deadline_s
+        self.monitor = HealthMonitor(claim.cutoff_entropy, source.symbol_bits, profile=health_profile)
+        self.startup_samples = health_profile.startup_samples
+        self.fault = ""
+        self.retired = False
+        self.symbols_read = 0
+        self.seconds_reading = 0.0
+        self.credited_bits = 0
+        self.note = _note(claim)
+        self._read_failures = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the source."""
+        return self.source.name
+
+    @property
+    def credit(self) -> float:
+        """Bits credited per raw symbol; 0 without evidence, or where the APT could never fail at this claim."""
+        return self.claim.credit
+
+    @property
+    def state(self) -> str:
+        """One word for tables: the health state, or ``RETIRED`` / ``UNAVAILABLE``."""
+        if self.retired:
+            return "RETIRED"
+        if not self.source.is_available():
+            return "UNAVAILABLE"
+        return self.monitor.state.name
+
+    @property
+    def healthy(self) -> bool:
+        """True if the source passed its start-up test and nothing has happened since."""
+        return not self.retired and self.monitor.state is HealthState.HEALTHY
+
+    @property
+    def usable(self) -> bool:
+        """False once the source is retired or has failed permanently."""
+        return not self.retired and self.monitor.state is not HealthState.FAILED_PERMANENT
+
+    @property
+    def awaits_restart(self) -> bool:
+        """True after an intermittent alarm: a fresh start-up test may bring the source back."""
+        return not self.retired and self.monitor.state is HealthState.FAILED_INTERMITTENT
+
+    def seconds_for(self, n_symbols: int) -> float:
+        """Seconds to expect for reading ``n_symbols``, by the measured rate where there is one."""
+        rate = self.source.estimated_rate
+        if self.symbols_read >= self.startup_samples and self.seconds_reading > 0:
+            rate = self.symbols_read / self.seconds_reading
+        return n_symbols / rate
+
+    def symbols_for(self, h_in: float) -> int:
+        """Raw symbols that carry ``h_in`` bits by the claim in force."""
+        return math.ceil(h_in / self.credit)
+
+    def start(self) -> bool:
+        """Bring the source to HEALTHY by a start-up test (SP 800-90B 4.3); its symbols are discarded.
+
+        An intermittent failure gets a fresh start-up test, as often as the health profile allows.
+        """
+        while self.usable:
+            if self.monitor.state is HealthState.HEALTHY:
+                return True
+            if self.monitor.state is HealthState.FAILED_INTERMITTENT:
+                self.monitor.restart()
+            symbols = self._read(self.startup_samples)
+            if symbols is None:
+                return False
+            self._judge(self.monitor.start_up, symbols)
+        return False
+
+    def read_tested(self, n_symbols: int) -> bytes | None:
+        """Return ``n_symbols`` raw symbols that passed the continuous tests, or None; then see :attr:`fault`."""
+        if not self.start():
+            return None
+        symbols = self._read(n_symbols)
+        if symbols is None or not self._judge(self.monitor.test, symbols):
+            return None
+        return symbols
+
+    def on_demand(self) -> bool:
+        """Run the on-demand test (SP 800-90B 4.3) on fresh symbols; True if they passed."""
+        if not self.start():
+            return False
+        symbols = self._read(self.startup_samples)
+        return symbols is not None and self._judge(self.monitor.on_demand, symbols)
+
+    def ledger_entry(self, n_symbols: int, block_bits: int) -> LedgerEntry:
+        """Return the ledger's line for one Hash_df SHA-256 block made of ``n_symbols`` tested symbols."""
+        n_in = 8 * n_symbols
+        h_in = n_symbols * self.credit
+        h_out, credited_bits = _conditioned(n_in, block_bits, h_in)
+        return LedgerEntry(
+            source=self.name,
+            independence_group=self.source.independence_group,
+            symbols=n_symbols,
+            min_entropy=self.credit,
+            health="passed RCT, APT",
+            n_in=n_in,
+            n_out=block_bits,
+            nw=NARROWEST_BITS,
+            h_in=h_in,
+            h_out=h_out,
+            credited_bits=credited_bits,
+            note=self.note,
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Return what :meth:`EntropyPool.health_report` says of this source."""
+        source = self.source
+        monitor = self.monitor.report()
+        available, reason = source.availability()
+        return {
+            "name": source.name,
+            "description": source.description,
+            "category": source.category,
+            "independence_group": source.independence_group,
+            "available": available,
+            "reason": reason,
+            "state": self.state,
+            "claim": self.claim.min_entropy,
+            "credit": self.credit,
+            "note": self.note,
+            "rct_cutoffs": list(monitor.rct_cutoffs),
+            "apt_cutoffs": list(monitor.apt_cutoffs),
+            "apt_window": monitor.apt_window,
+            "apt_can_fail": list(monitor.apt_can_fail),
+            "last_alarm": monitor.last_alarm,
+            "samples_tested": monitor.samples,
+            "rct_alarms": monitor.rct_alarms,
+            "apt_alarms": monitor.apt_alarms,
+            "longest_run": monitor.longest_run,
+            "fault": self.fault,
+            "symbols_read": self.symbols_read,
+            "symbols_per_second": round(self.symbols_read / self.seconds_reading) if self.seconds_reading else None,
+            "credited_bits": self.credited_bits,
+        }
+
+    def reset(self) -> None:
+        """Put a retired or failed source back to its start-up test: the operator's act."""
+        self.monitor.reset()
+        self.retired = False
+        self.fault = ""
+        self._read_failures = 0
+
+    def _judge(self, test: Callable[[bytes], None], symbols: bytes) -> bool:
+        """Run one health test; on an alarm keep its text only, so that no traceback leads to the symbols."""
+        try:
+            test(symbols)
+        except HealthTestError as error:
+            self.fault = str(error)
+            return False
+        self.fault = ""
+        return True
+
+    def _read(self, n_symbols: int) -> bytes | None:
+        """Read exactly ``n_symbols`` within the deadline, or note the fault and return None."""
+        available, reason = self.source.availability()
+        if not available:
+            self.fault = reason
+            return None
+        began = time.perf_counter()
+        read = self._read_inline if self.source.bounded else self._read_in_thread
+        outcome = read(n_symbols)
+        self.seconds_reading += time.perf_counter() - began
+        if isinstance(outcome, str):
+            self._note_failure(outcome)
+            return None
+        if len(outcome) != n_symbols:
+            self._note_failure(f"returned {len(outcome)} of {n_symbols} symbols")
+            return None
+        self._read_failures = 0
+        self.symbols_read += n_symbols
+        return outcome
+
+    def _note_failure(self, fault: str) -> None:
+        self.fault = fault
+        self._read_failures += 1
+        if self._read_failures >= MAX_READ_FAILURES:
+            self.retired = True
+
+    def _read_inline(self, n_symbols: int) -> bytes | str:
+        try:
+            return self.source.read_raw(n_symbols, deadline_s=self.deadline_s)
+        except EsotericDRBGError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - a source is foreign code: whatever it raises is a failed read
+            return f"{type(error).__name__}: {error}"
+
+    def _read_in_thread(self, n_symbols: int) -> bytes | str:
+        """Read in a thread of its own; a read that passes the deadline is abandoned and the source retired."""
+        box: list[Any] = []
+
+        def run() -> None:
+            box.append(self._read_inline(n_symbols))
+
+        worker = threading.Thread(target=run, name=f"esoteric_drbg read {self.name}", daemon=True)
+        worker.start()
+        worker.join(self.deadline_s)
+        if not box:
+            self.retired = True
+            return f"did not return within {self.deadline_s:g} s; retired until reset"
+        outcome: bytes | str = box.pop()
+        return outcome

@@ -1,0 +1,10 @@
+"""Hot functions: a readable Python reference and, where it is built, a Rust twin of the same name.
+
+Which of the two runs is decided once per process (:mod:`esoteric_drbg.kernels.selection`); the table that pairs
+them is :mod:`esoteric_drbg.kernels.table`. Callers import a subject module (``kernels.drbg``, ``kernels.health``,
+``kernels.timing``) and never see the difference, except in ``esoteric-drbg info`` and in every report's header.
+"""
+
+from esoteric_drbg.kernels.selection import KernelInfo, kernel_info
+
+__all__ = ["KernelInfo", "kernel_info"]

@@ -1,0 +1,69 @@
+"""Reference kernel of Hash_df, SP 800-90A Rev. 1 section 10.3.1."""
+
+from __future__ import annotations
+
+import hashlib
+
+from esoteric_drbg.errors import InvalidInputError
+
+__all__ = ["OUTLEN_BITS", "hash_df"]
+
+#: Output block length of each hash function, in bits.
+OUTLEN_BITS = {
+    "sha224": 224,
+    "sha256": 256,
+    "sha384": 384,
+    "sha512": 512,
+    "sha512_224": 224,
+    "sha512_256": 256,
+}
+
+
+def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: int | None = None) -> bytes:
+    """Hash_df: derive ``n_bits`` bits from a bit string.
+
+    Parameters
+    ----------
+    data : bytes-like
+        input_string, its bits taken from the left.
+    n_bits : int
+        no_of_bits_to_return, 1 to 255 x outlen.
+    hash_name : str
+        ``"sha224"``, ``"sha256"``, ``"sha384"``, ``"sha512"``, ``"sha512_224"`` or ``"sha512_256"``.
+    data_bits : int, optional
+        Length of the input string in bits where it is no multiple of 8; default all bits of ``data``.
+
+    Returns
+    -------
+    bytes
+        ceil(n_bits / 8) bytes, left-aligned; unused low bits of the last byte are 0.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument is outside its range.
+    """
+    if hash_name not in OUTLEN_BITS:
+        raise InvalidInputError(f"hash_name={hash_name!r}: expected one of {', '.join(OUTLEN_BITS)}")
+    outlen = OUTLEN_BITS[hash_name]
+    if not 1 <= n_bits <= 255 * outlen:
+        raise InvalidInputError(f"n_bits={n_bits}: Hash_df {hash_name} returns 1 to {255 * outlen} bits")
+    view = memoryview(data).cast("B")
+    length = 8 * len(view) if data_bits is None else data_bits
+    if not max(8 * len(view) - 7, 0) <= length <= 8 * len(view):
+        raise InvalidInputError(f"data_bits={data_bits} does not fit data of {len(view)} bytes")
+    temp = b""
+    for counter in range(1, -(-n_bits // outlen) + 1):
+        prefix = bytes([counter]) + n_bits.to_bytes(4, "big")
+        temp += _hash(hash_name, prefix + bytes(view), 40 + length)
+    result = bytearray(temp[: (n_bits + 7) // 8])
+    result[-1] &= 0xFF << (-n_bits % 8) & 0xFF
+    return bytes(result)
+
+
+def _hash(hash_name: str, message: bytes, length: int) -> bytes:
+    if length % 8 == 0:
+        return hashlib.new(hash_name, message).digest()
+    from esoteric_drbg.kernels.reference.sha2_bits import sha2_bits  # noqa: PLC0415 - bit strings only
+
+    return sha2_bits(hash_name, message, length)

@@ -1,0 +1,211 @@
+"""Reference kernel of Hash_DRBG's working state, SP 800-90A Rev. 1 section 10.1.1.
+
+The methods are the numbered algorithms of the standard; the limits and errors of section 9 belong to the caller
+(:mod:`esoteric_drbg.hash_drbg`). Do not call this layer directly: it checks no security strength.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from esoteric_drbg.errors import (
+    CloneRefusedError,
+    DRBGStateError,
+    InvalidInputError,
+    RequestTooLargeError,
+    ReseedRequiredError,
+)
+from esoteric_drbg.kernels.reference.hash_df import hash_df
+
+__all__ = ["HashDrbgState"]
+
+#: seedlen in bytes and digest length in bytes by hash function, SP 800-90A table 2.
+_SEED_BYTES = {"sha256": 55, "sha384": 111, "sha512": 111}
+_MAX_REQUEST_BYTES = (1 << 19) // 8
+_RESEED_INTERVAL = 1 << 48
+_DETACH_BYTES = 1 << 15
+
+
+class HashDrbgState:
+    """Working state of Hash_DRBG, with the output budget of its seed.
+
+    Parameters
+    ----------
+    hash_name : str
+        ``"sha256"``, ``"sha384"`` or ``"sha512"`` (the Rust twin implements ``"sha256"``).
+    on_exhausted : callable, optional
+        ``on_exhausted(n_bytes) -> bytes`` answers :meth:`token_bytes` where the budget does not.
+    """
+
+    def __init__(self, hash_name: str = "sha256", on_exhausted: Callable[[int], bytes] | None = None) -> None:
+        if hash_name not in _SEED_BYTES:
+            raise InvalidInputError(f"hash_name={hash_name!r}: expected one of {', '.join(_SEED_BYTES)}")
+        self._hash_name = hash_name
+        self._seed_bytes = _SEED_BYTES[hash_name]
+        self._on_exhausted = on_exhausted
+        self._process = 0
+        self._busy = threading.Lock()
+        self._owner = 0
+        self.zeroize()
+
+    @property
+    def reseed_counter(self) -> int:
+        """Requests since the last (re)seed, counting from 1; 0 when uninstantiated."""
+        return self._reseed_counter
+
+    @property
+    def instantiated(self) -> bool:
+        """True between instantiate and zeroize."""
+        return self._reseed_counter != 0
+
+    @property
+    def budget_bits(self) -> int:
+        """Bits of output that :meth:`token_bytes` and :meth:`draw` may still give from this seed."""
+        return self._budget_bits
+
+    def _hash(self, data: bytes) -> bytes:
+        return hashlib.new(self._hash_name, data).digest()
+
+    def _set_seed(self, seed: bytes) -> None:
+        self._v = int.from_bytes(seed, "big")
+        constant = hash_df(b"\x00" + seed, 8 * self._seed_bytes, hash_name=self._hash_name)
+        self._c = int.from_bytes(constant, "big")
+        self._reseed_counter = 1
+        self._budget_bits = 0
+
+    def instantiate(self, entropy_input: bytes, nonce: bytes, personalization_string: bytes | None = None) -> None:
+        """Hash_DRBG_Instantiate_algorithm, 10.1.1.2."""
+        seed_material = bytes(entropy_input) + bytes(nonce) + bytes(personalization_string or b"")
+        with self._borrowed():
+            self._set_seed(hash_df(seed_material, 8 * self._seed_bytes, hash_name=self._hash_name))
+
+    def reseed(self, entropy_input: bytes, additional_input: bytes | None = None) -> None:
+        """Hash_DRBG_Reseed_algorithm, 10.1.1.3."""
+        self._require_instantiated()
+        with self._borrowed():
+            v = self._v.to_bytes(self._seed_bytes, "big")
+            seed_material = b"\x01" + v + bytes(entropy_input) + bytes(additional_input or b"")
+            self._set_seed(hash_df(seed_material, 8 * self._seed_bytes, hash_name=self._hash_name))
+
+    def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
+        """Hash_DRBG_Generate_algorithm, 10.1.1.4, without its check of the reseed interval."""
+        self._require_instantiated()
+        if n_bytes > _MAX_REQUEST_BYTES:
+            raise RequestTooLargeError(f"{n_bytes} bytes asked for; one request returns at most {_MAX_REQUEST_BYTES}")
+        with self._borrowed():
+            return self._generate(n_bytes, additional_input)
+
+    def _generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
+        modulus = 1 << (8 * self._seed_bytes)
+        if additional_input:
+            v = self._v.to_bytes(self._seed_bytes, "big")
+            w = self._hash(b"\x02" + v + bytes(additional_input))
+            self._v = (self._v + int.from_bytes(w, "big")) % modulus
+        returned = self._hashgen(n_bytes)
+        h = self._hash(b"\x03" + self._v.to_bytes(self._seed_bytes, "big"))
+        self._v = (self._v + int.from_bytes(h, "big") + self._c + self._reseed_counter) % modulus
+        self._reseed_counter += 1
+        return returned
+
+    def _hashgen(self, n_bytes: int) -> bytes:
+        """Hashgen, 10.1.1.4."""
+        modulus = 1 << (8 * self._seed_bytes)
+        data = self._v
+        blocks = []
+        remaining = n_bytes
+        while remaining > 0:
+            block = self._hash(data.to_bytes(self._seed_bytes, "big"))
+            blocks.append(block[:remaining])
+            remaining -= len(block)
+            data = (data + 1) % modulus
+        return b"".join(blocks)
+
+    def grant(self, bits: int) -> None:
+        """Allow ``bits`` bits of output, in this process, before ``on_exhausted`` is asked again."""
+        self._budget_bits = bits
+        self._process = os.getpid()
+
+    def revoke(self) -> None:
+        """Withdraw what is left of the budget."""
+        self._budget_bits = 0
+
+    def forked(self) -> bool:
+        """Return True if this process is not the one that called :meth:`grant` last."""
+        return self._process != os.getpid()
+
+    def zeroize(self) -> None:
+        """Forget the state; it is uninstantiated afterwards (9.4). Python cannot overwrite integers in place."""
+        self._v = self._c = self._reseed_counter = self._budget_bits = 0
+
+    def charge(self, n_bytes: int) -> bool:
+        """Take ``n_bytes`` off the budget for a later request; False, and nothing taken, if it is too small."""
+        with self._borrowed():
+            return self._charge(n_bytes)
+
+    def _charge(self, n_bytes: int) -> bool:
+        requests = -(-n_bytes // _MAX_REQUEST_BYTES)
+        covered = (
+            8 * n_bytes <= self._budget_bits
+            and self._reseed_counter + requests <= _RESEED_INTERVAL + 1
+            and not self.forked()
+        )
+        if covered:
+            self._budget_bits -= 8 * n_bytes
+        return covered
+
+    def draw(self, n_bytes: int) -> bytes:
+        """Return ``n_bytes`` bytes, charged before, by as many Generate requests as they take."""
+        self._require_instantiated()
+        with self._borrowed():
+            return b"".join(self._requests(n_bytes))
+
+    def _requests(self, n_bytes: int) -> Iterator[bytes]:
+        for begin in range(0, n_bytes, _MAX_REQUEST_BYTES):
+            yield self._generate(min(_MAX_REQUEST_BYTES, n_bytes - begin))
+
+    def token_bytes(self, nbytes: int | None = None) -> bytes:
+        """Return a random byte string of nbytes bytes, 32 if nbytes is None or missing."""
+        length = 32 if nbytes is None else operator.index(nbytes)
+        if length > sys.maxsize:
+            raise OverflowError(f"nbytes={length} does not fit a size")
+        if 0 < length <= _DETACH_BYTES and self._busy.acquire(blocking=False):
+            self._owner = threading.get_ident()
+            try:
+                if self._charge(length):
+                    return self._generate(length)
+            finally:
+                self._owner = 0
+                self._busy.release()
+        if self._on_exhausted is None:
+            raise ReseedRequiredError("the seed's output budget is used up")
+        return self._on_exhausted(length)
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[None]:
+        """Hold the state alone: another thread waits, a signal handler that re-enters its own thread is refused."""
+        if self._owner == threading.get_ident():
+            raise DRBGStateError("Hash_DRBG was re-entered from a signal handler in the middle of a request")
+        with self._busy:
+            self._owner = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._owner = 0
+
+    def _require_instantiated(self) -> None:
+        if not self.instantiated:
+            raise DRBGStateError("Hash_DRBG is not instantiated")
+
+    def __reduce__(self) -> NoReturn:
+        raise CloneRefusedError("the working state of a DRBG is secret: it is neither copied nor pickled")
+
+    def __repr__(self) -> str:
+        state = "instantiated" if self.instantiated else "uninstantiated"
+        return f"<HashDrbgState {self._hash_name}, {state}>"

@@ -1,0 +1,83 @@
+"""Which kernels run in this process: the Rust extension or the Python reference.
+
+The environment variable ``ESOTERIC_DRBG_KERNELS`` is read once, at import:
+
+- ``auto`` (default): Rust where it is built, otherwise the reference, and :func:`kernel_info` says which and why;
+- ``rust``: Rust, or :class:`~esoteric_drbg.errors.KernelUnavailableError` at the first use;
+- ``reference``: the Python reference, even where Rust is built.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+from typing import NamedTuple
+
+from esoteric_drbg.errors import KernelUnavailableError
+
+__all__ = ["KernelInfo", "kernel_info", "native", "require_usable"]
+
+SWITCH = "ESOTERIC_DRBG_KERNELS"
+MODES = ("auto", "rust", "reference")
+
+
+class KernelInfo(NamedTuple):
+    """Which kernels run and why.
+
+    Attributes
+    ----------
+    name : str
+        ``"rust"`` or ``"reference"``; ``"unusable"`` if the switch asks for what is not there.
+    reason : str
+        One sentence for a person.
+    features : str
+        CPU features the Rust kernels found and use, blank-separated; empty for the reference.
+    """
+
+    name: str
+    reason: str
+    features: str
+
+
+def _load() -> tuple[ModuleType | None, KernelInfo]:
+    mode = os.environ.get(SWITCH, "auto").strip().lower() or "auto"
+    if mode == "reference":
+        return None, KernelInfo("reference", f"{SWITCH}=reference forces the Python reference kernels", "")
+    if mode not in MODES:
+        return None, KernelInfo("unusable", f"{SWITCH}={mode!r}: expected one of {', '.join(MODES)}", "")
+    try:
+        module = importlib.import_module("esoteric_drbg.kernels._native")
+    except ImportError as error:
+        if mode == "rust":
+            return None, KernelInfo("unusable", f"{SWITCH}=rust, but the Rust kernels cannot be loaded: {error}", "")
+        reason = f"the Rust kernels are not in this installation ({error}); the Python reference runs, slower"
+        return None, KernelInfo("reference", reason, "")
+    return module, KernelInfo("rust", "the Rust kernels are built in and used", module.cpu_features())
+
+
+native, _INFO = _load()
+
+
+def require_usable() -> None:
+    """Raise if ``ESOTERIC_DRBG_KERNELS`` asks for kernels that are not there.
+
+    Raises
+    ------
+    KernelUnavailableError
+        If it is neither empty nor one of its three values, or says ``rust`` and the extension is not built.
+    """
+    if _INFO.name == "unusable":
+        raise KernelUnavailableError(_INFO.reason)
+
+
+def kernel_info() -> KernelInfo:
+    """Return which kernels run in this process, and why.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels import kernel_info
+    >>> kernel_info().name in {"rust", "reference"}
+    True
+    """
+    return _INFO

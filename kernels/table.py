@@ -1,0 +1,37 @@
+"""The one table that pairs every Rust kernel with its readable reference."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from esoteric_drbg.kernels.selection import native, require_usable
+
+__all__ = ["REFERENCES", "kernel", "reference"]
+
+_REFERENCE = "esoteric_drbg.kernels.reference"
+
+#: Kernel name -> module of its Python reference. The Rust twin has the same name in ``_native``.
+REFERENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "AdaptiveProportionScan": f"{_REFERENCE}.health",
+        "HashDrbgState": f"{_REFERENCE}.hash_drbg",
+        "RepetitionCountScan": f"{_REFERENCE}.health",
+        "hash_df": f"{_REFERENCE}.hash_df",
+    }
+)
+
+
+def reference(name: str) -> Any:  # noqa: ANN401 - the typed faces are the subject modules
+    """Return the Python reference of a kernel."""
+    return getattr(importlib.import_module(REFERENCES[name]), name)
+
+
+@functools.cache
+def kernel(name: str) -> Any:  # noqa: ANN401 - the typed faces are the subject modules
+    """Return the kernel that runs in this process: the Rust twin where it is loaded, otherwise the reference."""
+    require_usable()
+    return reference(name) if native is None else getattr(native, name)

@@ -1,0 +1,21 @@
+//! Raises the error classes that Python defines in `esoteric_drbg.errors`: one family on both sides.
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+/// Build the error `esoteric_drbg.errors.<class>` with a message.
+pub fn raise(py: Python<'_>, class: &str, message: String) -> PyErr {
+    let built = py
+        .import("esoteric_drbg.errors")
+        .and_then(|module| module.getattr(class))
+        .and_then(|object| Ok(object.cast_into::<PyType>()?));
+    match built {
+        Ok(class) => PyErr::from_type(class, message),
+        Err(error) => error,
+    }
+}
+
+/// `InvalidInputError`: an argument is outside its domain.
+pub fn invalid(py: Python<'_>, message: String) -> PyErr {
+    raise(py, "InvalidInputError", message)
+}

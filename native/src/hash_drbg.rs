@@ -1,0 +1,429 @@
+//! Working state of Hash_DRBG with SHA-256, SP 800-90A Rev. 1 section 10.1.1.
+//!
+//! `Working` holds the numbered algorithms; `HashDrbgState` is its Python face, which adds the output budget of
+//! a seed and the fork check to the hot path. The limits and errors of section 9 belong to the caller.
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use pyo3::{PyTraverseError, PyVisit};
+use sha2::block_api::compress256;
+use zeroize::Zeroize;
+
+use crate::bytes::ByteView;
+use crate::errors::{invalid, raise};
+use crate::fork_guard;
+use crate::sha256::{digest, digest_padded, INITIAL};
+
+/// seedlen of SHA-256 in bytes: 440 bits, SP 800-90A table 2.
+const SEED_BYTES: usize = 55;
+/// max_number_of_bits_per_request of table 2, in bytes: 2^19 bits.
+const MAX_REQUEST_BYTES: usize = 1 << 16;
+/// reseed_interval of table 2: 2^48 requests.
+const RESEED_INTERVAL: u64 = 1 << 48;
+/// A request of this many bytes takes about 20 microseconds; larger ones release the interpreter lock.
+const DETACH_BYTES: usize = 1 << 15;
+
+/// A 440-bit unsigned integer: seven little-endian limbs, of which the last holds 56 bits.
+#[derive(Clone, Copy, Default)]
+struct Seed440([u64; 7]);
+
+impl Seed440 {
+    const TOP_MASK: u64 = (1 << 56) - 1;
+
+    fn from_bytes(bytes: &[u8; SEED_BYTES]) -> Self {
+        let mut limbs = [0u64; 7];
+        for (limb, chunk) in limbs.iter_mut().zip(bytes.rchunks(8)) {
+            let mut wide = [0u8; 8];
+            wide[8 - chunk.len()..].copy_from_slice(chunk);
+            *limb = u64::from_be_bytes(wide);
+        }
+        Self(limbs)
+    }
+
+    #[inline]
+    fn write(&self, out: &mut [u8]) {
+        for (limb, chunk) in self.0.iter().zip(out[..SEED_BYTES].rchunks_mut(8)) {
+            let wide = limb.to_be_bytes();
+            chunk.copy_from_slice(&wide[8 - chunk.len()..]);
+        }
+    }
+
+    /// self = (self + other) mod 2^440.
+    #[inline]
+    fn add(&mut self, other: &[u64; 7]) {
+        let mut carry = false;
+        for (limb, addend) in self.0.iter_mut().zip(other) {
+            let (sum, first) = limb.overflowing_add(*addend);
+            let (sum, second) = sum.overflowing_add(u64::from(carry));
+            *limb = sum;
+            carry = first | second;
+        }
+        self.0[6] &= Self::TOP_MASK;
+    }
+
+    #[inline]
+    fn add_digest(&mut self, digest: &[u8; 32]) {
+        let mut limbs = [0u64; 7];
+        for (limb, chunk) in limbs.iter_mut().zip(digest.rchunks_exact(8)) {
+            let mut wide = [0u8; 8];
+            wide.copy_from_slice(chunk);
+            *limb = u64::from_be_bytes(wide);
+        }
+        self.add(&limbs);
+        limbs.zeroize();
+    }
+
+    #[inline]
+    fn add_small(&mut self, value: u64) {
+        let mut limbs = [0u64; 7];
+        limbs[0] = value;
+        self.add(&limbs);
+    }
+}
+
+impl Zeroize for Seed440 {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Hash_df of section 10.3.1 for no_of_bits_to_return = seedlen.
+fn hash_df_seedlen(parts: &[&[u8]], out: &mut [u8; SEED_BYTES]) {
+    let bits = (8 * SEED_BYTES as u32).to_be_bytes();
+    for (counter, chunk) in (1u8..).zip(out.chunks_mut(32)) {
+        let header = [counter, bits[0], bits[1], bits[2], bits[3]];
+        let mut all: Vec<&[u8]> = Vec::with_capacity(parts.len() + 1);
+        all.push(&header);
+        all.extend_from_slice(parts);
+        let mut block = digest(&all);
+        chunk.copy_from_slice(&block[..chunk.len()]);
+        block.zeroize();
+    }
+}
+
+/// V, C and reseed_counter of section 10.1.1.1.
+#[derive(Default)]
+pub struct Working {
+    v: Seed440,
+    c: Seed440,
+    reseed_counter: u64,
+}
+
+impl Working {
+    fn set_seed(&mut self, seed: &mut [u8; SEED_BYTES]) {
+        self.v = Seed440::from_bytes(seed);
+        let mut constant = [0u8; SEED_BYTES];
+        hash_df_seedlen(&[&[0x00], &seed[..]], &mut constant);
+        self.c = Seed440::from_bytes(&constant);
+        self.reseed_counter = 1;
+        constant.zeroize();
+        seed.zeroize();
+    }
+
+    /// Hash_DRBG_Instantiate_algorithm, 10.1.1.2.
+    pub fn instantiate(&mut self, entropy_input: &[u8], nonce: &[u8], personalization_string: &[u8]) {
+        let mut seed = [0u8; SEED_BYTES];
+        hash_df_seedlen(&[entropy_input, nonce, personalization_string], &mut seed);
+        self.set_seed(&mut seed);
+    }
+
+    /// Hash_DRBG_Reseed_algorithm, 10.1.1.3.
+    pub fn reseed(&mut self, entropy_input: &[u8], additional_input: &[u8]) {
+        let mut v = [0u8; SEED_BYTES];
+        self.v.write(&mut v);
+        let mut seed = [0u8; SEED_BYTES];
+        hash_df_seedlen(&[&[0x01], &v, entropy_input, additional_input], &mut seed);
+        v.zeroize();
+        self.set_seed(&mut seed);
+    }
+
+    /// Hash_DRBG_Generate_algorithm, 10.1.1.4, without its check of the reseed interval.
+    #[inline]
+    pub fn generate(&mut self, out: &mut [u8], additional_input: &[u8]) {
+        if !additional_input.is_empty() {
+            let mut v = [0u8; SEED_BYTES];
+            self.v.write(&mut v);
+            let mut w = digest(&[&[0x02], &v, additional_input]);
+            self.v.add_digest(&w);
+            v.zeroize();
+            w.zeroize();
+        }
+        // V || padding: 55 bytes and SHA-256's own padding fill exactly one block.
+        let mut block = [0u8; 64];
+        self.v.write(&mut block);
+        block[55] = 0x80;
+        block[62..].copy_from_slice(&440u16.to_be_bytes());
+        // 0x03 || V || padding: 56 bytes, two blocks. Prepared here so that both chains can overlap in the CPU.
+        let mut update = [[0u8; 64]; 2];
+        update[0][0] = 0x03;
+        update[0][1..56].copy_from_slice(&block[..SEED_BYTES]);
+        update[0][56] = 0x80;
+        update[1][62..].copy_from_slice(&448u16.to_be_bytes());
+
+        hashgen(&mut block, out);
+        let mut h = [0u8; 32];
+        digest_padded(&update, &mut h);
+
+        self.v.add_digest(&h);
+        let constant = self.c.0;
+        self.v.add(&constant);
+        self.v.add_small(self.reseed_counter);
+        self.reseed_counter += 1;
+        block.zeroize();
+        update.zeroize();
+        h.zeroize();
+    }
+}
+
+/// Hashgen, 10.1.1.4: hashes data, data + 1, data + 2, ... from a padded block that starts with V.
+#[inline]
+fn hashgen(block: &mut [u8; 64], out: &mut [u8]) {
+    let mut chunks = out.chunks_exact_mut(32);
+    for chunk in &mut chunks {
+        let mut state = INITIAL;
+        compress256(&mut state, std::slice::from_ref(block));
+        for (word, bytes) in state.iter().zip(chunk.chunks_exact_mut(4)) {
+            bytes.copy_from_slice(&word.to_be_bytes());
+        }
+        increment(block);
+    }
+    let rest = chunks.into_remainder();
+    if !rest.is_empty() {
+        let mut last = [0u8; 32];
+        digest_padded(std::slice::from_ref(block), &mut last);
+        rest.copy_from_slice(&last[..rest.len()]);
+        last.zeroize();
+    }
+}
+
+/// data = (data + 1) mod 2^440 in the first 55 bytes of a block.
+#[inline]
+fn increment(block: &mut [u8; 64]) {
+    for byte in block[..SEED_BYTES].iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            break;
+        }
+    }
+}
+
+impl Zeroize for Working {
+    fn zeroize(&mut self) {
+        self.v.zeroize();
+        self.c.zeroize();
+        self.reseed_counter.zeroize();
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+/// Working state of Hash_DRBG (SHA-256), with the output budget of its seed.
+#[pyclass(module = "esoteric_drbg.kernels._native")]
+pub struct HashDrbgState {
+    working: Working,
+    budget_bits: u64,
+    fork_generation: u64,
+    on_exhausted: Option<Py<PyAny>>,
+}
+
+impl HashDrbgState {
+    fn require_instantiated(&self, py: Python<'_>) -> PyResult<()> {
+        if self.working.reseed_counter == 0 {
+            return Err(raise(py, "DRBGStateError", "Hash_DRBG is not instantiated".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// True if the seed may still give `n_bytes`: budget, reseed_interval, and the process that was granted it.
+    #[inline]
+    fn covers(&self, n_bytes: usize) -> bool {
+        let requests = n_bytes.div_ceil(MAX_REQUEST_BYTES) as u64;
+        (n_bytes as u64).saturating_mul(8) <= self.budget_bits
+            && self.working.reseed_counter.saturating_add(requests) <= RESEED_INTERVAL + 1
+            && self.fork_generation == fork_guard::current()
+    }
+
+    fn fill(&mut self, out: &mut [u8]) {
+        for request in out.chunks_mut(MAX_REQUEST_BYTES) {
+            self.working.generate(request, &[]);
+        }
+    }
+}
+
+#[pymethods]
+impl HashDrbgState {
+    #[new]
+    #[pyo3(signature = (hash_name = "sha256", on_exhausted = None))]
+    fn new(py: Python<'_>, hash_name: &str, on_exhausted: Option<Py<PyAny>>) -> PyResult<Self> {
+        if hash_name != "sha256" {
+            return Err(invalid(py, format!("hash_name={hash_name:?}: the Rust kernel implements sha256")));
+        }
+        Ok(Self { working: Working::default(), budget_bits: 0, fork_generation: 0, on_exhausted })
+    }
+
+    #[getter]
+    fn reseed_counter(&self) -> u64 {
+        self.working.reseed_counter
+    }
+
+    #[getter]
+    fn instantiated(&self) -> bool {
+        self.working.reseed_counter != 0
+    }
+
+    #[getter]
+    fn budget_bits(&self) -> u64 {
+        self.budget_bits
+    }
+
+    #[pyo3(signature = (entropy_input, nonce, personalization_string = None))]
+    fn instantiate(
+        &mut self,
+        entropy_input: &Bound<'_, PyAny>,
+        nonce: &Bound<'_, PyAny>,
+        personalization_string: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let entropy_input = ByteView::new(entropy_input)?;
+        let nonce = ByteView::new(nonce)?;
+        let personalization_string = personalization_string.map(ByteView::new).transpose()?;
+        let extra = personalization_string.as_ref().map_or(&[][..], ByteView::as_slice);
+        self.working.instantiate(entropy_input.as_slice(), nonce.as_slice(), extra);
+        self.budget_bits = 0;
+        Ok(())
+    }
+
+    #[pyo3(signature = (entropy_input, additional_input = None))]
+    fn reseed(
+        &mut self,
+        entropy_input: &Bound<'_, PyAny>,
+        additional_input: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.require_instantiated(entropy_input.py())?;
+        let entropy_input = ByteView::new(entropy_input)?;
+        let additional_input = additional_input.map(ByteView::new).transpose()?;
+        let extra = additional_input.as_ref().map_or(&[][..], ByteView::as_slice);
+        self.working.reseed(entropy_input.as_slice(), extra);
+        self.budget_bits = 0;
+        Ok(())
+    }
+
+    #[pyo3(signature = (n_bytes, additional_input = None))]
+    fn generate<'py>(
+        &mut self,
+        py: Python<'py>,
+        n_bytes: usize,
+        additional_input: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.require_instantiated(py)?;
+        if n_bytes > MAX_REQUEST_BYTES {
+            let message = format!("{n_bytes} bytes asked for; one request returns at most {MAX_REQUEST_BYTES}");
+            return Err(raise(py, "RequestTooLargeError", message));
+        }
+        let additional_input = additional_input.map(ByteView::new).transpose()?;
+        let extra = additional_input.as_ref().map_or(&[][..], ByteView::as_slice);
+        let working = &mut self.working;
+        PyBytes::new_with(py, n_bytes, |out| {
+            if out.len() + extra.len() > DETACH_BYTES {
+                py.detach(|| working.generate(out, extra));
+            } else {
+                working.generate(out, extra);
+            }
+            Ok(())
+        })
+    }
+
+    /// Allow `token_bytes` to answer `bits` bits of output, in this process, before it asks `on_exhausted` again.
+    fn grant(&mut self, bits: u64) {
+        self.budget_bits = bits;
+        self.fork_generation = fork_guard::arm();
+    }
+
+    /// Withdraw what is left of the budget.
+    fn revoke(&mut self) {
+        self.budget_bits = 0;
+    }
+
+    /// True if this process is not the one that called `grant` last.
+    fn forked(&self) -> bool {
+        self.fork_generation != fork_guard::current()
+    }
+
+    /// Overwrite the state with zeros; it is uninstantiated afterwards (9.4).
+    fn zeroize(&mut self) {
+        self.working.zeroize();
+        self.budget_bits = 0;
+    }
+
+    /// Take `n_bytes` off the budget for a later `generate` or `draw`; false, and nothing taken, if it is too small.
+    fn charge(&mut self, n_bytes: usize) -> bool {
+        let covered = self.covers(n_bytes);
+        if covered {
+            self.budget_bits -= 8 * n_bytes as u64;
+        }
+        covered
+    }
+
+    /// Return `n_bytes` bytes, charged before, by as many Generate requests as they take.
+    fn draw<'py>(&mut self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
+        self.require_instantiated(py)?;
+        PyBytes::new_with(py, n_bytes, |out| {
+            if out.len() > DETACH_BYTES {
+                py.detach(|| self.fill(out));
+            } else {
+                self.fill(out);
+            }
+            Ok(())
+        })
+    }
+
+    /// Return a random byte string of nbytes bytes, 32 if nbytes is None or missing.
+    ///
+    /// Each call is at least one Generate request (SP 800-90A 9.3). The instance reseeds from its noise sources
+    /// when its seed's output budget is used up, and raises EntropyUnavailableError if they cannot supply.
+    #[pyo3(signature = (nbytes = None))]
+    fn token_bytes<'py>(slf: &Bound<'py, Self>, py: Python<'py>, nbytes: Option<isize>) -> PyResult<Bound<'py, PyAny>> {
+        let length = nbytes.unwrap_or(32);
+        if let (Ok(wanted @ 1..=DETACH_BYTES), Ok(mut state)) = (usize::try_from(length), slf.try_borrow_mut()) {
+            if state.charge(wanted) {
+                return PyBytes::new_with(py, wanted, |out| {
+                    state.working.generate(out, &[]);
+                    Ok(())
+                })
+                .map(Bound::into_any);
+            }
+        }
+        // Anything else is decided in Python, outside the borrow: a used-up budget, a fork, a large request, a bad
+        // length, another thread that is generating.
+        let answer = slf.try_borrow().ok().and_then(|state| state.on_exhausted.as_ref().map(|call| call.clone_ref(py)));
+        match answer {
+            Some(call) => call.bind(py).call1((length,)),
+            None => Err(raise(py, "ReseedRequiredError", "the seed's output budget is used up".to_owned())),
+        }
+    }
+
+    fn __reduce__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let message = "the working state of a DRBG is secret: it is neither copied nor pickled".to_owned();
+        Err(raise(slf.py(), "CloneRefusedError", message))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.on_exhausted)
+    }
+
+    fn __clear__(&mut self) {
+        self.on_exhausted = None;
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.working.reseed_counter == 0 { "uninstantiated" } else { "instantiated" };
+        format!("<HashDrbgState sha256, {state}>")
+    }
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<HashDrbgState>()
+}

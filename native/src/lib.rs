@@ -1,0 +1,48 @@
+//! Hot kernels of `esoteric_drbg`. Each class and function here has a readable Python reference of the same
+//! name in `kernels/reference/`, and equals it on every input; `kernels/table.py` pairs them.
+
+use pyo3::prelude::*;
+
+mod bytes;
+mod errors;
+mod fork_guard;
+mod hash_df;
+mod hash_drbg;
+mod health;
+mod sha256;
+
+/// CPU features these kernels detect at run time and use, blank-separated.
+#[pyfunction]
+fn cpu_features() -> String {
+    let mut found: Vec<&str> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("sha") {
+            found.push("sha_ni");
+        }
+        if std::arch::is_x86_feature_detected!("rdseed") {
+            found.push("rdseed");
+        }
+        found.push("rdtscp");
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        if std::arch::is_aarch64_feature_detected!("sha2") {
+            found.push("sha2");
+        }
+        if std::arch::is_aarch64_feature_detected!("rand") {
+            found.push("rndrrs");
+        }
+        found.push("cntvct");
+    }
+    found.join(" ")
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
+    hash_df::register(module)?;
+    hash_drbg::register(module)?;
+    health::register(module)?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+"""Noise sources: raw symbols from hardware, each with a min-entropy claim (SP 800-90B)."""
+
+from esoteric_drbg.noise_sources.claims import Claim, Evidence
+from esoteric_drbg.noise_sources.registry import available, create, names
+from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+__all__ = ["Availability", "Claim", "Evidence", "NoiseSource", "available", "create", "names"]

@@ -1,0 +1,64 @@
+"""Each check that CI runs, as one command for a developer: ``nox -s lint types imports rust tests reference``."""
+
+from __future__ import annotations
+
+import os
+
+import nox
+
+nox.options.sessions = ["lint", "types", "imports", "rust", "tests", "reference"]
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+
+
+def install(session: nox.Session, rust: str, extra: str = "dev") -> None:
+    session.run("python", "-c", "import glob, shutil; [shutil.rmtree(p) for p in glob.glob('build/*lib*')]")
+    session.env["ESOTERIC_DRBG_RUST"] = os.environ.get("ESOTERIC_DRBG_RUST", rust)
+    session.install(f".[{extra}]")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Run ruff: format and lint."""
+    session.install("ruff>=0.9")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Run mypy --strict on the installed package and the tests, and compare the stub with the built module."""
+    install(session, "require")
+    session.run("mypy", "--strict", "-p", "esoteric_drbg")
+    session.run("mypy", "--strict", "tests", "benchmarks")
+    session.run("python", "-m", "mypy.stubtest", "esoteric_drbg.kernels._native")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check the import rules on the installed package."""
+    install(session, "auto")
+    session.run("lint-imports", "--config", ".importlinter")
+
+
+@nox.session(python=False)
+def rust(session: nox.Session) -> None:
+    """Run cargo fmt, clippy with warnings denied, and cargo test."""
+    manifest = ("--manifest-path", "native/Cargo.toml")
+    session.run("cargo", "fmt", *manifest, "--check", external=True)
+    session.run("cargo", "clippy", *manifest, "--all-targets", "--locked", "--", "-D", "warnings", external=True)
+    session.run("cargo", "test", *manifest, "--locked", "--no-default-features", external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the test suite with the Rust kernels."""
+    install(session, "require", "test")
+    session.run("pytest", *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "rust"})
+
+
+@nox.session
+def reference(session: nox.Session) -> None:
+    """Run the test suite with the Python reference kernels."""
+    install(session, "off", "test")
+    session.run("pytest", *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "reference"})

@@ -1,0 +1,71 @@
+"""Build hooks that pyproject.toml cannot express: the optional Rust extension and the tag of a wheel without it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools_rust import Binding, RustExtension
+
+MODES = ("auto", "require", "off")
+
+
+def rust_mode() -> str:
+    mode = os.environ.get("ESOTERIC_DRBG_RUST", "auto").strip().lower()
+    if mode not in MODES:
+        sys.exit(f"ESOTERIC_DRBG_RUST={mode!r}: expected one of {', '.join(MODES)}")
+    return mode
+
+
+def rust_extensions() -> list[RustExtension]:
+    mode = rust_mode()
+    if mode == "off" or (mode == "auto" and shutil.which("cargo") is None):
+        return []
+    # A machine without the crate registry gives up in seconds instead of minutes.
+    os.environ.setdefault("CARGO_NET_RETRY", "1")
+    os.environ.setdefault("CARGO_HTTP_TIMEOUT", "10")
+    return [
+        RustExtension(
+            "esoteric_drbg.kernels._native",
+            path="native/Cargo.toml",
+            binding=Binding.PyO3,
+            py_limited_api=True,
+            debug=False,
+            args=["--locked"],
+            optional=mode == "auto",
+        )
+    ]
+
+
+class BdistWheel(bdist_wheel):
+    """Tags the wheel by what is in it: abi3 with the extension, py3-none-any without."""
+
+    def _has_extension(self) -> bool:
+        return any(Path(self.bdist_dir or "build").rglob("_native*.so")) or any(
+            Path(self.bdist_dir or "build").rglob("_native*.pyd")
+        )
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.root_is_pure = rust_mode() == "off" or not rust_extensions()
+
+    def write_wheelfile(self, wheelfile_base: str, generator: str | None = None) -> None:
+        # Called after the build has filled bdist_dir: only now is it known whether an optional build succeeded.
+        self.root_is_pure = not self._has_extension()
+        if generator is None:
+            super().write_wheelfile(wheelfile_base)
+        else:
+            super().write_wheelfile(wheelfile_base, generator)
+
+    def get_tag(self) -> tuple[str, str, str]:
+        if self._has_extension():
+            _, _, platform = super().get_tag()
+            return ("cp311", "abi3", platform)
+        return ("py3", "none", "any")
+
+
+setup(rust_extensions=rust_extensions(), cmdclass={"bdist_wheel": BdistWheel})

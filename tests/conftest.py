@@ -1,0 +1,24 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Return the folder of external reference vectors, named by ESOTERIC_DRBG_VECTORS."""
+    folder = os.environ.get("ESOTERIC_DRBG_VECTORS")
+    if not folder:
+        pytest.skip("external vectors: ESOTERIC_DRBG_VECTORS names no folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def native() -> ModuleType:
+    """Return the Rust kernels, whichever kernels this process runs."""
+    return pytest.importorskip("esoteric_drbg.kernels._native", reason="the Rust kernels are not built", exc_type=ImportError)
