@@ -291,7 +291,7 @@ class EntropyPool:
     ) -> tuple[list[bytes], list[LedgerEntry]]:
         """Take blocks worth ``bits`` from the first source of a group that delivers them: one source counts."""
         for slot in group:
-            while slot.usable:
+            while True:
                 # What a source gave to this seed before it failed is dropped with the rest of it.
                 blocks, entries = self._from_slot(slot, -(-bits // BLOCK_BITS))
                 if entries:
@@ -299,8 +299,6 @@ class EntropyPool:
                 missing.append(f"{slot.name}: {slot.fault or slot.state}")
                 if not slot.awaits_restart:
                     break
-            else:
-                missing.append(f"{slot.name}: {slot.fault or slot.state}")
         return [], []
 
     @staticmethod

@@ -20,7 +20,12 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "AdaptiveProportionScan": f"{_REFERENCE}.health",
         "HashDrbgState": f"{_REFERENCE}.hash_drbg",
         "RepetitionCountScan": f"{_REFERENCE}.health",
+        "TimingSampler": f"{_REFERENCE}.timing",
+        "counter_step": f"{_REFERENCE}.timing",
         "hash_df": f"{_REFERENCE}.hash_df",
+        "rdseed_bytes": f"{_REFERENCE}.rdseed",
+        "rdseed_supported": f"{_REFERENCE}.rdseed",
+        "read_counter": f"{_REFERENCE}.timing",
     }
 )
 

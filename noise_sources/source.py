@@ -75,7 +75,7 @@ class NoiseSource(abc.ABC):
     independence_group: ClassVar[str]
     symbol_bits: ClassVar[int] = 8
     estimated_rate: ClassVar[float]
-    claim: ClassVar[Claim] = Claim(min_entropy=0.0)
+    claim: Claim = Claim(min_entropy=0.0)
     bounded: ClassVar[bool] = False
 
     @abc.abstractmethod

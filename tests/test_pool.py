@@ -79,7 +79,7 @@ class Faulty(Scripted):
         if self.fault == "stuck":
             return bytes(n_samples)
         if self.fault == "biased":
-            return bytes(0 if value < 180 else value for value in data)
+            return bytes(0 if value < 245 else value for value in data)
         return data
 
 
@@ -207,12 +207,12 @@ def test_a_permanent_failure_needs_an_operator_too() -> None:
 
 
 class Hiccup(Scripted):
-    """Biased in one read, enough for the intermittent tier and too little for the permanent one."""
+    """One run of 40 in one read: at 1 bit per symbol the intermittent cutoff is 31 and the permanent one 61."""
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         data = super().read_raw(n_samples)
         if len(self.reads) == 3:
-            data = bytes(0 if value < 215 else value for value in data)
+            data = data[:100] + bytes(40) + data[140:]
         return data
 
 

@@ -9,7 +9,9 @@ mod fork_guard;
 mod hash_df;
 mod hash_drbg;
 mod health;
+mod rdseed;
 mod sha256;
+mod timing;
 
 /// CPU features these kernels detect at run time and use, blank-separated.
 #[pyfunction]
@@ -44,5 +46,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     hash_df::register(module)?;
     hash_drbg::register(module)?;
     health::register(module)?;
+    rdseed::register(module)?;
+    timing::register(module)?;
     Ok(())
 }

@@ -1,0 +1,76 @@
+"""Record what the min-entropy claims rest on, and print the figures: 1,000,000 symbols and a 1000 x 1000 restart matrix a source.
+
+    python benchmarks/record_claims.py [--out recordings] [--samples N] [--restarts N] [NAME ...]
+
+Interrupted restart recordings go on where they stopped. The claim suggested is half of the lowest figure, rounded down.
+Run it on an idle machine: other load raises the figures. ESOTERIC_DRBG_KERNELS=reference records the reference kernels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from esoteric_drbg.conformance.quick_assessment import quick_assess
+from esoteric_drbg.conformance.recording import record, record_restarts
+from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.noise_sources import registry
+from rich.console import Console
+from rich.progress import Progress
+
+TIMED = ["memory_timing", "cpu_jitter", "clock_jitter", "sleep_jitter", "disk_io"]
+
+
+def assess(path: Path, symbol_bits: int) -> dict[str, Any]:
+    return quick_assess(np.fromfile(path, dtype=np.uint8), symbol_bits).as_dict()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=TIMED)
+    parser.add_argument("--out", type=Path, default=Path("recordings"))
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--restarts", type=int, default=1000)
+    options = parser.parse_args()
+    folder = options.out / kernel_info().name
+    folder.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    figures: dict[str, Any] = {}
+    for name in options.names:
+        source = registry.create(name)
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task(f"{name}: sequential", total=options.samples)
+            facts = record(
+                source, options.samples, folder / f"{name}.bin", progress=lambda done, _: progress.update(task, completed=done)
+            )
+            task = progress.add_task(f"{name}: restarts", total=options.restarts)
+            matrix_path = folder / f"{name}.restart.bin"
+            record_restarts(
+                name, matrix_path, restarts=options.restarts, progress=lambda done, _: progress.update(task, completed=done)
+            )
+        rows = np.fromfile(matrix_path, dtype=np.uint8).reshape(options.restarts, -1)
+        columns = folder / f"{name}.columns.bin"
+        np.ascontiguousarray(rows.T).tofile(columns)
+        results = {
+            "sequential": assess(folder / f"{name}.bin", source.symbol_bits),
+            "restart rows": assess(matrix_path, source.symbol_bits),
+            "restart columns": assess(columns, source.symbol_bits),
+        }
+        lowest = min(result["assessed"] for result in results.values())
+        figures[name] = {
+            "date": facts["date"],
+            "machine": facts["machine"],
+            **results,
+            "lowest": lowest,
+            "suggested_claim": math.floor(lowest * 50) / 100,
+        }
+        console.print(f"{name}: lowest {lowest:.4f} bits per symbol, claim at most {figures[name]['suggested_claim']}")
+    print(json.dumps(figures, indent=2, allow_nan=False))
+
+
+if __name__ == "__main__":
+    main()

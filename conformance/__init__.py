@@ -1,0 +1,1 @@
+"""Conformance: records raw data and assesses it, from the side of the seed path."""

@@ -1,0 +1,148 @@
+"""Reference kernels of the timing samplers: the same work timed with ``time.perf_counter_ns``.
+
+The deltas of an interpreted loop are not those of the Rust kernel: a source carries a claim for each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+import time
+from array import array
+from collections.abc import Callable
+
+from esoteric_drbg.errors import InvalidInputError, SourceReadError
+
+__all__ = ["TimingSampler", "counter_step", "read_counter"]
+
+_STEP_READS = 2048
+_DEADLINE_STRIDE = 64
+_XORSHIFT_SEED = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+_step = 0
+
+
+def read_counter() -> int:
+    """Return the finest counter: ``time.perf_counter_ns``, in ns."""
+    return time.perf_counter_ns()
+
+
+def counter_step() -> int:
+    """Return the common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol."""
+    global _step  # noqa: PLW0603 - a property of the machine, found once per process
+    if not _step:
+        reads = [time.perf_counter_ns() for _ in range(_STEP_READS)]
+        _step = math.gcd(*(later - earlier for earlier, later in zip(reads, reads[1:], strict=False))) or 1
+    return _step
+
+
+def _clock_work() -> None:
+    time.monotonic_ns()
+
+
+def _sleep_work() -> None:
+    time.sleep(1e-9)
+
+
+class _MemoryWork:
+    """Dependent read-modify-writes at pseudo-random addresses of a private buffer."""
+
+    def __init__(self, buffer_bytes: int, touches: int) -> None:
+        self.buffer = bytearray((index * 0x9E3779B1 >> 13) & 0xFF for index in range(buffer_bytes))
+        self.touches = touches
+        self.xorshift = _XORSHIFT_SEED
+        self.address = 0
+
+    def __call__(self) -> None:
+        mask = len(self.buffer) - 1
+        for _ in range(self.touches):
+            x = self.xorshift
+            x ^= x << 13 & _MASK
+            x ^= x >> 7
+            x ^= x << 17 & _MASK
+            self.xorshift = x
+            self.address = (x + self.buffer[self.address]) & mask
+            self.buffer[self.address] = (self.buffer[self.address] + 1) & 0xFF
+
+
+class _CpuWork:
+    """A SHA-256 block whose digest steers a walk through a private buffer."""
+
+    def __init__(self, buffer_bytes: int, touches: int) -> None:
+        self.memory = _MemoryWork(buffer_bytes, touches)
+        self.block = b"\x5a" * 55
+
+    def __call__(self) -> None:
+        digest = hashlib.sha256(self.block).digest()
+        self.memory.xorshift ^= int.from_bytes(digest[:8], "little") | 1
+        self.memory()
+        self.block = digest + bytes(22) + bytes([self.memory.buffer[self.memory.address]])
+
+
+class TimingSampler:
+    """A source of timing deltas.
+
+    Parameters
+    ----------
+    kind : str
+        ``"clock"``, ``"sleep"``, ``"memory"`` or ``"cpu"``.
+    buffer_bytes, touches : int
+        Size of the private buffer (a power of two), and how many addresses of it one symbol touches.
+    """
+
+    def __init__(self, kind: str, *, buffer_bytes: int = 1 << 20, touches: int = 2) -> None:
+        if buffer_bytes.bit_count() != 1 or not 256 <= buffer_bytes <= 1 << 30 or not 1 <= touches <= 1024:
+            raise InvalidInputError(
+                f"buffer_bytes={buffer_bytes}, touches={touches}: expected a power of two from 256 to 2^30, "
+                "and 1 to 1024"
+            )
+        self._busy = threading.Lock()
+        self._stride = _DEADLINE_STRIDE
+        self._work: Callable[[], None]
+        if kind == "clock":
+            self._work = _clock_work
+        elif kind == "sleep":
+            self._work, self._stride = _sleep_work, 1
+        elif kind == "memory":
+            self._work = _MemoryWork(buffer_bytes, touches)
+        elif kind == "cpu":
+            self._work = _CpuWork(buffer_bytes, touches)
+        else:
+            raise InvalidInputError(f"kind={kind!r}: expected clock, sleep, memory or cpu")
+
+    def read_symbols(self, n_samples: int, deadline_s: float | None = None) -> bytes:
+        """Return ``n_samples`` symbols, one a byte; fewer if the deadline passes first."""
+        step = counter_step()
+        return bytes(delta // step & 0xFF for delta in self._measure(n_samples, deadline_s))
+
+    def read_wide(self, n_samples: int, deadline_s: float | None = None) -> bytes:
+        """Return ``n_samples`` deltas at full width, little-endian u64; fewer if the deadline passes first."""
+        return b"".join(delta.to_bytes(8, "little") for delta in self._measure(n_samples, deadline_s))
+
+    def _measure(self, n_samples: int, deadline_s: float | None) -> array[int]:
+        if n_samples < 1:
+            raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 symbol")
+        if deadline_s is not None and not (math.isfinite(deadline_s) and deadline_s > 0):
+            raise InvalidInputError(f"deadline_s={deadline_s}: expected a positive number")
+        if not self._busy.acquire(blocking=False):
+            raise SourceReadError("the sampler is being read by another thread")
+        try:
+            return self._deltas(n_samples, deadline_s)
+        finally:
+            self._busy.release()
+
+    def _deltas(self, n_samples: int, deadline_s: float | None) -> array[int]:
+        counter, work, stride = time.perf_counter_ns, self._work, self._stride
+        until = math.inf if deadline_s is None else time.monotonic() + deadline_s
+        deltas = array("Q")
+        before = counter()
+        for index in range(n_samples):
+            if index % stride == stride - 1 and time.monotonic() >= until:
+                break
+            work()
+            now = counter()
+            deltas.append(now - before)
+            before = now
+        return deltas

@@ -1,0 +1,46 @@
+"""Typed face of the timing and CPU-instruction kernels."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from esoteric_drbg.kernels.table import kernel
+
+__all__ = ["TimingSampler", "counter_step", "new_timing_sampler", "rdseed_bytes", "rdseed_supported", "read_counter"]
+
+
+class TimingSampler(Protocol):
+    """A source of timing deltas; see :class:`esoteric_drbg.kernels.reference.timing.TimingSampler`."""
+
+    def read_symbols(self, n_samples: int, deadline_s: float | None = None) -> bytes: ...  # noqa: D102
+    def read_wide(self, n_samples: int, deadline_s: float | None = None) -> bytes: ...  # noqa: D102
+
+
+def new_timing_sampler(kind: str, *, buffer_bytes: int = 1 << 20, touches: int = 2) -> TimingSampler:
+    """Return a sampler of ``"clock"``, ``"sleep"``, ``"memory"`` or ``"cpu"`` deltas on the kernels of this process."""
+    sampler: TimingSampler = kernel("TimingSampler")(kind, buffer_bytes=buffer_bytes, touches=touches)
+    return sampler
+
+
+def counter_step() -> int:
+    """Return the common factor of the counter's deltas, in ticks."""
+    step: int = kernel("counter_step")()
+    return step
+
+
+def read_counter() -> int:
+    """Return the finest counter of this process's kernels, in ticks."""
+    ticks: int = kernel("read_counter")()
+    return ticks
+
+
+def rdseed_supported() -> bool:
+    """Return True if the CPU's entropy instruction can be executed."""
+    supported: bool = kernel("rdseed_supported")()
+    return supported
+
+
+def rdseed_bytes(n_bytes: int) -> bytes:
+    """Return ``n_bytes`` bytes from the CPU's entropy instruction; fewer if it keeps coming up empty."""
+    data: bytes = kernel("rdseed_bytes")(n_bytes)
+    return data

@@ -1,0 +1,352 @@
+//! Timing samplers: raw deltas of the finest counter around work whose duration fluctuates.
+//!
+//! Every sampler yields one full-width delta a symbol; the 8-bit symbol is `(delta / counter_step) mod 256`.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use zeroize::Zeroizing;
+
+use crate::errors::{invalid, raise};
+use crate::sha256;
+
+/// Symbols between two looks at the deadline.
+const DEADLINE_STRIDE: usize = 64;
+/// Reads of more symbols than this release the interpreter lock.
+const DETACH_SYMBOLS: usize = 1024;
+/// Back-to-back reads that the counter's common factor is found from.
+const STEP_READS: usize = 2048;
+/// Fixed, so that a restart repeats the addresses and only the noise differs.
+const XORSHIFT_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The finest counter of this CPU, read in program order.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn counter() -> u64 {
+    use std::arch::x86_64::{__cpuid, __rdtscp, _mm_lfence, _rdtsc};
+    static RDTSCP: OnceLock<bool> = OnceLock::new();
+    if *RDTSCP.get_or_init(|| __cpuid(0x8000_0001).edx & (1 << 27) != 0) {
+        let mut core = 0u32;
+        // SAFETY: CPUID reports RDTSCP; it only writes the local variable.
+        unsafe { __rdtscp(&mut core) }
+    } else {
+        // SAFETY: LFENCE and RDTSC are part of x86-64 and touch no memory.
+        unsafe {
+            _mm_lfence();
+            _rdtsc()
+        }
+    }
+}
+
+/// The finest counter of this CPU, read in program order.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn counter() -> u64 {
+    let ticks: u64;
+    // SAFETY: reads the virtual counter, which every aarch64 system lets user code read; no memory is touched.
+    unsafe { std::arch::asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
+    ticks
+}
+
+/// The operating system's monotonic clock in ns, where no counter can be read directly.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[inline(always)]
+fn counter() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// The common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol.
+pub fn step() -> u64 {
+    static STEP: OnceLock<u64> = OnceLock::new();
+    *STEP.get_or_init(|| {
+        let mut factor = 0;
+        let mut before = counter();
+        for _ in 0..STEP_READS {
+            let now = counter();
+            factor = gcd(factor, now.wrapping_sub(before));
+            before = now;
+        }
+        factor.max(1)
+    })
+}
+
+/// What happens between two reads of the counter.
+trait Work: Send {
+    fn run(&mut self);
+}
+
+/// Reads the operating system's monotonic clock.
+struct ClockWork;
+
+impl Work for ClockWork {
+    #[inline(always)]
+    fn run(&mut self) {
+        std::hint::black_box(Instant::now());
+    }
+}
+
+/// Asks the scheduler for the shortest sleep.
+struct SleepWork;
+
+impl Work for SleepWork {
+    fn run(&mut self) {
+        std::thread::sleep(Duration::from_nanos(1));
+    }
+}
+
+/// Dependent read-modify-writes at pseudo-random addresses of a private buffer.
+struct MemoryWork {
+    buffer: Vec<u8>,
+    touches: usize,
+    xorshift: u64,
+    address: usize,
+}
+
+impl MemoryWork {
+    fn new(buffer_bytes: usize, touches: usize) -> Self {
+        let buffer = (0..buffer_bytes).map(|index| (index.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
+        Self { buffer, touches, xorshift: XORSHIFT_SEED, address: 0 }
+    }
+}
+
+impl Work for MemoryWork {
+    #[inline(always)]
+    fn run(&mut self) {
+        let mask = self.buffer.len() - 1;
+        for _ in 0..self.touches {
+            self.xorshift ^= self.xorshift << 13;
+            self.xorshift ^= self.xorshift >> 7;
+            self.xorshift ^= self.xorshift << 17;
+            // The next address waits for the value at this one: the memory's latency cannot be hidden.
+            self.address = (self.xorshift as usize).wrapping_add(usize::from(self.buffer[self.address])) & mask;
+            self.buffer[self.address] = self.buffer[self.address].wrapping_add(1);
+        }
+        std::hint::black_box(self.address);
+    }
+}
+
+/// A SHA-256 block whose digest steers a walk through a private buffer.
+struct CpuWork {
+    memory: MemoryWork,
+    block: [u8; 64],
+}
+
+impl Work for CpuWork {
+    #[inline(always)]
+    fn run(&mut self) {
+        let mut digest = [0u8; 32];
+        sha256::digest_padded(std::slice::from_ref(&self.block), &mut digest);
+        self.block[..32].copy_from_slice(&digest);
+        let mut lead = [0u8; 8];
+        lead.copy_from_slice(&digest[..8]);
+        self.memory.xorshift ^= u64::from_le_bytes(lead) | 1;
+        self.memory.run();
+        self.block[63] = self.block[63].wrapping_add(self.memory.buffer[self.memory.address]);
+    }
+}
+
+enum Kind {
+    Clock(ClockWork),
+    Sleep(SleepWork),
+    Memory(MemoryWork),
+    Cpu(Box<CpuWork>),
+}
+
+/// One delta after another into `sink`, until `n` are there or the deadline has passed.
+#[inline(always)]
+fn measure<W: Work>(work: &mut W, n: usize, until: Option<Instant>, stride: usize, mut sink: impl FnMut(u64)) {
+    let mut before = counter();
+    for index in 0..n {
+        if index % stride == stride - 1 && until.is_some_and(|until| Instant::now() >= until) {
+            return;
+        }
+        work.run();
+        let now = counter();
+        sink(now.wrapping_sub(before));
+        before = now;
+    }
+}
+
+impl Kind {
+    fn measure(&mut self, n: usize, until: Option<Instant>, sink: impl FnMut(u64)) {
+        match self {
+            Kind::Clock(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
+            Kind::Sleep(work) => measure(work, n, until, 1, sink),
+            Kind::Memory(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
+            Kind::Cpu(work) => measure(work.as_mut(), n, until, DEADLINE_STRIDE, sink),
+        }
+    }
+
+    fn symbols(&mut self, n: usize, until: Option<Instant>) -> Zeroizing<Vec<u8>> {
+        let step = step();
+        let mut symbols = Zeroizing::new(Vec::with_capacity(n));
+        self.measure(n, until, |delta| symbols.push((delta / step) as u8));
+        symbols
+    }
+
+    fn wide(&mut self, n: usize, until: Option<Instant>) -> Zeroizing<Vec<u8>> {
+        let mut deltas = Zeroizing::new(Vec::with_capacity(8 * n));
+        self.measure(n, until, |delta| deltas.extend_from_slice(&delta.to_le_bytes()));
+        deltas
+    }
+
+    fn is_slow(&self) -> bool {
+        matches!(self, Kind::Sleep(_))
+    }
+}
+
+/// A source of timing deltas. `kind` is `clock`, `sleep`, `memory` or `cpu`.
+#[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
+pub struct TimingSampler {
+    kind: Mutex<Kind>,
+}
+
+impl TimingSampler {
+    /// Another thread's read makes this one fail rather than wait: it may hold the lock for its whole deadline.
+    fn lock(&self) -> Option<MutexGuard<'_, Kind>> {
+        match self.kind.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        n_samples: i64,
+        deadline_s: Option<f64>,
+        collect: fn(&mut Kind, usize, Option<Instant>) -> Zeroizing<Vec<u8>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let n = usize::try_from(n_samples).unwrap_or(0);
+        if n == 0 {
+            return Err(invalid(py, format!("n_samples={n_samples}: ask for at least 1 symbol")));
+        }
+        let until = match deadline_s {
+            Some(seconds) if seconds.is_finite() && seconds > 0.0 => {
+                Some(Instant::now() + Duration::from_secs_f64(seconds.min(1e9)))
+            }
+            Some(seconds) => return Err(invalid(py, format!("deadline_s={seconds}: expected a positive number"))),
+            None => None,
+        };
+        let Some(mut kind) = self.lock() else {
+            let message = "the sampler is being read by another thread".to_owned();
+            return Err(raise(py, "SourceReadError", message));
+        };
+        let raw = if n > DETACH_SYMBOLS || kind.is_slow() {
+            // The guard ends inside, so that it is never held while this thread waits for the interpreter lock.
+            drop(kind);
+            py.detach(|| self.lock().map(|mut kind| collect(&mut kind, n, until)))
+        } else {
+            Some(collect(&mut kind, n, until))
+        };
+        match raw {
+            Some(raw) => Ok(PyBytes::new(py, &raw)),
+            None => Err(raise(py, "SourceReadError", "the sampler is being read by another thread".to_owned())),
+        }
+    }
+}
+
+#[pymethods]
+impl TimingSampler {
+    #[new]
+    #[pyo3(signature = (kind, *, buffer_bytes = 1 << 20, touches = 2))]
+    fn new(py: Python<'_>, kind: &str, buffer_bytes: usize, touches: usize) -> PyResult<Self> {
+        if !buffer_bytes.is_power_of_two() || !(256..=1 << 30).contains(&buffer_bytes) || !(1..=1024).contains(&touches)
+        {
+            let message = format!(
+                "buffer_bytes={buffer_bytes}, touches={touches}: expected a power of two from 256 to 2^30, and 1 to 1024"
+            );
+            return Err(invalid(py, message));
+        }
+        let kind = match kind {
+            "clock" => Kind::Clock(ClockWork),
+            "sleep" => Kind::Sleep(SleepWork),
+            "memory" => Kind::Memory(MemoryWork::new(buffer_bytes, touches)),
+            "cpu" => Kind::Cpu(Box::new(CpuWork { memory: MemoryWork::new(buffer_bytes, touches), block: [0x5a; 64] })),
+            _ => return Err(invalid(py, format!("kind='{kind}': expected clock, sleep, memory or cpu"))),
+        };
+        Ok(Self { kind: Mutex::new(kind) })
+    }
+
+    /// `n_samples` symbols, one a byte; fewer if the deadline passes first.
+    #[pyo3(signature = (n_samples, deadline_s = None))]
+    fn read_symbols<'py>(
+        &self,
+        py: Python<'py>,
+        n_samples: i64,
+        deadline_s: Option<f64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.read(py, n_samples, deadline_s, Kind::symbols)
+    }
+
+    /// `n_samples` deltas at full width, little-endian u64; fewer if the deadline passes first.
+    #[pyo3(signature = (n_samples, deadline_s = None))]
+    fn read_wide<'py>(
+        &self,
+        py: Python<'py>,
+        n_samples: i64,
+        deadline_s: Option<f64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.read(py, n_samples, deadline_s, Kind::wide)
+    }
+}
+
+/// The common factor of the counter's deltas, in ticks.
+#[pyfunction]
+fn counter_step() -> u64 {
+    step()
+}
+
+/// Ticks of the finest counter.
+#[pyfunction]
+fn read_counter() -> u64 {
+    counter()
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(counter_step, module)?)?;
+    module.add_function(wrap_pyfunction!(read_counter, module)?)?;
+    module.add_class::<TimingSampler>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gcd_of_the_deltas_divides_them() {
+        assert_eq!(gcd(52, 78), 26);
+        assert_eq!(gcd(0, 7), 7);
+        let step = step();
+        let mut kind = Kind::Clock(ClockWork);
+        kind.measure(1000, None, |delta| assert_eq!(delta % step, 0, "{delta} ticks, step {step}"));
+    }
+
+    #[test]
+    fn a_passed_deadline_returns_what_there_is() {
+        let mut kind = Kind::Sleep(SleepWork);
+        let got = kind.symbols(1_000_000, Some(Instant::now() + Duration::from_millis(5)));
+        assert!(!got.is_empty() && got.len() < 10_000);
+    }
+
+    #[test]
+    fn memory_walk_repeats_its_addresses() {
+        let (mut a, mut b) = (MemoryWork::new(4096, 3), MemoryWork::new(4096, 3));
+        for _ in 0..500 {
+            a.run();
+            b.run();
+            assert_eq!(a.address, b.address);
+        }
+    }
+}

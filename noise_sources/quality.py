@@ -1,0 +1,74 @@
+"""Quick quality figures of raw symbols. They describe; they are no assessment and no claim."""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from esoteric_drbg.noise_sources.source import NoiseSource
+
+__all__ = ["entropy_quality", "grade", "most_common_value", "shannon"]
+
+#: Quantile of the 99% bounds in SP 800-90B section 6.3.
+Z = 2.5758293035489008
+
+#: Lowest min-entropy per symbol bit of each grade; below the last one is F.
+GRADES = (("A", 0.75), ("B", 0.5), ("C", 0.25), ("D", 0.1), ("E", 0.02))
+
+
+def shannon(symbols: bytes) -> float:
+    """Return the Shannon entropy of the symbols' histogram, in bits per symbol."""
+    n = len(symbols)
+    return -math.fsum(count / n * math.log2(count / n) for count in Counter(symbols).values()) or 0.0
+
+
+def most_common_value(symbols: bytes) -> float:
+    """Most Common Value estimate, SP 800-90B 6.3.1, in bits per symbol.
+
+    Examples
+    --------
+    >>> most_common_value(bytes(1000))
+    0.0
+    """
+    n = len(symbols)
+    p = max(Counter(symbols).values()) / n
+    bound = min(1.0, p + Z * math.sqrt(p * (1 - p) / (n - 1))) if n > 1 else 1.0
+    return -math.log2(bound) or 0.0
+
+
+def grade(min_entropy: float, symbol_bits: int) -> str:
+    """Return A to F by min-entropy per symbol bit: A from 0.75, B 0.5, C 0.25, D 0.1, E 0.02, otherwise F."""
+    share = min_entropy / symbol_bits
+    return next((letter for letter, least in GRADES if share >= least), "F")
+
+
+def entropy_quality(source: NoiseSource, n_samples: int = 10_000) -> dict[str, Any]:
+    """Read ``n_samples`` raw symbols and return their quality figures.
+
+    Returns
+    -------
+    dict
+        ``grade`` (A to F), ``shannon`` and ``min_entropy`` (bits per symbol), ``compression_ratio`` (zlib level 9, compressed
+        over original size), ``samples``, ``seconds``.
+
+    Raises
+    ------
+    InvalidInputError, SourceError
+        As :meth:`~esoteric_drbg.noise_sources.NoiseSource.read_exactly`.
+    """
+    began = time.perf_counter()
+    symbols = source.read_exactly(n_samples)
+    seconds = time.perf_counter() - began
+    min_entropy = most_common_value(symbols)
+    return {
+        "grade": grade(min_entropy, source.symbol_bits),
+        "shannon": shannon(symbols),
+        "min_entropy": min_entropy,
+        "compression_ratio": len(zlib.compress(symbols, 9)) / n_samples,
+        "samples": n_samples,
+        "seconds": seconds,
+    }

@@ -1,0 +1,69 @@
+"""RDSEED / RNDRRS: the CPU's own entropy instruction. Conditioned by the vendor, so credited 0 unless configured."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import sys
+from pathlib import Path
+
+from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.timing import rdseed_bytes, rdseed_supported
+from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+__all__ = ["RdseedSource"]
+
+
+@functools.cache
+def _withdrawn_by_kernel() -> bool:
+    """Return True if Linux does not list RDSEED although the CPU reports it: it does so for known faulty steppings."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
+            flags = next((line for line in file if line.startswith("flags")), "")
+    except OSError:
+        return False
+    return bool(flags) and "rdseed" not in flags.split()
+
+
+class RdseedSource(NoiseSource):
+    """Bytes of RDSEED (x86-64) or RNDRRS (aarch64).
+
+    The raw noise behind the instruction cannot be reached, so there is no evidence of ours and no credit. An operator
+    may credit it by configuration, naming a certificate (:meth:`Claim.by_operator`).
+
+    See docs/sources/rdseed.md.
+    """
+
+    name = "rdseed"
+    description = "The CPU's entropy instruction, RDSEED or RNDRRS"
+    category = "cpu_rng"
+    physics = "A vendor's noise source on the die, conditioned before any software sees it; its raw noise is out of reach."
+    physical = True
+    independence_group = "cpu_rng"
+    estimated_rate = 1.0e7
+    bounded = True
+    # Health tests need an H above 0: what vendors commonly claim per byte would alarm too early, half of it does not.
+    claim = Claim(min_entropy=0.0, health_min_entropy=4.0)
+
+    def availability(self) -> Availability:
+        """Return whether the Rust kernels run and the CPU reports the instruction."""
+        if kernel_info().name != "rust":
+            return Availability(False, "the instruction needs the Rust kernels")
+        machine = platform.machine().lower()
+        if rdseed_supported():
+            if machine in {"x86_64", "amd64"} and _withdrawn_by_kernel():
+                return Availability(False, "the kernel withdrew RDSEED on this CPU (an erratum; see /proc/cpuinfo)")
+            return Availability(True)
+        if machine in {"x86_64", "amd64"}:
+            return Availability(False, "the CPU does not report RDSEED (CPUID leaf 7, EBX bit 18)")
+        if machine in {"aarch64", "arm64"}:
+            return Availability(False, "the CPU does not report FEAT_RNG (RNDRRS)")
+        return Availability(False, f"no entropy instruction is known for {machine}")
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        """Return the next bytes of the instruction; fewer if it keeps coming up empty."""
+        self.require_available()
+        return rdseed_bytes(n_samples)

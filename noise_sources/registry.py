@@ -1,0 +1,136 @@
+"""Which noise sources are installed: ours, and those of other packages.
+
+Another package adds a source by an entry point in the group ``esoteric_drbg.noise_sources`` that names a
+:class:`~esoteric_drbg.noise_sources.NoiseSource` subclass. A plug-in that cannot be loaded is listed as unavailable with
+its reason; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import ClassVar
+
+from esoteric_drbg.errors import InvalidInputError, SourceUnavailableError
+from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+__all__ = ["ENTRY_POINT_GROUP", "available", "create", "installed", "names"]
+
+ENTRY_POINT_GROUP = "esoteric_drbg.noise_sources"
+
+#: Our own sources: name -> class. The module is imported when the source is first asked for.
+BUILT_IN = {
+    "clock_jitter": "ClockJitterSource",
+    "cpu_jitter": "CpuJitterSource",
+    "disk_io": "DiskIoSource",
+    "memory_timing": "MemoryTimingSource",
+    "process_table": "ProcessTableSource",
+    "rdseed": "RdseedSource",
+    "sleep_jitter": "SleepJitterSource",
+}
+
+
+class BrokenPlugin(NoiseSource):
+    """Stands for a plug-in that could not be loaded, so that it is listed with its reason."""
+
+    description = "A plug-in that cannot be loaded"
+    category = "system"
+    physics = "unknown"
+    physical = False
+    independence_group = "broken plug-ins"
+    estimated_rate = 1.0
+    bounded: ClassVar[bool] = True
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name  # type: ignore[misc]
+        self._reason = reason
+
+    def availability(self) -> Availability:
+        """Return why the plug-in could not be loaded."""
+        return Availability(False, self._reason)
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        """Raise: there is nothing to read."""
+        raise SourceUnavailableError(f"{self.name}: {self._reason}")
+
+
+def _built_in(name: str) -> NoiseSource:
+    module = importlib.import_module(f"esoteric_drbg.noise_sources.{name}")
+    source: NoiseSource = getattr(module, BUILT_IN[name])()
+    return source
+
+
+def _plugins() -> dict[str, NoiseSource]:
+    """Load the sources of other packages. Reading their metadata takes some 20 ms."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - off the token path
+
+    found: dict[str, NoiseSource] = {}
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        name = entry.name
+        try:
+            made = entry.load()()
+        except Exception as error:  # noqa: BLE001 - foreign code: whatever it raises makes it a broken plug-in
+            found[name] = BrokenPlugin(name, f"plug-in {entry.value}: {type(error).__name__}: {error}")
+            continue
+        if not isinstance(made, NoiseSource):
+            found[name] = BrokenPlugin(name, f"plug-in {entry.value} is not a NoiseSource")
+        elif made.name != name:
+            found[name] = BrokenPlugin(name, f"plug-in {entry.value} calls itself {made.name!r}")
+        elif name in BUILT_IN:
+            label = f"{name} ({entry.value})"
+            found[label] = BrokenPlugin(label, f"the name {name!r} belongs to a source of esoteric_drbg")
+        else:
+            found[name] = made
+    return found
+
+
+def installed(*, plugins: bool = True) -> list[NoiseSource]:
+    """Return a new instance of every installed source, by name, whether it is available here or not.
+
+    Parameters
+    ----------
+    plugins : bool
+        Whether to look for sources of other packages.
+    """
+    sources = {name: _built_in(name) for name in BUILT_IN}
+    if plugins:
+        sources.update(_plugins())
+    return [sources[name] for name in sorted(sources)]
+
+
+def names(*, plugins: bool = True) -> list[str]:
+    """Return the names of all installed sources, sorted.
+
+    Examples
+    --------
+    >>> "memory_timing" in names()
+    True
+    """
+    return sorted({*BUILT_IN, *(_plugins() if plugins else ())})
+
+
+def create(name: str) -> NoiseSource:
+    """Return a new instance of one source. Plug-ins are searched only if the name is not one of ours.
+
+    Raises
+    ------
+    InvalidInputError
+        If no source of that name is installed; the message lists those that are.
+    """
+    if name in BUILT_IN:
+        return _built_in(name)
+    plugins = _plugins()
+    if name not in plugins:
+        raise InvalidInputError(f"no noise source named {name!r}; installed: {', '.join(sorted({*BUILT_IN, *plugins}))}")
+    return plugins[name]
+
+
+def available() -> list[NoiseSource]:
+    """Return a new instance of every source that can be read on this machine.
+
+    Examples
+    --------
+    >>> from esoteric_drbg import noise_sources
+    >>> all(source.is_available() for source in noise_sources.available())
+    True
+    """
+    return [source for source in installed() if source.is_available()]

@@ -1,0 +1,29 @@
+"""Sleep jitter: how late the scheduler wakes a thread from the shortest sleep."""
+
+from __future__ import annotations
+
+from esoteric_drbg.noise_sources.timed import TimedSource
+
+__all__ = ["SleepJitterSource"]
+
+
+class SleepJitterSource(TimedSource):
+    """Ticks of the CPU's counter that the shortest sleep really takes.
+
+    See docs/sources/sleep_jitter.md for physics, evidence and failure modes.
+
+    Examples
+    --------
+    >>> len(SleepJitterSource().read_raw(10))
+    10
+    """
+
+    name = "sleep_jitter"
+    description = "Overshoot of the shortest sleep the scheduler grants"
+    physics = (
+        "A timer interrupt, the scheduler's run queues, idle-state exit and the hypervisor each add a delay that "
+        "depends on everything else the machine does."
+    )
+    estimated_rate = 1.5e4
+    kind = "sleep"
+    warm_up = 0

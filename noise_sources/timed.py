@@ -1,0 +1,87 @@
+"""What the sources have in common that time work with the CPU's own counter."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.timing import TimingSampler, counter_step, new_timing_sampler
+from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+if TYPE_CHECKING:
+    from array import array
+
+__all__ = ["CPU_COUNTER", "TimedSource"]
+
+#: Independence group of everything that the CPU's counter times: their noise may be one and the same.
+CPU_COUNTER = "cpu_counter"
+
+
+class TimedSource(NoiseSource):
+    """A source whose raw value is a delta of the CPU's counter, in ticks, around work of fluctuating duration.
+
+    Digitization: the delta is divided by the counter's common factor (26 on a 2.6 GHz TSC that steps at 100 MHz), and the low 8
+    bits of the quotient are the symbol. Higher bits are lost on rare long interruptions, which would otherwise be
+    counted as entropy.
+
+    Class attributes
+    ----------------
+    kind, buffer_bytes, touches : str, int, int
+        What the kernel's sampler is made with.
+    warm_up : int
+        Symbols read and dropped when a sampler is made: right after its buffer was filled, caches answer too evenly.
+    claims : mapping of str to Claim
+        The claim by kernels, ``"rust"`` and ``"reference"``: an interpreted loop has other deltas.
+    """
+
+    category = "timing"
+    physical = True
+    independence_group = CPU_COUNTER
+    bounded = True
+
+    kind: ClassVar[str]
+    buffer_bytes: ClassVar[int] = 1 << 20
+    touches: ClassVar[int] = 2
+    warm_up: ClassVar[int] = 4096
+    claims: ClassVar[Mapping[str, Claim]] = {}
+
+    def __init__(self) -> None:
+        self.claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
+        self._sampler: TimingSampler | None = None
+        self._process = 0
+
+    def availability(self) -> Availability:
+        """Return that a counter can be read: every platform has one."""
+        return Availability(True)
+
+    def sampler(self) -> TimingSampler:
+        """Return the kernel's sampler, made anew in a forked child: a parent's thread may have held it."""
+        if self._sampler is None or self._process != os.getpid():
+            self._sampler = new_timing_sampler(self.kind, buffer_bytes=self.buffer_bytes, touches=self.touches)
+            self._process = os.getpid()
+            if self.warm_up:
+                self._sampler.read_symbols(self.warm_up)
+        return self._sampler
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        """Return the next raw symbols; fewer if ``deadline_s`` passes first."""
+        return self.sampler().read_symbols(n_samples, deadline_s)
+
+    def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
+        """Return the next deltas at full width, in ticks of the counter."""
+        from array import array  # noqa: PLC0415 - not needed on the token path
+
+        wide = array("Q")
+        wide.frombytes(self.sampler().read_wide(n_samples, deadline_s))
+        if sys.byteorder == "big":
+            wide.byteswap()
+        return wide
+
+    def digitize(self, wide: array[int]) -> bytes:
+        """Return (delta / counter step) mod 256 of each delta."""
+        step = counter_step()
+        return bytes(delta // step & 0xFF for delta in wide)

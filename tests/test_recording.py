@@ -1,0 +1,118 @@
+"""Recordings and the quick assessment: atomic files, resumable restarts, figures equal to the reference's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from esoteric_drbg import errors
+from esoteric_drbg.conformance.quick_assessment import bitstring, collision, markov, quick_assess
+from esoteric_drbg.conformance.recording import record, record_restarts
+from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.noise_sources.quality import most_common_value
+
+
+def test_record_writes_data_and_sidecar(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    path = tmp_path / "m.bin"
+    facts = record(registry.create("memory_timing"), 2500, path, progress=lambda *step: steps.append(step))
+    assert path.stat().st_size == 2500
+    assert steps == [(1000, 2500), (2000, 2500), (2500, 2500)]
+    sidecar = json.loads((tmp_path / "m.bin.json").read_text())
+    assert sidecar == facts
+    assert sidecar["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sidecar["machine"]["kernels"] in {"rust", "reference"}
+    assert sidecar["machine"]["counter_step"] >= 1
+    assert "Ticks of the CPU's counter" in sidecar["digitization"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["m.bin", "m.bin.json"]
+
+
+def test_an_interrupted_recording_leaves_no_file(tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record(registry.create("memory_timing"), 5000, tmp_path / "m.bin", progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(errors.InvalidInputError, match="n_samples=0"):
+        record(registry.create("memory_timing"), 0, tmp_path / "m.bin")
+    with pytest.raises(OSError, match="gone"):
+        record(registry.create("memory_timing"), 1, tmp_path / "gone" / "m.bin")
+
+
+def test_restart_recordings_go_on_where_they_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "r.bin"
+    rows: list[int] = []
+
+    def stop_after_two(done: int, total: int) -> None:
+        rows.append(done)
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record_restarts("memory_timing", path, restarts=4, samples=50, progress=stop_after_two)
+    partial = tmp_path / "r.bin.partial"
+    first = partial.read_bytes()
+    assert len(first) == 100
+    partial.write_bytes(first + b"torn row")
+    facts = record_restarts("memory_timing", path, restarts=4, samples=50, progress=lambda done, _: rows.append(done))
+    assert rows == [1, 2, 3, 4]
+    assert path.read_bytes()[:100] == first
+    assert path.stat().st_size == 200
+    assert (facts["restarts"], facts["samples"]) == (4, 50)
+    assert not partial.exists()
+
+
+def test_restart_recording_refuses_nonsense(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidInputError, match="no noise source"):
+        record_restarts("nothing", tmp_path / "r.bin")
+    with pytest.raises(errors.InvalidInputError, match="restarts=0"):
+        record_restarts("memory_timing", tmp_path / "r.bin", restarts=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bitstring_is_most_significant_bit_first() -> None:
+    symbols = np.array([0b101, 0b011], dtype=np.uint8)
+    assert bitstring(symbols, 3).tolist() == [1, 0, 1, 0, 1, 1]
+    assert bitstring(symbols, 3, 4).tolist() == [1, 0, 1, 0]
+
+
+def test_estimates_of_known_data() -> None:
+    generator = np.random.Generator(np.random.PCG64(1))
+    fair = generator.integers(0, 2, 100_000, dtype=np.uint8)
+    assert collision(fair) > 0.9
+    assert markov(fair) > 0.98
+    alternating = np.tile(np.array([0, 1], dtype=np.uint8), 5000)
+    assert markov(alternating) == pytest.approx(1 / 128)
+    assert collision(alternating) == 1.0
+    constant = np.zeros(5000, dtype=np.uint8)
+    assert quick_assess(constant).assessed == 0.0
+    with pytest.raises(errors.InvalidInputError, match="at least 1,000"):
+        quick_assess(constant[:999])
+    with pytest.raises(errors.InvalidInputError, match="wider than 2 bits"):
+        quick_assess(np.full(1000, 4, dtype=np.uint8), 2)
+
+
+@pytest.mark.parametrize("name", ["truerand_1bit", "rand1_short", "rand4_short", "rand8_short"])
+def test_figures_equal_the_self_test_results(name: str, vectors: Path) -> None:
+    folder = vectors / "90b" / "nist-samples"
+    printed: dict[str, float] = {}
+    for line in (folder / f"{name}.res").read_text().splitlines():
+        label, _, value = line.partition(": min entropy = ")
+        if value:
+            printed[label] = float(value)
+    symbols = np.fromfile(folder / f"{name}.bin", dtype=np.uint8)
+    width = max(int(symbols.max()).bit_length(), 1)
+    bits = bitstring(symbols, width, None)
+    kind = "Literal" if width == 1 else "Bitstring"
+    assert most_common_value(symbols.tobytes()) == pytest.approx(
+        printed["Literal Most Common Value Estimate"], rel=1e-10
+    )
+    assert most_common_value(bits.tobytes()) == pytest.approx(
+        printed[f"{kind} Most Common Value Estimate"], rel=1e-10
+    )
+    assert collision(bits) == pytest.approx(printed[f"{kind} Collision Estimate"], rel=1e-10)
+    assert markov(bits) == pytest.approx(printed[f"{kind} Markov Estimate"], rel=1e-10)
