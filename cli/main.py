@@ -34,7 +34,9 @@ for _command in (scan, probe, bench, stream, pool, info):
 def main() -> None:
     """Run the command line; errors of our own family become one line and exit code 2."""
     try:
-        cli.main(prog_name="esoteric-drbg", standalone_mode=False)
+        # Not cli.main(): it answers a closed pipe with exit code 1 and Ctrl-C with an empty line.
+        with cli.make_context("esoteric-drbg", sys.argv[1:]) as context:
+            cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         raise SystemExit(done.exit_code) from None

@@ -42,7 +42,7 @@ def hash_df(
     Examples
     --------
     >>> hash_df(b"raw symbols", 100).hex()
-    'd98f8cae7fbd76a5a0f7e0ab60'
+    '6734d243e63390b81f16831130'
     """
     return _hash_df(data, n_bits, hash_name=hash_name, data_bits=data_bits)
 
@@ -120,7 +120,8 @@ def conditioned_credit(n_in: int, n_out: int, nw: int, h_in: float) -> float:
     """Return the bits a block of vetted conditioned output is credited with.
 
     ``n_out`` (full entropy) when ``h_in >= n_out + 64`` and the component is wide enough; otherwise
-    :func:`output_entropy` rounded down to whole bits.
+    :func:`output_entropy` rounded down to whole bits, below ``n_out`` and
+    ``h_in``: a double rounds up close to either.
 
     Examples
     --------
@@ -129,4 +130,5 @@ def conditioned_credit(n_in: int, n_out: int, nw: int, h_in: float) -> float:
     """
     if nw >= n_out and n_out + FULL_ENTROPY_MARGIN_BITS <= h_in <= n_in:
         return float(n_out)
-    return float(math.floor(output_entropy(n_in, n_out, nw, h_in)))
+    h_out = output_entropy(n_in, n_out, nw, h_in)
+    return float(max(min(math.floor(h_out), n_out - 1, math.ceil(h_in) - 1), 0))

@@ -109,7 +109,7 @@ class NoiseSource(abc.ABC):
         """
         from array import array  # noqa: PLC0415 - not needed on the token path
 
-        return array("Q", self.read_raw(n_samples, deadline_s=deadline_s))
+        return array("Q", list(self.read_raw(n_samples, deadline_s=deadline_s)))
 
     def digitize(self, wide: array[int]) -> bytes:
         """Return the raw symbols of full-width raw values; by default their low ``symbol_bits`` bits."""

@@ -90,23 +90,22 @@ def endless() -> subprocess.Popen[bytes]:
 
 
 def test_endless_stream_ends_quietly_when_its_reader_leaves() -> None:
-    process = endless()
-    assert process.stdout is not None
-    assert process.stderr is not None
-    assert len(process.stdout.read(300_000)) == 300_000
-    process.stdout.close()
-    assert process.wait(20) == 0
-    assert process.stderr.read() == b""
-    process.stderr.close()
+    with endless() as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert len(process.stdout.read(300_000)) == 300_000
+        process.stdout.close()
+        assert process.wait(20) == 0
+        assert process.stderr.read() == b""
 
 
 def test_endless_stream_ends_quietly_on_ctrl_c() -> None:
-    process = endless()
-    assert process.stdout is not None
-    process.stdout.read(1000)
-    began = time.perf_counter()
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=20)
+    with endless() as process:
+        assert process.stdout is not None
+        process.stdout.read(1000)
+        began = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
     assert stderr == b""
     assert time.perf_counter() - began < 5

@@ -83,7 +83,7 @@ def test_bitstring_is_most_significant_bit_first() -> None:
 def test_estimates_of_known_data() -> None:
     generator = np.random.Generator(np.random.PCG64(1))
     fair = generator.integers(0, 2, 100_000, dtype=np.uint8)
-    assert collision(fair) > 0.9
+    assert collision(fair) > 0.85
     assert markov(fair) > 0.98
     alternating = np.tile(np.array([0, 1], dtype=np.uint8), 5000)
     assert markov(alternating) == pytest.approx(1 / 128)

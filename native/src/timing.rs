@@ -15,7 +15,7 @@ use crate::sha256;
 /// Symbols between two looks at the deadline.
 const DEADLINE_STRIDE: usize = 64;
 /// Reads of more symbols than this release the interpreter lock.
-const DETACH_SYMBOLS: usize = 1024;
+const DETACH_SYMBOLS: usize = 1536;
 /// Back-to-back reads that the counter's common factor is found from.
 const STEP_READS: usize = 2048;
 /// Fixed, so that a restart repeats the addresses and only the noise differs.
