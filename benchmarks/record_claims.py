@@ -1,4 +1,4 @@
-"""Record what the min-entropy claims rest on, and print the figures: 1,000,000 symbols and a 1000 x 1000 restart matrix a source.
+"""Record what the min-entropy claims rest on: per source 1,000,000 symbols and a 1000 x 1000 restart matrix.
 
     python benchmarks/record_claims.py [--out recordings] [--samples N] [--restarts N] [NAME ...]
 
@@ -11,16 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
 from esoteric_drbg.conformance.quick_assessment import quick_assess
 from esoteric_drbg.conformance.recording import record, record_restarts
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import registry
-from rich.console import Console
-from rich.progress import Progress
 
 TIMED = ["memory_timing", "cpu_jitter", "clock_jitter", "sleep_jitter", "disk_io"]
 
@@ -42,16 +44,17 @@ def main() -> None:
     figures: dict[str, Any] = {}
     for name in options.names:
         source = registry.create(name)
+        matrix_path = folder / f"{name}.restart.bin"
         with Progress(console=console, transient=True) as progress:
-            task = progress.add_task(f"{name}: sequential", total=options.samples)
-            facts = record(
-                source, options.samples, folder / f"{name}.bin", progress=lambda done, _: progress.update(task, completed=done)
-            )
-            task = progress.add_task(f"{name}: restarts", total=options.restarts)
-            matrix_path = folder / f"{name}.restart.bin"
-            record_restarts(
-                name, matrix_path, restarts=options.restarts, progress=lambda done, _: progress.update(task, completed=done)
-            )
+
+            def shown(label: str, total: int, progress: Progress = progress) -> Callable[[int, int], None]:
+                task = progress.add_task(label, total=total)
+                return lambda done, _: progress.update(task, completed=done)
+
+            sequential = shown(f"{name}: sequential", options.samples)
+            facts = record(source, options.samples, folder / f"{name}.bin", progress=sequential)
+            rows_done = shown(f"{name}: restarts", options.restarts)
+            record_restarts(name, matrix_path, restarts=options.restarts, progress=rows_done)
         rows = np.fromfile(matrix_path, dtype=np.uint8).reshape(options.restarts, -1)
         columns = folder / f"{name}.columns.bin"
         np.ascontiguousarray(rows.T).tofile(columns)

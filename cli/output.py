@@ -24,7 +24,7 @@ def progress_console() -> Console:
     return Console(stderr=True, quiet=not sys.stderr.isatty())
 
 
-def emit_json(document: Any) -> None:  # noqa: ANN401 - any JSON document
+def emit_json(document: Any) -> None:
     """Print one JSON document; NaN and infinities are refused rather than printed."""
     click.echo(json.dumps(document, indent=2, allow_nan=False))
 

@@ -71,7 +71,14 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
 
 
 @click.command()
-@click.option("--bytes", "n_bytes", type=click.IntRange(0, 1 << 20), default=32, show_default=True, help="Bytes to show.")
+@click.option(
+    "--bytes",
+    "n_bytes",
+    type=click.IntRange(0, 1 << 20),
+    default=32,
+    show_default=True,
+    help="Bytes to show.",
+)
 @click.option(
     "--credit",
     "credits_",

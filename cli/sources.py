@@ -96,7 +96,14 @@ def bench(fast: bool, show_all: bool, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("source", no_wrap=True)
     table.add_column("grade")
-    for heading in ("min-entropy\n(MCV)", "Shannon", "compression\nratio", "symbols/s", "credit\nbits/symbol", "credited\nbits/s"):
+    for heading in (
+        "min-entropy\n(MCV)",
+        "Shannon",
+        "compression\nratio",
+        "symbols/s",
+        "credit\nbits/symbol",
+        "credited\nbits/s",
+    ):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
@@ -132,5 +139,5 @@ def _measure(source: NoiseSource, samples: int) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - any figure
+def _text(value: Any) -> str:
     return f"{value:,.4g}" if isinstance(value, float) else str(value)

@@ -104,9 +104,7 @@ def markov(bits: Symbols) -> float:
     ones = int(np.count_nonzero(bits))
     initial = ((n - ones) / n, ones / n)
     pairs = np.bincount(2 * bits[:-1].astype(np.int64) + bits[1:], minlength=4)
-    p = [
-        [count / int(row.sum()) if row.sum() else 0.0 for count in row.tolist()] for row in (pairs[:2], pairs[2:])
-    ]
+    p = [[count / int(row.sum()) if row.sum() else 0.0 for count in row.tolist()] for row in (pairs[:2], pairs[2:])]
 
     def log2(value: float) -> float:
         return math.log2(value) if value > 0 else -math.inf

@@ -1,7 +1,7 @@
 """Recording raw data: sequential data sets and restart matrices (SP 800-90B 3.1.1, 3.1.4).
 
-Both read through :meth:`NoiseSource.read_raw`, the very call that seeding uses, before any health test. A file appears under its
-name only when it is complete; an interrupted restart recording goes on where it stopped.
+Both read through :meth:`NoiseSource.read_raw`, the very call that seeding uses, before any health test. A file appears
+under its name only when it is complete; an interrupted restart recording goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,7 @@ def _sidecar(source: NoiseSource, path: Path, sha256: str, size: dict[str, int])
     facts = {
         "source": source.name,
         "version": __version__,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         **size,
         "symbol_bits": source.symbol_bits,
         "digitization": " ".join((type(source).__doc__ or "").split("\n\n")[0].split()),

@@ -14,7 +14,11 @@ FULL_ENTROPY_MARGIN_BITS = 64
 
 
 def hash_df(
-    data: bytes | bytearray | memoryview, n_bits: int, *, hash_name: str = "sha256", data_bits: int | None = None
+    data: bytes | bytearray | memoryview,
+    n_bits: int,
+    *,
+    hash_name: str = "sha256",
+    data_bits: int | None = None,
 ) -> bytes:
     """Hash_df: derive ``n_bits`` bits from a bit string (SP 800-90A Rev. 1, 10.3.1).
 

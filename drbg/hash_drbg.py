@@ -289,5 +289,7 @@ class HashDRBG:
         raise CloneRefusedError("a DRBG holds secret state: it is neither copied nor pickled")
 
     def __repr__(self) -> str:
-        state = "error state" if self._failed else f"strength {self._security_strength}" if self.instantiated else "idle"
+        state = (
+            "error state" if self._failed else f"strength {self._security_strength}" if self.instantiated else "idle"
+        )
         return f"<HashDRBG {self.limits.hash_name}, {state}>"

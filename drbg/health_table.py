@@ -10,7 +10,12 @@ from rich.table import Table
 
 __all__ = ["health_table", "print_health"]
 
-_STYLES = {"HEALTHY": "green", "STARTUP": "yellow", "FAILED_INTERMITTENT": "red", "FAILED_PERMANENT": "bold red"}
+_STYLES = {
+    "HEALTHY": "green",
+    "STARTUP": "yellow",
+    "FAILED_INTERMITTENT": "red",
+    "FAILED_PERMANENT": "bold red",
+}
 
 
 def health_table(report: dict[str, Any]) -> Table:

@@ -213,7 +213,7 @@ def _before_fork() -> None:
     global _held  # noqa: PLW0603 - the three handlers of one fork share what the first one locked
     _held = list(_instances)
     for instance in _held:
-        instance._before_fork()  # noqa: SLF001 - same module
+        instance._before_fork()
 
 
 def _after_fork(*, child: bool) -> None:

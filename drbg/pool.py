@@ -77,6 +77,7 @@ class EntropyPool:
         self._deadline_s = deadline_s
         self._lock = threading.RLock()
         self._slots: dict[str, SourceSlot] = {}
+        self._groups: list[list[SourceSlot]] = []
         self._instance: RBG2Instance | None = None
         claims = dict(claims or {})
         for source in sources:
@@ -139,6 +140,7 @@ class EntropyPool:
             self._slots[source.name] = SourceSlot(
                 source, claim, health_profile=self._health_profile, deadline_s=self._deadline_s
             )
+            self._groups = self._order_credited_groups()
 
     def get_random_bytes(self, n: int) -> bytes:
         """Return ``n`` bytes from this pool's own RBG2 instance (Hash_DRBG SHA-256).
@@ -189,7 +191,7 @@ class EntropyPool:
             entries: list[LedgerEntry] = []
             missing: list[str] = []
             credited = 0
-            for group in self._credited_groups():
+            for group in self._groups:
                 if credited >= bits:
                     break
                 group_blocks, group_entries = self._from_group(group, bits - credited, missing)
@@ -274,7 +276,7 @@ class EntropyPool:
         except KeyError:
             raise InvalidInputError(f"no source named {name!r} in the pool ({', '.join(self._slots)})") from None
 
-    def _credited_groups(self) -> list[list[SourceSlot]]:
+    def _order_credited_groups(self) -> list[list[SourceSlot]]:
         """Return the credited slots by independence group, best credited rate first in and among the groups."""
         slots = sorted(
             (slot for slot in self._slots.values() if slot.credit > 0),

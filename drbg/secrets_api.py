@@ -84,10 +84,10 @@ class SystemRandom(random.Random):
         """Return ``n`` random bytes."""
         return token_bytes(n)
 
-    def seed(self, *args: Any, **kwds: Any) -> None:  # noqa: ANN401 - as random.SystemRandom
+    def seed(self, *args: Any, **kwds: Any) -> None:
         """Do nothing: an RBG2 instance is seeded by its noise sources alone."""
 
-    def _notimplemented(self, *args: Any, **kwds: Any) -> NoReturn:  # noqa: ANN401 - as random.SystemRandom
+    def _notimplemented(self, *args: Any, **kwds: Any) -> NoReturn:
         raise NotImplementedError("the state of an RBG2 instance is secret")
 
     getstate = setstate = _notimplemented

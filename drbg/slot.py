@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 import time
@@ -23,14 +22,6 @@ MAX_READ_FAILURES = 3
 NARROWEST_BITS = 256
 
 
-@functools.lru_cache(maxsize=256)
-def _conditioned(n_in: int, n_out: int, h_in: float) -> tuple[float, int]:
-    """Return h_out (3.1.5.1.2) and the bits credited; a seed repeats the same few figures over and over."""
-    if h_in == 0:
-        return 0.0, 0
-    return output_entropy(n_in, n_out, NARROWEST_BITS, h_in), int(conditioned_credit(n_in, n_out, NARROWEST_BITS, h_in))
-
-
 def _note(claim: Claim) -> str:
     """Return the ledger's remark on a claim: its certificate, or that it is provisional."""
     if claim.evidence is None:
@@ -47,9 +38,7 @@ class SourceSlot:
     reason in :attr:`fault`. It never raises for what a source does, and never takes longer than the deadline.
     """
 
-    def __init__(
-        self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float
-    ) -> None:
+    def __init__(self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float) -> None:
         self.source = source
         self.claim = claim
         self.deadline_s = deadline_s
@@ -62,6 +51,7 @@ class SourceSlot:
         self.credited_bits = 0
         self.note = _note(claim)
         self._read_failures = 0
+        self._entries: dict[tuple[int, int], LedgerEntry] = {}
 
     @property
     def name(self) -> str:
@@ -70,7 +60,7 @@ class SourceSlot:
 
     @property
     def credit(self) -> float:
-        """Bits credited per raw symbol; 0 without evidence, or where the APT could never fail at this claim."""
+        """Bits credited per raw symbol; 0 without evidence."""
         return self.claim.credit
 
     @property
@@ -142,9 +132,16 @@ class SourceSlot:
 
     def ledger_entry(self, n_symbols: int, block_bits: int) -> LedgerEntry:
         """Return the ledger's line for one Hash_df SHA-256 block made of ``n_symbols`` tested symbols."""
+        key = (n_symbols, block_bits)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = self._new_ledger_entry(n_symbols, block_bits)
+        return entry
+
+    def _new_ledger_entry(self, n_symbols: int, block_bits: int) -> LedgerEntry:
         n_in = 8 * n_symbols
         h_in = n_symbols * self.credit
-        h_out, credited_bits = _conditioned(n_in, block_bits, h_in)
+        h_out = output_entropy(n_in, block_bits, NARROWEST_BITS, h_in)
         return LedgerEntry(
             source=self.name,
             independence_group=self.source.independence_group,
@@ -156,7 +153,7 @@ class SourceSlot:
             nw=NARROWEST_BITS,
             h_in=h_in,
             h_out=h_out,
-            credited_bits=credited_bits,
+            credited_bits=int(conditioned_credit(n_in, block_bits, NARROWEST_BITS, h_in)),
             note=self.note,
         )
 
@@ -239,7 +236,7 @@ class SourceSlot:
             return self.source.read_raw(n_symbols, deadline_s=self.deadline_s)
         except EsotericDRBGError as error:
             return str(error)
-        except Exception as error:  # noqa: BLE001 - a source is foreign code: whatever it raises is a failed read
+        except Exception as error:
             return f"{type(error).__name__}: {error}"
 
     def _read_in_thread(self, n_symbols: int) -> bytes | str:

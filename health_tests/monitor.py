@@ -48,7 +48,8 @@ class HealthProfile:
     def __attrs_post_init__(self) -> None:
         if not 0 < self.permanent_alpha <= self.intermittent_alpha < 1:
             raise InvalidInputError(
-                f"expected 0 < permanent_alpha={self.permanent_alpha} <= intermittent_alpha={self.intermittent_alpha} < 1"
+                f"permanent_alpha={self.permanent_alpha}, intermittent_alpha={self.intermittent_alpha}: "
+                "expected 0 < permanent_alpha <= intermittent_alpha < 1"
             )
         if self.startup_samples < MIN_STARTUP_SAMPLES:
             raise InvalidInputError(

@@ -1,6 +1,19 @@
 from collections.abc import Callable
 from typing import NoReturn, final
 
+__all__ = [
+    "AdaptiveProportionScan",
+    "HashDrbgState",
+    "RepetitionCountScan",
+    "TimingSampler",
+    "counter_step",
+    "cpu_features",
+    "hash_df",
+    "rdseed_bytes",
+    "rdseed_supported",
+    "read_counter",
+]
+
 _Buffer = bytes | bytearray | memoryview
 
 @final
@@ -25,7 +38,9 @@ class AdaptiveProportionScan:
 
 @final
 class HashDrbgState:
-    def __new__(cls, hash_name: str = "sha256", on_exhausted: Callable[[int], bytes] | None = None) -> HashDrbgState: ...
+    def __new__(
+        cls, hash_name: str = "sha256", on_exhausted: Callable[[int], bytes] | None = None
+    ) -> HashDrbgState: ...
     @property
     def budget_bits(self) -> int: ...
     @property
@@ -37,7 +52,9 @@ class HashDrbgState:
     def forked(self) -> bool: ...
     def generate(self, n_bytes: int, additional_input: _Buffer | None = None) -> bytes: ...
     def grant(self, bits: int) -> None: ...
-    def instantiate(self, entropy_input: _Buffer, nonce: _Buffer, personalization_string: _Buffer | None = None) -> None: ...
+    def instantiate(
+        self, entropy_input: _Buffer, nonce: _Buffer, personalization_string: _Buffer | None = None
+    ) -> None: ...
     def reseed(self, entropy_input: _Buffer, additional_input: _Buffer | None = None) -> None: ...
     def revoke(self) -> None: ...
     def token_bytes(self, nbytes: int | None = None) -> bytes: ...

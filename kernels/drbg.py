@@ -31,9 +31,7 @@ class HashDrbgState(Protocol):
     def token_bytes(self, nbytes: int | None = None) -> bytes: ...  # noqa: D102
 
 
-def new_hash_drbg_state(
-    hash_name: str = "sha256", on_exhausted: Callable[[int], bytes] | None = None
-) -> HashDrbgState:
+def new_hash_drbg_state(hash_name: str = "sha256", on_exhausted: Callable[[int], bytes] | None = None) -> HashDrbgState:
     """Return an uninstantiated working state: the Rust kernel for SHA-256, the reference for the other hashes."""
     if hash_name != "sha256":
         from esoteric_drbg.kernels.table import reference  # noqa: PLC0415 - rare path

@@ -11,12 +11,21 @@ __all__ = ["hash_df"]
 
 class _HashDf(Protocol):
     def __call__(
-        self, data: bytes | bytearray | memoryview, n_bits: int, *, hash_name: str = "sha256", data_bits: int | None = None
+        self,
+        data: bytes | bytearray | memoryview,
+        n_bits: int,
+        *,
+        hash_name: str = "sha256",
+        data_bits: int | None = None,
     ) -> bytes: ...
 
 
 def hash_df(
-    data: bytes | bytearray | memoryview, n_bits: int, *, hash_name: str = "sha256", data_bits: int | None = None
+    data: bytes | bytearray | memoryview,
+    n_bits: int,
+    *,
+    hash_name: str = "sha256",
+    data_bits: int | None = None,
 ) -> bytes:
     """Hash_df with the kernel of this process; see :func:`esoteric_drbg.conditioning.hash_df`."""
     function: _HashDf = kernel("hash_df")

@@ -6,7 +6,12 @@ from typing import Protocol
 
 from esoteric_drbg.kernels.table import kernel
 
-__all__ = ["AdaptiveProportionScan", "RepetitionCountScan", "new_adaptive_proportion_scan", "new_repetition_count_scan"]
+__all__ = [
+    "AdaptiveProportionScan",
+    "RepetitionCountScan",
+    "new_adaptive_proportion_scan",
+    "new_repetition_count_scan",
+]
 
 
 class RepetitionCountScan(Protocol):

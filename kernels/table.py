@@ -30,13 +30,13 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def reference(name: str) -> Any:  # noqa: ANN401 - the typed faces are the subject modules
+def reference(name: str) -> Any:
     """Return the Python reference of a kernel."""
     return getattr(importlib.import_module(REFERENCES[name]), name)
 
 
 @functools.cache
-def kernel(name: str) -> Any:  # noqa: ANN401 - the typed faces are the subject modules
+def kernel(name: str) -> Any:
     """Return the kernel that runs in this process: the Rust twin where it is loaded, otherwise the reference."""
     require_usable()
     return reference(name) if native is None else getattr(native, name)

@@ -6,7 +6,14 @@ from typing import Protocol
 
 from esoteric_drbg.kernels.table import kernel
 
-__all__ = ["TimingSampler", "counter_step", "new_timing_sampler", "rdseed_bytes", "rdseed_supported", "read_counter"]
+__all__ = [
+    "TimingSampler",
+    "counter_step",
+    "new_timing_sampler",
+    "rdseed_bytes",
+    "rdseed_supported",
+    "read_counter",
+]
 
 
 class TimingSampler(Protocol):

@@ -79,7 +79,10 @@ class Claim:
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.symbol_bits <= 8:
             raise InvalidInputError(f"symbol_bits={self.symbol_bits}: a raw symbol has 1 to 8 bits")
-        for label, value in (("min_entropy", self.min_entropy), ("health_min_entropy", self.health_min_entropy)):
+        for label, value in (
+            ("min_entropy", self.min_entropy),
+            ("health_min_entropy", self.health_min_entropy),
+        ):
             if value is not None and not (math.isfinite(value) and 0 <= value <= self.symbol_bits):
                 raise InvalidInputError(f"{label}={value}: expected 0 to {self.symbol_bits} bits per symbol")
         if self.evidence is not None and self.min_entropy > self.evidence.assessed:

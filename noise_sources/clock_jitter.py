@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.timed import TimedSource
 
@@ -28,4 +31,6 @@ class ClockJitterSource(TimedSource):
     estimated_rate = 2.0e7
     kind = "clock"
     # Measured, and too low for the Adaptive Proportion Test to guard: no claim. See the page.
-    claims = dict.fromkeys(("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=0.15))
+    claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
+        ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=0.15)
+    )

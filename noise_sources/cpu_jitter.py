@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.timed import TimedSource
@@ -30,7 +33,7 @@ class CpuJitterSource(TimedSource):
     kind = "cpu"
     buffer_bytes = 1 << 20
     touches = 4
-    claims = {
+    claims: ClassVar[Mapping[str, Claim]] = {
         "rust": Claim(min_entropy=0.25, evidence=measured(0.541)),
         "reference": Claim(min_entropy=1.0, evidence=measured(5.31)),
     }

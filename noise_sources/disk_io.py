@@ -45,7 +45,7 @@ class DiskIoSource(NoiseSource):
     physical = True
     independence_group = CPU_COUNTER
     estimated_rate = 1.2e4
-    claim = Claim(min_entropy=3.0, evidence=measured(6.94))
+    claim = Claim(min_entropy=3.0, evidence=measured(6.64))
 
     def __init__(self) -> None:
         self._file = -1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.timed import TimedSource
@@ -31,7 +34,7 @@ class MemoryTimingSource(TimedSource):
     kind = "memory"
     buffer_bytes = 1 << 20
     touches = 2
-    claims = {
+    claims: ClassVar[Mapping[str, Claim]] = {
         "rust": Claim(min_entropy=0.28, evidence=measured(0.607)),
         "reference": Claim(min_entropy=1.0, evidence=measured(4.06)),
     }

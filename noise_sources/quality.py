@@ -52,8 +52,8 @@ def entropy_quality(source: NoiseSource, n_samples: int = 10_000) -> dict[str, A
     Returns
     -------
     dict
-        ``grade`` (A to F), ``shannon`` and ``min_entropy`` (bits per symbol), ``compression_ratio`` (zlib level 9, compressed
-        over original size), ``samples``, ``seconds``.
+        ``grade`` (A to F), ``shannon`` and ``min_entropy`` (bits per symbol), ``compression_ratio`` (zlib level 9,
+        compressed over original size), ``samples``, ``seconds``.
 
     Raises
     ------

@@ -40,7 +40,9 @@ class RdseedSource(NoiseSource):
     name = "rdseed"
     description = "The CPU's entropy instruction, RDSEED or RNDRRS"
     category = "cpu_rng"
-    physics = "A vendor's noise source on the die, conditioned before any software sees it; its raw noise is out of reach."
+    physics = (
+        "A vendor's noise source on the die, conditioned before any software sees it; its raw noise is out of reach."
+    )
     physical = True
     independence_group = "cpu_rng"
     estimated_rate = 1.0e7

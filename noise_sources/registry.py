@@ -1,8 +1,8 @@
 """Which noise sources are installed: ours, and those of other packages.
 
 Another package adds a source by an entry point in the group ``esoteric_drbg.noise_sources`` that names a
-:class:`~esoteric_drbg.noise_sources.NoiseSource` subclass. A plug-in that cannot be loaded is listed as unavailable with
-its reason; it never stops the others.
+:class:`~esoteric_drbg.noise_sources.NoiseSource` subclass. A plug-in that cannot be loaded is listed as unavailable
+with its reason; it never stops the others.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _plugins() -> dict[str, NoiseSource]:
         name = entry.name
         try:
             made = entry.load()()
-        except Exception as error:  # noqa: BLE001 - foreign code: whatever it raises makes it a broken plug-in
+        except Exception as error:
             found[name] = BrokenPlugin(name, f"plug-in {entry.value}: {type(error).__name__}: {error}")
             continue
         if not isinstance(made, NoiseSource):
@@ -120,7 +120,9 @@ def create(name: str) -> NoiseSource:
         return _built_in(name)
     plugins = _plugins()
     if name not in plugins:
-        raise InvalidInputError(f"no noise source named {name!r}; installed: {', '.join(sorted({*BUILT_IN, *plugins}))}")
+        raise InvalidInputError(
+            f"no noise source named {name!r}; installed: {', '.join(sorted({*BUILT_IN, *plugins}))}"
+        )
     return plugins[name]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.timed import TimedSource
@@ -29,7 +32,7 @@ class SleepJitterSource(TimedSource):
     estimated_rate = 1.5e4
     kind = "sleep"
     warm_up = 0
-    claims = {
+    claims: ClassVar[Mapping[str, Claim]] = {
         "rust": Claim(min_entropy=2.5, evidence=measured(5.98)),
         "reference": Claim(min_entropy=2.5, evidence=measured(5.98)),
     }

@@ -24,9 +24,8 @@ CPU_COUNTER = "cpu_counter"
 class TimedSource(NoiseSource):
     """A source whose raw value is a delta of the CPU's counter, in ticks, around work of fluctuating duration.
 
-    Digitization: the delta is divided by the counter's common factor (26 on a 2.6 GHz TSC that steps at 100 MHz), and the low 8
-    bits of the quotient are the symbol. Higher bits are lost on rare long interruptions, which would otherwise be
-    counted as entropy.
+    Digitization: the delta is divided by the counter's common factor (26 on a 2.6 GHz TSC that steps at 100 MHz), and
+    the low 8 bits of the quotient are the symbol. Higher bits are lost on rare long interruptions.
 
     Class attributes
     ----------------

@@ -21,4 +21,7 @@ def vectors() -> Path:
 @pytest.fixture(scope="session")
 def native() -> ModuleType:
     """Return the Rust kernels, whichever kernels this process runs."""
-    return pytest.importorskip("esoteric_drbg.kernels._native", reason="the Rust kernels are not built", exc_type=ImportError)
+    module: ModuleType = pytest.importorskip(
+        "esoteric_drbg.kernels._native", reason="the Rust kernels are not built", exc_type=ImportError
+    )
+    return module

@@ -11,10 +11,19 @@ import time
 from typing import Any
 
 import pytest
+
 from esoteric_drbg.cli.randomness import parse_credits
 from esoteric_drbg.errors import InvalidInputError
 
-BUILT_IN = ["clock_jitter", "cpu_jitter", "disk_io", "memory_timing", "process_table", "rdseed", "sleep_jitter"]
+BUILT_IN = [
+    "clock_jitter",
+    "cpu_jitter",
+    "disk_io",
+    "memory_timing",
+    "process_table",
+    "rdseed",
+    "sleep_jitter",
+]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -180,7 +189,10 @@ def test_bad_input_is_one_clear_error_and_exit_code_2(arguments: list[str], mess
     assert done.stdout == b""
 
 
-@pytest.mark.parametrize("command", [["scan"], ["probe", "memory_timing"], ["bench", "--fast"], ["stream", "--bytes", "1"], ["pool"]])
+@pytest.mark.parametrize(
+    "command",
+    [["scan"], ["probe", "memory_timing"], ["bench", "--fast"], ["stream", "--bytes", "1"], ["pool"]],
+)
 def test_an_impossible_kernel_switch_is_one_line_in_every_command(command: list[str]) -> None:
     done = run(*command, ESOTERIC_DRBG_KERNELS="sideways")
     assert done.returncode == 2

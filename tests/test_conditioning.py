@@ -12,12 +12,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from esoteric_drbg import errors
 from esoteric_drbg.conditioning import conditioned_credit, hash_df, output_entropy
 from esoteric_drbg.kernels.reference import hash_df as reference
 from esoteric_drbg.kernels.reference.sha2_bits import sha2_bits
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "output_entropy.json").read_text())["rows"]
 HASHES = sorted(reference.OUTLEN_BITS)
@@ -60,7 +61,7 @@ def test_rust_equals_the_reference_on_bit_strings(
     native: ModuleType, data: bytes, spare: int, n_bits: int, hash_name: str
 ) -> None:
     bits = max(8 * len(data) - spare, 0)
-    arguments = {"hash_name": hash_name, "data_bits": bits}
+    arguments: dict[str, Any] = {"hash_name": hash_name, "data_bits": bits}
     assert native.hash_df(data, n_bits, **arguments) == reference.hash_df(data, n_bits, **arguments)
 
 
@@ -155,7 +156,17 @@ def test_extremes_are_right_and_instant() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(0, 1, 1, 0), (1, 0, 1, 0), (1, 1, 0, 0), (8, 8, 8, 9), (8, 8, 8, -1), (8, 8, 8, float("nan")), (8.5, 8, 8, 1), (8, 8, 8, "1"), (True, 8, 8, 1)],
+    [
+        (0, 1, 1, 0),
+        (1, 0, 1, 0),
+        (1, 1, 0, 0),
+        (8, 8, 8, 9),
+        (8, 8, 8, -1),
+        (8, 8, 8, float("nan")),
+        (8.5, 8, 8, 1),
+        (8, 8, 8, "1"),
+        (True, 8, 8, 1),
+    ],
 )
 def test_output_entropy_refuses_nonsense(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(errors.InvalidInputError):

@@ -11,8 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import esoteric_drbg
 import pytest
+
+import esoteric_drbg
 from esoteric_drbg.cli.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +74,9 @@ def test_no_claim_of_validation() -> None:
     assert "Not validated" in README
     for page in PAGES:
         for line in page.read_text().splitlines():
-            assert not re.search(r"\b(is|are|was|has been) (FIPS|NIST|CMVP|CAVP)?[- ]?(validated|certified)\b", line), line
+            assert not re.search(r"\b(is|are|was|has been) (FIPS|NIST|CMVP|CAVP)?[- ]?(validated|certified)\b", line), (
+                line
+            )
 
 
 def test_environment_switches_are_documented() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 import pytest
+
 from esoteric_drbg import errors
 from esoteric_drbg import hash_drbg as module
 from esoteric_drbg.hash_drbg import LIMITS, HashDRBG
@@ -62,9 +63,7 @@ def replay(sequence: dict[str, Any]) -> HashDRBG:
             fresh = "pr_entropy" in operation
             if fresh:
                 entropy.inputs.append(data["pr_entropy"])
-            out = drbg.generate(
-                operation["bytes"], prediction_resistance=fresh, additional_input=data["additional"]
-            )
+            out = drbg.generate(operation["bytes"], prediction_resistance=fresh, additional_input=data["additional"])
             if "out" in operation:
                 assert out.hex() == operation["out"]
             else:
@@ -75,7 +74,9 @@ def replay(sequence: dict[str, Any]) -> HashDRBG:
     return drbg
 
 
-@pytest.mark.parametrize("sequence", golden_sequences(), ids=lambda sequence: f"{sequence['primitive']}-{sequence['id']}")
+@pytest.mark.parametrize(
+    "sequence", golden_sequences(), ids=lambda sequence: f"{sequence['primitive']}-{sequence['id']}"
+)
 def test_own_sequences_equal_their_recorded_outputs(sequence: dict[str, Any]) -> None:
     drbg = replay(sequence)
     if isinstance(drbg.state, ReferenceState):
@@ -112,7 +113,9 @@ def test_every_cavp_case(vectors: Path) -> None:
     for file, hash_name, fields in cavp_cases(vectors):
         fresh = "EntropyInputPR" in fields
         entropy = Entropy(
-            fields["EntropyInput"][0], *fields.get("EntropyInputReseed", []), *fields.get("EntropyInputPR", [])
+            fields["EntropyInput"][0],
+            *fields.get("EntropyInputReseed", []),
+            *fields.get("EntropyInputPR", []),
         )
         drbg = HashDRBG(entropy, hash_name=hash_name)
         drbg.instantiate(

@@ -8,12 +8,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from esoteric_drbg import errors
-from esoteric_drbg.kernels import kernel_info, table
-from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from esoteric_drbg import errors
+from esoteric_drbg.kernels import kernel_info, table
+from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
 
 try:
     from esoteric_drbg.kernels import _native
@@ -35,7 +36,7 @@ class LifeCycle(RuleBasedStateMachine):
             return b"answer"
 
         self.reference = ReferenceState("sha256", answer)
-        self.twin: Any = (_native.HashDrbgState if _native else ReferenceState)("sha256", answer)
+        self.twin: Any = (ReferenceState if _native is None else _native.HashDrbgState)("sha256", answer)
         self.counter = 0
         self.budget = 0
 
@@ -44,7 +45,11 @@ class LifeCycle(RuleBasedStateMachine):
         assert getattr(self.twin, name)(*arguments) == expected
         return expected
 
-    @rule(entropy=st.binary(min_size=32, max_size=64), nonce=st.binary(max_size=20), text=st.none() | st.binary(max_size=99))
+    @rule(
+        entropy=st.binary(min_size=32, max_size=64),
+        nonce=st.binary(max_size=20),
+        text=st.none() | st.binary(max_size=99),
+    )
     def instantiate(self, entropy: bytes, nonce: bytes, text: bytes | None) -> None:
         self.both("instantiate", entropy, nonce, text)
         self.counter, self.budget = 1, 0
@@ -99,9 +104,9 @@ class LifeCycle(RuleBasedStateMachine):
     @rule()
     def uninstantiated_states_refuse(self) -> None:
         for state in (self.reference, self.twin):
-            for call in (lambda state=state: state.generate(1), lambda state=state: state.reseed(bytes(32)), lambda state=state: state.draw(1)):
+            for name, argument in (("generate", 1), ("reseed", bytes(32)), ("draw", 1)):
                 with pytest.raises(errors.DRBGStateError, match="not instantiated"):
-                    call()
+                    getattr(state, name)(argument)
 
     @precondition(lambda self: self.counter)
     @rule(length=st.integers(65_537, 1 << 40))

@@ -14,8 +14,9 @@ import weakref
 from collections.abc import Callable
 from multiprocessing import get_context
 
-import esoteric_drbg
 import pytest
+
+import esoteric_drbg
 from esoteric_drbg import SP800_90A, SP800_90C, EntropyPool, Profile, RBG2Instance, errors
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import kernel_info
@@ -111,9 +112,7 @@ def test_output_equals_the_section_9_functions(profile: Profile, monkeypatch: py
                 twin.reseed(extra)
                 left = profile.seed_output_bits // 8
             left -= size
-            expected += b"".join(
-                twin.generate(min(65_536, size - begin)) for begin in range(0, size, 65_536)
-            )
+            expected += b"".join(twin.generate(min(65_536, size - begin)) for begin in range(0, size, 65_536))
         assert rbg.token_bytes(length) == expected, length
 
 

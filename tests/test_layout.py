@@ -8,8 +8,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import esoteric_drbg
 import pytest
+
+import esoteric_drbg
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -19,9 +20,7 @@ BARE_NAMES = FOLDERS
 
 
 def package_folders() -> set[Path]:
-    return {
-        path.parent.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("__init__.py")
-    }
+    return {path.parent.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("__init__.py")}
 
 
 def test_every_folder_is_listed_as_a_package() -> None:

@@ -12,13 +12,17 @@ import types
 from typing import ClassVar
 
 import pytest
+
 from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.conditioning import hash_df, output_entropy
-from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource
 
 EVIDENCE = Evidence(
-    dataset="seeded generator", date="2026-01-01", machine_class="test", assessed=8.0, method="by construction"
+    dataset="seeded generator",
+    date="2026-01-01",
+    machine_class="test",
+    assessed=8.0,
+    method="by construction",
 )
 
 
@@ -35,7 +39,7 @@ class Scripted(NoiseSource):
         self.name = name  # type: ignore[misc]
         self.independence_group = group  # type: ignore[misc]
         self.estimated_rate = rate  # type: ignore[misc]
-        self.claim = Claim(min_entropy=credit, evidence=EVIDENCE if credit else None)  # type: ignore[misc]
+        self.claim = Claim(min_entropy=credit, evidence=EVIDENCE if credit else None)
         self.reads: list[int] = []
         self.counter = 0
         self.reason = ""
@@ -45,9 +49,7 @@ class Scripted(NoiseSource):
 
     def symbols(self, n_samples: int) -> bytes:
         self.counter += 1
-        blocks = [
-            hash_df(f"{self.name} {self.counter} {index}".encode(), 256) for index in range(n_samples // 32 + 1)
-        ]
+        blocks = [hash_df(f"{self.name} {self.counter} {index}".encode(), 256) for index in range(n_samples // 32 + 1)]
         return b"".join(blocks)[:n_samples]
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
@@ -303,7 +305,7 @@ def test_bad_input() -> None:
         pool.add_source(Scripted())
     with pytest.raises(errors.InvalidInputError, match="not a NoiseSource"):
         pool.add_source(object())  # type: ignore[arg-type]
-    with pytest.raises(errors.InvalidInputError, match="wider|4-bit"):
+    with pytest.raises(errors.InvalidInputError, match="4-bit"):
         pool.add_source(Scripted("other"), claim=Claim(min_entropy=1, symbol_bits=4, evidence=EVIDENCE))
     with pytest.raises(errors.InvalidInputError, match="not in the pool"):
         EntropyPool([Scripted()], claims={"nobody": Claim(min_entropy=0)})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from esoteric_drbg import errors
 from esoteric_drbg.conformance.quick_assessment import bitstring, collision, markov, quick_assess
 from esoteric_drbg.conformance.recording import record, record_restarts
@@ -111,8 +112,6 @@ def test_figures_equal_the_self_test_results(name: str, vectors: Path) -> None:
     assert most_common_value(symbols.tobytes()) == pytest.approx(
         printed["Literal Most Common Value Estimate"], rel=1e-10
     )
-    assert most_common_value(bits.tobytes()) == pytest.approx(
-        printed[f"{kind} Most Common Value Estimate"], rel=1e-10
-    )
+    assert most_common_value(bits.tobytes()) == pytest.approx(printed[f"{kind} Most Common Value Estimate"], rel=1e-10)
     assert collision(bits) == pytest.approx(printed[f"{kind} Collision Estimate"], rel=1e-10)
     assert markov(bits) == pytest.approx(printed[f"{kind} Markov Estimate"], rel=1e-10)

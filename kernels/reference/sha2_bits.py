@@ -25,7 +25,7 @@ def _primes(count: int) -> list[int]:
 def _cube_root_fraction(value: int, bits: int) -> int:
     """Return the first ``bits`` bits of the fractional part of the cube root, exactly."""
     scaled = value << (3 * bits)
-    root = round(scaled ** (1 / 3))
+    root: int = round(scaled ** (1 / 3))
     while not root**3 <= scaled < (root + 1) ** 3:  # Newton's step, from a double's 53 right bits
         root -= -(-(root**3 - scaled) // (3 * root * root))
     return root % (1 << bits)

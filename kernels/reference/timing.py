@@ -6,6 +6,7 @@ The deltas of an interpreted loop are not those of the Rust kernel: a source car
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import threading
 import time
@@ -34,7 +35,7 @@ def counter_step() -> int:
     global _step  # noqa: PLW0603 - a property of the machine, found once per process
     if not _step:
         reads = [time.perf_counter_ns() for _ in range(_STEP_READS)]
-        _step = math.gcd(*(later - earlier for earlier, later in zip(reads, reads[1:], strict=False))) or 1
+        _step = math.gcd(*(later - earlier for earlier, later in itertools.pairwise(reads))) or 1
     return _step
 
 

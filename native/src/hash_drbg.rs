@@ -6,13 +6,13 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
-use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
 use crate::bytes::ByteView;
 use crate::errors::{invalid, raise};
 use crate::fork_guard;
-use crate::sha256::{digest, digest_padded, INITIAL};
+use crate::sha256::digest;
+use crate::sha256_lanes::{hash_counter_blocks, hash_pair, increment};
 
 /// seedlen of SHA-256 in bytes: 440 bits, SP 800-90A table 2.
 const SEED_BYTES: usize = 55;
@@ -46,6 +46,29 @@ impl Seed440 {
             let wide = limb.to_be_bytes();
             chunk.copy_from_slice(&wide[8 - chunk.len()..]);
         }
+    }
+
+    /// V || 0x80 || 440: the padded message whose digest is the first block of output, as big-endian words.
+    #[inline]
+    fn output_block(&self) -> [u64; 8] {
+        let v = &self.0;
+        [
+            v[6] << 8 | v[5] >> 56,
+            v[5] << 8 | v[4] >> 56,
+            v[4] << 8 | v[3] >> 56,
+            v[3] << 8 | v[2] >> 56,
+            v[2] << 8 | v[1] >> 56,
+            v[1] << 8 | v[0] >> 56,
+            v[0] << 8 | 0x80,
+            440,
+        ]
+    }
+
+    /// 0x03 || V || 0x80: the first block of the update step's padded message, as big-endian words.
+    #[inline]
+    fn update_block(&self) -> [u64; 8] {
+        let v = &self.0;
+        [0x03 << 56 | v[6], v[5], v[4], v[3], v[2], v[1], v[0], 0x80 << 56]
     }
 
     /// self = (self + other) mod 2^440.
@@ -148,62 +171,51 @@ impl Working {
             v.zeroize();
             w.zeroize();
         }
-        // V || padding: 55 bytes and SHA-256's own padding fill exactly one block.
-        let mut block = [0u8; 64];
-        self.v.write(&mut block);
-        block[55] = 0x80;
-        block[62..].copy_from_slice(&440u16.to_be_bytes());
-        // 0x03 || V || padding: 56 bytes, two blocks. Prepared here so that both chains can overlap in the CPU.
-        let mut update = [[0u8; 64]; 2];
-        update[0][0] = 0x03;
-        update[0][1..56].copy_from_slice(&block[..SEED_BYTES]);
-        update[0][56] = 0x80;
-        update[1][62..].copy_from_slice(&448u16.to_be_bytes());
+        // Hash(V), the first block of output, and H = Hash(0x03 || V) do not depend on each other.
+        let mut output_block = self.v.output_block();
+        let mut update_block = self.v.update_block();
+        let [mut first, mut h] = hash_pair(&output_block, &update_block);
+        let (head, rest) = out.split_at_mut(out.len().min(32));
+        if let Ok(head) = <&mut [u8; 32]>::try_from(&mut *head) {
+            for (word, bytes) in first.iter().zip(head.as_chunks_mut::<8>().0) {
+                *bytes = word.to_be_bytes();
+            }
+        } else {
+            for (index, byte) in head.iter_mut().enumerate() {
+                *byte = first[index / 8].to_be_bytes()[index % 8];
+            }
+        }
+        if !rest.is_empty() {
+            let mut block = [0u8; 64];
+            for (word, bytes) in output_block.iter().zip(block.as_chunks_mut::<8>().0) {
+                *bytes = word.to_be_bytes();
+            }
+            increment(&mut block);
+            hashgen(&mut block, rest);
+            block.zeroize();
+        }
 
-        hashgen(&mut block, out);
-        let mut h = [0u8; 32];
-        digest_padded(&update, &mut h);
-
-        self.v.add_digest(&h);
+        self.v.add(&[h[3], h[2], h[1], h[0], 0, 0, 0]);
         let constant = self.c.0;
         self.v.add(&constant);
         self.v.add_small(self.reseed_counter);
         self.reseed_counter += 1;
-        block.zeroize();
-        update.zeroize();
+        output_block.zeroize();
+        update_block.zeroize();
+        first.zeroize();
         h.zeroize();
     }
 }
 
-/// Hashgen, 10.1.1.4: hashes data, data + 1, data + 2, ... from a padded block that starts with V.
-#[inline]
+/// Hashgen, 10.1.1.4: hashes data, data + 1, data + 2, ... from a padded block that starts with data.
 fn hashgen(block: &mut [u8; 64], out: &mut [u8]) {
-    let mut chunks = out.chunks_exact_mut(32);
-    for chunk in &mut chunks {
-        let mut state = INITIAL;
-        compress256(&mut state, std::slice::from_ref(block));
-        for (word, bytes) in state.iter().zip(chunk.chunks_exact_mut(4)) {
-            bytes.copy_from_slice(&word.to_be_bytes());
-        }
-        increment(block);
-    }
-    let rest = chunks.into_remainder();
+    let (digests, rest) = out.as_chunks_mut::<32>();
+    hash_counter_blocks(block, digests);
     if !rest.is_empty() {
-        let mut last = [0u8; 32];
-        digest_padded(std::slice::from_ref(block), &mut last);
-        rest.copy_from_slice(&last[..rest.len()]);
+        let mut last = [[0u8; 32]];
+        hash_counter_blocks(block, &mut last);
+        rest.copy_from_slice(&last[0][..rest.len()]);
         last.zeroize();
-    }
-}
-
-/// data = (data + 1) mod 2^440 in the first 55 bytes of a block.
-#[inline]
-fn increment(block: &mut [u8; 64]) {
-    for byte in block[..SEED_BYTES].iter_mut().rev() {
-        *byte = byte.wrapping_add(1);
-        if *byte != 0 {
-            break;
-        }
     }
 }
 

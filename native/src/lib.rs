@@ -11,6 +11,7 @@ mod hash_drbg;
 mod health;
 mod rdseed;
 mod sha256;
+mod sha256_lanes;
 mod timing;
 
 /// CPU features these kernels detect at run time and use, blank-separated.

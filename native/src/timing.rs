@@ -260,7 +260,7 @@ impl TimingSampler {
 #[pymethods]
 impl TimingSampler {
     #[new]
-    #[pyo3(signature = (kind, *, buffer_bytes = 1 << 20, touches = 2))]
+    #[pyo3(signature = (kind, *, buffer_bytes = 1048576, touches = 2))]
     fn new(py: Python<'_>, kind: &str, buffer_bytes: usize, touches: usize) -> PyResult<Self> {
         if !buffer_bytes.is_power_of_two() || !(256..=1 << 30).contains(&buffer_bytes) || !(1..=1024).contains(&touches)
         {
