@@ -100,9 +100,9 @@ def test_system_random_is_a_full_random() -> None:
     assert len(generator.randbytes(7)) == 7
     assert generator.seed(1) is None  # type: ignore[func-returns-value]
     with pytest.raises(NotImplementedError):
-        generator.getstate()  # type: ignore[no-untyped-call]
+        generator.getstate()
     with pytest.raises(NotImplementedError):
-        generator.setstate(())  # type: ignore[no-untyped-call]
+        generator.setstate(())
     with pytest.raises(NotImplementedError):
         pickle.dumps(generator)
 
