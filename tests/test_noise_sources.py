@@ -167,7 +167,8 @@ def test_wide_values_digitize_to_symbols() -> None:
     source = registry.create("memory_timing")
     wide = source.read_wide(2000)
     assert all(value % step == 0 for value in wide) or step == 1
-    assert source.digitize(array("Q", [0, step, 255 * step, 256 * step, 300 * step + 1])) == bytes([0, 1, 255, 0, 44])
+    assert source.digitize(array("Q", [0, step, 255 * step, 256 * step, 300 * step])) == bytes([0, 1, 255, 0, 44])
+    assert source.digitize(array("Q", [2 * step - 1])) == bytes([1])
 
 
 KINDS = ["clock", "sleep", "memory", "cpu"]

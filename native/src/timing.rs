@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::errors::{invalid, raise};
 use crate::sha256;
 
 /// Symbols between two looks at the deadline.
 const DEADLINE_STRIDE: usize = 64;
-/// Reads of more symbols than this release the interpreter lock.
+/// Symbols after which a read of short work has lasted some 50 us, and so releases the interpreter lock.
 const DETACH_SYMBOLS: usize = 1536;
 /// Back-to-back reads that the counter's common factor is found from.
 const STEP_READS: usize = 2048;
@@ -78,6 +78,25 @@ pub fn step() -> u64 {
         }
         factor.max(1)
     })
+}
+
+/// Raw values that are overwritten when they are dropped. The vector never grows past its first allocation, so that no
+/// copy stays behind, and its unused rest never becomes memory.
+struct Raw(Vec<u8>);
+
+impl Raw {
+    /// Room for `n` values of `width` bytes, or None where there is no memory for so many.
+    fn with_room(n: usize, width: usize) -> Option<Self> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(n.checked_mul(width)?).ok()?;
+        Some(Self(bytes))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
 }
 
 /// What happens between two reads of the counter.
@@ -162,13 +181,19 @@ enum Kind {
     Cpu(Box<CpuWork>),
 }
 
-/// One delta after another into `sink`, until `n` are there or the deadline has passed.
+/// One delta after another into `sink`, until `n` are there or the deadline has passed. The look at the clock is no part
+/// of a delta: with a deadline and without one the symbols are the same noise.
 #[inline(always)]
 fn measure<W: Work>(work: &mut W, n: usize, until: Option<Instant>, stride: usize, mut sink: impl FnMut(u64)) {
     let mut before = counter();
     for index in 0..n {
-        if index % stride == stride - 1 && until.is_some_and(|until| Instant::now() >= until) {
-            return;
+        if index % stride == stride - 1 {
+            if let Some(until) = until {
+                if Instant::now() >= until {
+                    return;
+                }
+                before = counter();
+            }
         }
         work.run();
         let now = counter();
@@ -187,21 +212,28 @@ impl Kind {
         }
     }
 
-    fn symbols(&mut self, n: usize, until: Option<Instant>) -> Zeroizing<Vec<u8>> {
+    fn symbols(&mut self, n: usize, until: Option<Instant>) -> Option<Raw> {
         let step = step();
-        let mut symbols = Zeroizing::new(Vec::with_capacity(n));
-        self.measure(n, until, |delta| symbols.push((delta / step) as u8));
-        symbols
+        let mut symbols = Raw::with_room(n, 1)?;
+        self.measure(n, until, |delta| symbols.0.push((delta / step) as u8));
+        Some(symbols)
     }
 
-    fn wide(&mut self, n: usize, until: Option<Instant>) -> Zeroizing<Vec<u8>> {
-        let mut deltas = Zeroizing::new(Vec::with_capacity(8 * n));
-        self.measure(n, until, |delta| deltas.extend_from_slice(&delta.to_le_bytes()));
-        deltas
+    fn wide(&mut self, n: usize, until: Option<Instant>) -> Option<Raw> {
+        let mut deltas = Raw::with_room(n, 8)?;
+        self.measure(n, until, |delta| deltas.0.extend_from_slice(&delta.to_le_bytes()));
+        Some(deltas)
     }
 
-    fn is_slow(&self) -> bool {
-        matches!(self, Kind::Sleep(_))
+    /// True if reading `n` symbols takes so long that other threads should run meanwhile.
+    fn is_long(&self, n: usize) -> bool {
+        let per_symbol = match self {
+            Kind::Clock(_) => 1,
+            Kind::Sleep(_) => return true,
+            Kind::Memory(work) => work.touches.div_ceil(2),
+            Kind::Cpu(work) => 2 + work.memory.touches.div_ceil(2),
+        };
+        n.saturating_mul(per_symbol) > DETACH_SYMBOLS
     }
 }
 
@@ -226,7 +258,7 @@ impl TimingSampler {
         py: Python<'py>,
         n_samples: i64,
         deadline_s: Option<f64>,
-        collect: fn(&mut Kind, usize, Option<Instant>) -> Zeroizing<Vec<u8>>,
+        collect: fn(&mut Kind, usize, Option<Instant>) -> Option<Raw>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let n = usize::try_from(n_samples).unwrap_or(0);
         if n == 0 {
@@ -240,27 +272,31 @@ impl TimingSampler {
             None => None,
         };
         let Some(mut kind) = self.lock() else {
-            let message = "the sampler is being read by another thread".to_owned();
-            return Err(raise(py, "SourceReadError", message));
+            return Err(busy(py));
         };
-        let raw = if n > DETACH_SYMBOLS || kind.is_slow() {
+        let raw = if kind.is_long(n) {
             // The guard ends inside, so that it is never held while this thread waits for the interpreter lock.
             drop(kind);
-            py.detach(|| self.lock().map(|mut kind| collect(&mut kind, n, until)))
+            let raw = py.detach(|| self.lock().map(|mut kind| collect(&mut kind, n, until)));
+            raw.ok_or_else(|| busy(py))?
         } else {
-            Some(collect(&mut kind, n, until))
+            collect(&mut kind, n, until)
         };
         match raw {
-            Some(raw) => Ok(PyBytes::new(py, &raw)),
-            None => Err(raise(py, "SourceReadError", "the sampler is being read by another thread".to_owned())),
+            Some(raw) => Ok(PyBytes::new(py, &raw.0)),
+            None => Err(invalid(py, format!("n_samples={n_samples}: there is no memory for so many symbols"))),
         }
     }
+}
+
+fn busy(py: Python<'_>) -> PyErr {
+    raise(py, "SourceReadError", "the sampler is being read by another thread".to_owned())
 }
 
 #[pymethods]
 impl TimingSampler {
     #[new]
-    #[pyo3(signature = (kind, *, buffer_bytes = 1048576, touches = 2))]
+    #[pyo3(signature = (kind, *, buffer_bytes = 1 << 20, touches = 2))]
     fn new(py: Python<'_>, kind: &str, buffer_bytes: usize, touches: usize) -> PyResult<Self> {
         if !buffer_bytes.is_power_of_two() || !(256..=1 << 30).contains(&buffer_bytes) || !(1..=1024).contains(&touches)
         {
@@ -336,8 +372,15 @@ mod tests {
     #[test]
     fn a_passed_deadline_returns_what_there_is() {
         let mut kind = Kind::Sleep(SleepWork);
-        let got = kind.symbols(1_000_000, Some(Instant::now() + Duration::from_millis(5)));
-        assert!(!got.is_empty() && got.len() < 10_000);
+        let got = kind.symbols(1_000_000, Some(Instant::now() + Duration::from_millis(5))).unwrap();
+        assert!(!got.0.is_empty() && got.0.len() < 10_000);
+    }
+
+    #[test]
+    fn room_that_cannot_be_had_is_no_abort() {
+        assert!(Raw::with_room(usize::MAX, 1).is_none());
+        assert!(Raw::with_room(usize::MAX / 4, 8).is_none());
+        assert!(Kind::Clock(ClockWork).wide(usize::MAX, None).is_none());
     }
 
     #[test]
