@@ -34,11 +34,13 @@ def make_venv() -> None:
     try:
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     except (subprocess.CalledProcessError, OSError, SystemExit):
+        # Debian's python3 has no ensurepip unless python3-venv is installed; another pip can fill the environment.
         shutil.rmtree(VENV, ignore_errors=True)
-        if shutil.which("virtualenv"):
-            subprocess.run(["virtualenv", "--quiet", str(VENV)], check=True)  # noqa: S607
-            return
-        sys.exit("this Python cannot make virtual environments: install its venv module (Debian: python3-venv)")
+        venv.create(VENV, with_pip=False, symlinks=os.name != "nt")
+        pip = [sys.executable, "-m", "pip", "--python", str(BIN / "python"), "install", "--quiet", "pip"]
+        if subprocess.run(pip, check=False).returncode:
+            shutil.rmtree(VENV, ignore_errors=True)
+            sys.exit("this Python has neither ensurepip nor pip: install its venv module (Debian: python3-venv)")
 
 
 def install(extra: str) -> None:

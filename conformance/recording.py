@@ -6,6 +6,7 @@ under its name only when it is complete; an interrupted restart recording goes o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -68,7 +69,9 @@ def _read(path: str) -> str | None:
         return None
 
 
-def record(source: NoiseSource, n_samples: int, path: Path, *, progress: Progress | None = None) -> dict[str, Any]:
+def record(
+    source: NoiseSource, n_samples: int, path: Path, *, wide: bool = False, progress: Progress | None = None
+) -> dict[str, Any]:
     """Record ``n_samples`` consecutive raw symbols, one a byte, with a JSON sidecar.
 
     Parameters
@@ -79,6 +82,9 @@ def record(source: NoiseSource, n_samples: int, path: Path, *, progress: Progres
         How many symbols, 1 or more.
     path : Path
         The data file; the sidecar is ``path`` + ``.json``.
+    wide : bool
+        Keep the raw values at full width too, as little-endian 64-bit integers in ``path`` + ``.u64``. Then the symbols
+        are the source's digitization of these very values.
     progress : callable, optional
         ``progress(done, total)``, in symbols.
 
@@ -91,23 +97,56 @@ def record(source: NoiseSource, n_samples: int, path: Path, *, progress: Progres
     ------
     InvalidInputError, SourceError, OSError
         On bad input, a failed read, or a path that cannot be written. No file is left half-written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from esoteric_drbg import noise_sources
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     facts = record(noise_sources.create("memory_timing"), 2000, Path(folder, "memory.bin"), wide=True)
+    ...     sorted(file.name for file in Path(folder).iterdir())
+    ['memory.bin', 'memory.bin.json', 'memory.bin.u64']
+    >>> facts["samples"]
+    2000
     """
     if n_samples < 1:
         raise InvalidInputError(f"n_samples={n_samples}: record at least 1 symbol")
-    digest = hashlib.sha256()
-    partial = path.with_name(path.name + ".partial")
+    digests = {"": hashlib.sha256(), ".u64": hashlib.sha256()} if wide else {"": hashlib.sha256()}
+    partials = {ending: path.with_name(f"{path.name}{ending}.partial") for ending in digests}
     try:
-        with partial.open("wb") as file:
+        with contextlib.ExitStack() as stack:
+            files = {ending: stack.enter_context(partial.open("wb")) for ending, partial in partials.items()}
             for done in range(0, n_samples, CHUNK_SAMPLES):
-                symbols = source.read_exactly(min(CHUNK_SAMPLES, n_samples - done))
-                file.write(symbols)
-                digest.update(symbols)
+                read = _read_wide if wide else _read_symbols
+                for ending, data in read(source, min(CHUNK_SAMPLES, n_samples - done)).items():
+                    files[ending].write(data)
+                    digests[ending].update(data)
                 if progress is not None:
                     progress(min(done + CHUNK_SAMPLES, n_samples), n_samples)
-        partial.replace(path)
+        for ending, partial in partials.items():
+            partial.replace(path.with_name(path.name + ending))
     finally:
-        partial.unlink(missing_ok=True)
-    return _sidecar(source, path, digest.hexdigest(), {"samples": n_samples})
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+    facts = {"sha256_u64": digests[".u64"].hexdigest()} if wide else {}
+    return _sidecar(source, path, digests[""].hexdigest(), {"samples": n_samples, **facts})
+
+
+def _read_symbols(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
+    """Read the next symbols, as seeding does."""
+    return {"": source.read_exactly(n_samples)}
+
+
+def _read_wide(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
+    """Read the next raw values at full width, and digitize them."""
+    source.require_available()
+    values = source.read_wide(n_samples)
+    if len(values) != n_samples:
+        raise SourceReadError(f"{source.name}: {len(values)} values came, {n_samples} were asked for")
+    symbols = source.digitize(values)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return {"": symbols, ".u64": values.tobytes()}
 
 
 def record_restarts(
@@ -116,19 +155,41 @@ def record_restarts(
     """Record a restart matrix: ``restarts`` rows of ``samples`` symbols, each row from a fresh process.
 
     Rows are appended to ``path`` + ``.partial``; a recording that was interrupted goes on after its last whole row.
+    What the rows depend on is kept in ``path`` + ``.partial.json``: rows of another source, length, machine or kernels
+    are refused.
+
+    Parameters
+    ----------
+    name : str
+        Name of an installed source.
+    path : Path
+        The data file; the sidecar is ``path`` + ``.json``.
+    restarts, samples : int
+        Rows of the matrix, and symbols in a row: 1 or more.
+    progress : callable, optional
+        ``progress(done, total)``, in rows.
 
     Returns
     -------
     dict
         The sidecar's content.
+
+    Raises
+    ------
+    InvalidInputError, SourceError, OSError
+        On bad input, a failed restart, or a path that cannot be written. Whole rows are kept.
     """
     if restarts < 1 or samples < 1:
         raise InvalidInputError(f"restarts={restarts}, samples={samples}: expected 1 or more of each")
     source = registry.create(name)
     source.require_available()
     partial = path.with_name(path.name + ".partial")
+    plan = partial.with_name(partial.name + ".json")
+    _claim_partial(
+        partial, plan, {"source": name, "samples": samples, "cpu": _cpu_model(), "kernels": kernel_info().name}
+    )
     with partial.open("ab") as file:
-        rows = file.tell() // samples
+        rows = min(file.tell() // samples, restarts)
         file.truncate(rows * samples)
         for row in range(rows, restarts):
             file.write(_restart(name, samples))
@@ -136,8 +197,20 @@ def record_restarts(
             if progress is not None:
                 progress(row + 1, restarts)
     partial.replace(path)
+    plan.unlink(missing_ok=True)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return _sidecar(source, path, digest, {"restarts": restarts, "samples": samples})
+
+
+def _claim_partial(partial: Path, plan: Path, facts: dict[str, Any]) -> None:
+    """Note what an unfinished restart recording consists of, or refuse to go on with one of something else."""
+    if partial.exists() and plan.exists():
+        found = json.loads(plan.read_text(encoding="utf-8"))
+        if found != facts:
+            raise InvalidInputError(f"{partial} holds rows of {found}, not of {facts}; remove it to begin anew")
+    else:
+        partial.unlink(missing_ok=True)
+        plan.write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
 def _restart(name: str, samples: int) -> bytes:
@@ -153,7 +226,7 @@ def _restart(name: str, samples: int) -> bytes:
     return done.stdout
 
 
-def _sidecar(source: NoiseSource, path: Path, sha256: str, size: dict[str, int]) -> dict[str, Any]:
+def _sidecar(source: NoiseSource, path: Path, sha256: str, size: dict[str, Any]) -> dict[str, Any]:
     """Write and return the JSON sidecar of a data file."""
     facts = {
         "source": source.name,

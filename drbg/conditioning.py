@@ -124,15 +124,20 @@ def conditioned_credit(n_in: int, n_out: int, nw: int, h_in: float) -> float:
     """Return the bits a block of vetted conditioned output is credited with.
 
     ``n_out`` (full entropy) when ``h_in >= n_out + 64`` and the component is wide enough; otherwise
-    :func:`output_entropy` rounded down to whole bits, below ``n_out`` and
-    ``h_in``: a double rounds up close to either.
+    :func:`output_entropy` rounded down to whole bits. The exact value lies below ``n_out``, ``nw``, ``n_in`` and
+    ``h_in``, so the credit does too: a double rounds up close to any of them.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument is outside the range that :func:`output_entropy` takes.
 
     Examples
     --------
     >>> conditioned_credit(8 * 640, 256, 256, 320.0), conditioned_credit(8 * 640, 256, 256, 319.0)
     (256.0, 255.0)
     """
-    if nw >= n_out and n_out + FULL_ENTROPY_MARGIN_BITS <= h_in <= n_in:
-        return float(n_out)
     h_out = output_entropy(n_in, n_out, nw, h_in)
-    return float(max(min(math.floor(h_out), n_out - 1, math.ceil(h_in) - 1), 0))
+    if nw >= n_out and h_in >= n_out + FULL_ENTROPY_MARGIN_BITS:
+        return float(n_out)
+    return float(max(min(math.floor(h_out), min(n_out, nw, n_in) - 1, math.ceil(h_in) - 1), 0))

@@ -178,7 +178,11 @@ class HashDRBG:
         if self.instantiated:
             raise DRBGStateError("Hash_DRBG is already instantiated; uninstantiate it first")
         if self.limits.hash_name not in _tested:
-            known_answer_test(self.limits.hash_name)
+            try:
+                known_answer_test(self.limits.hash_name)
+            except SelfTestError:
+                self.fail("the known-answer test failed")
+                raise
         if not 0 < security_strength <= self.limits.highest_supported_security_strength:
             raise InvalidInputError(
                 f"security_strength={security_strength}: Hash_DRBG {self.limits.hash_name} supports 1 to "

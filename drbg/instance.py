@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
+from esoteric_drbg.forks import hold_across_fork
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.ledger import SeedLedger
 from esoteric_drbg.pool import EntropyPool
@@ -50,6 +50,9 @@ class RBG2Instance:
     >>> rbg.uninstantiate()
     """
 
+    #: Its lock comes before the pool's: a request holds it while it asks the pool for a seed.
+    fork_order = 0
+
     def __init__(self, pool: EntropyPool | Callable[[], EntropyPool], *, profile: Profile = SP800_90C) -> None:
         self.profile = profile
         self.seeds = 0
@@ -61,7 +64,7 @@ class RBG2Instance:
         self._state = self._drbg.state
         #: ``token_bytes(nbytes=None) -> bytes``: the hot path, with the signature of :func:`secrets.token_bytes`.
         self.token_bytes = self._state.token_bytes
-        _register_for_fork(self)
+        hold_across_fork(self)
 
     @property
     def pool(self) -> EntropyPool:
@@ -174,14 +177,14 @@ class RBG2Instance:
             self.reseed()
         return size
 
-    def _before_fork(self) -> None:
+    def before_fork(self) -> None:
+        """Wait until no request is in progress, so that a child never inherits half a state."""
         self._lock.acquire()
 
-    def _after_fork_in_parent(self) -> None:
-        self._lock.release()
-
-    def _after_fork_in_child(self) -> None:
-        self._state.revoke()
+    def after_fork(self, *, child: bool) -> None:
+        """Let requests go on; in the child, only after a reseed."""
+        if child:
+            self._state.revoke()
         self._lock.release()
 
     def __reduce__(self) -> NoReturn:
@@ -199,37 +202,3 @@ def _uncredited_bytes() -> bytes:
 
 def _personalization() -> bytes:
     return f"esoteric_drbg {__version__} RBG2(NP) Hash_DRBG SHA-256".encode()
-
-
-_instances: weakref.WeakSet[RBG2Instance] = weakref.WeakSet()
-
-
-def _register_for_fork(instance: RBG2Instance) -> None:
-    _instances.add(instance)
-
-
-def _before_fork() -> None:
-    """Wait until no instance is in the middle of a request, so that a child never inherits half a state."""
-    global _held  # noqa: PLW0603 - the three handlers of one fork share what the first one locked
-    _held = list(_instances)
-    for instance in _held:
-        instance._before_fork()
-
-
-def _after_fork(*, child: bool) -> None:
-    for instance in reversed(_held):
-        if child:
-            instance._after_fork_in_child()
-        else:
-            instance._after_fork_in_parent()
-    _held.clear()
-
-
-_held: list[RBG2Instance] = []
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=lambda: _after_fork(child=False),
-        after_in_child=lambda: _after_fork(child=True),
-    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
+from esoteric_drbg.forks import hold_across_fork
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.ledger import LedgerEntry, SeedLedger
@@ -60,6 +61,9 @@ class EntropyPool:
     16
     """
 
+    #: Its lock comes after the instances': see :mod:`esoteric_drbg.forks`.
+    fork_order = 1
+
     def __init__(
         self,
         sources: Iterable[NoiseSource] = (),
@@ -79,6 +83,7 @@ class EntropyPool:
         self._slots: dict[str, SourceSlot] = {}
         self._groups: list[list[SourceSlot]] = []
         self._instance: RBG2Instance | None = None
+        hold_across_fork(self)
         claims = dict(claims or {})
         for source in sources:
             self.add_source(source, claim=claims.pop(source.name, None))
@@ -269,6 +274,14 @@ class EntropyPool:
 
         self.start()
         print_health(self.health_report())
+
+    def before_fork(self) -> None:
+        """Wait until no seed is being made, so that a child does not inherit a lock that nobody will release."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Let seeds be made again, on both sides of the fork."""
+        self._lock.release()
 
     def _slot(self, name: str) -> SourceSlot:
         try:

@@ -93,7 +93,7 @@ class AdaptiveProportionTest:
     """
 
     def __init__(self, cutoff: int, window: int = 512) -> None:
-        if cutoff > window:
+        if isinstance(cutoff, int) and isinstance(window, int) and cutoff > window:
             raise InvalidInputError(
                 f"cutoff={cutoff} exceeds window={window}: this Adaptive Proportion Test could never fail"
             )

@@ -22,13 +22,15 @@ Real = float | int | str | Decimal | Fraction
 BINARY_WINDOW = 1024
 WIDE_WINDOW = 512
 
-_DIGITS = Context(prec=120)
+#: Exponents reach far below 2^(-H W) for every H and W that is accepted: a term must not underflow to 0.
+_DIGITS = Context(prec=120, Emin=-(10**9), Emax=10**9)
 
 
 def _entropy(min_entropy: Real) -> Fraction:
     """Read H. A float is taken by its shortest decimal form: 0.3 means 3/10, not the double just below it."""
     try:
-        value = Fraction(repr(min_entropy) if isinstance(min_entropy, float) else min_entropy)
+        # float.__repr__ by name: numpy.float64 is a float too, and its own repr is no number.
+        value = Fraction(float.__repr__(min_entropy) if isinstance(min_entropy, float) else min_entropy)
     except (ValueError, TypeError, ZeroDivisionError, OverflowError):
         raise InvalidInputError(f"min_entropy={min_entropy!r}: expected a number of bits per sample") from None
     if not 0 < value <= 64:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from typing import NamedTuple
 
 import attrs
@@ -134,9 +133,9 @@ class HealthMonitor:
     """
 
     def __init__(self, min_entropy: float, symbol_bits: int = 8, *, profile: HealthProfile | None = None) -> None:
-        if not 1 <= symbol_bits <= 8:
+        if not (isinstance(symbol_bits, int) and 1 <= symbol_bits <= 8):
             raise InvalidInputError(f"symbol_bits={symbol_bits}: a sample has 1 to 8 bits")
-        if not (math.isfinite(min_entropy) and 0 < min_entropy <= symbol_bits):
+        if not (isinstance(min_entropy, (int, float)) and 0 < min_entropy <= symbol_bits):
             raise InvalidInputError(f"min_entropy={min_entropy}: expected more than 0 and at most {symbol_bits} bits")
         self.profile = profile or HealthProfile()
         self.min_entropy = min_entropy
@@ -184,7 +183,8 @@ class HealthMonitor:
         if self.state is not HealthState.HEALTHY:
             raise HealthTestError(f"the source is not healthy: {self.state.value}")
         self._scan(symbols)
-        self._in_a_row = 0
+        if self._in_a_row and len(symbols):  # nothing tested, nothing forgiven
+            self._in_a_row = 0
 
     def on_demand(self, symbols: bytes | bytearray | memoryview) -> None:
         """Run the on-demand test (4.3): a start-up test on a healthy source, with the same consequences."""
@@ -250,16 +250,16 @@ class HealthMonitor:
         )
         texts = []
         if rct_failures:
-            tier = 1 if self._rct.longest_run >= rct[1] else 0
             texts.append(
-                f"Repetition Count Test: run of {self._rct.longest_run} at sample {self._rct.first_failure}, "
-                f"cutoff {rct[tier]}"
+                f"Repetition Count Test: run of {self._rct.longest_run}, "
+                f"cutoff {rct[0]} first reached at sample {self._rct.first_failure}"
+                + (f", permanent cutoff {rct[1]} reached" if self._rct.longest_run >= rct[1] else "")
             )
         if apt_failures and self._apt is not None:
-            tier = 1 if self._apt.max_count >= apt[1] else 0
             texts.append(
-                f"Adaptive Proportion Test: {self._apt.max_count} of {self._window} at sample "
-                f"{self._apt.first_failure}, cutoff {apt[tier]}"
+                f"Adaptive Proportion Test: {self._apt.max_count} of {self._window}, "
+                f"cutoff {apt[0]} first reached at sample {self._apt.first_failure}"
+                + (f", permanent cutoff {apt[1]} reached" if self._apt.max_count >= apt[1] else "")
             )
         if not permanent and self._in_a_row >= self.profile.max_intermittent:
             permanent = True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Protocol
 
+from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.table import kernel
 
 __all__ = ["hash_df"]
@@ -20,6 +22,17 @@ class _HashDf(Protocol):
     ) -> bytes: ...
 
 
+def _bits(name: str, value: int) -> int:
+    """Read a number of bits that both kernels can hold; each then checks its own range."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidInputError(f"{name}={value!r}: expected a whole number of bits") from None
+    if abs(number) >= 1 << 63:
+        raise InvalidInputError(f"{name} needs {number.bit_length()} bits itself: no bit string is that long")
+    return number
+
+
 def hash_df(
     data: bytes | bytearray | memoryview,
     n_bits: int,
@@ -29,4 +42,5 @@ def hash_df(
 ) -> bytes:
     """Hash_df with the kernel of this process; see :func:`esoteric_drbg.conditioning.hash_df`."""
     function: _HashDf = kernel("hash_df")
-    return function(data, n_bits, hash_name=hash_name, data_bits=data_bits)
+    length = None if data_bits is None else _bits("data_bits", data_bits)
+    return function(data, _bits("n_bits", n_bits), hash_name=hash_name, data_bits=length)

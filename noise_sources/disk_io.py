@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import sys
 import tempfile
 import time
 from array import array
+from pathlib import Path
 
 from esoteric_drbg.errors import SourceReadError, SourceUnavailableError
 from esoteric_drbg.kernels.timing import counter_step, read_counter
@@ -23,13 +25,17 @@ FILE_BYTES = 4 << 20
 READ_BYTES = 4096
 #: Distance between two reads: an odd number of blocks, so that every block is visited.
 STRIDE_BYTES = 389 * READ_BYTES
+#: Where the file goes if the temporary folder lives in memory, as it does on many desktops.
+SECOND_FOLDER = "/var/tmp"  # noqa: S108 - the file is made by mkstemp
+#: File systems without a disk: a read of theirs is a copy from memory.
+IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
 class DiskIoSource(NoiseSource):
     """Ticks of the CPU's counter for one 4 KiB read of a private temporary file, past the page cache.
 
-    The file is unlinked as soon as it is made: nothing stays behind. Where the file system has no direct I/O the source
-    cannot be read: the claim was not measured on reads that the page cache answers.
+    The file is unlinked as soon as it is made: nothing stays behind. Where it would live in memory, or its file system
+    has no direct I/O, the source cannot be read: the claim was not measured on copies from memory.
 
     See docs/sources/disk_io.md.
     """
@@ -55,10 +61,8 @@ class DiskIoSource(NoiseSource):
         """Return whether a file can be made in the temporary folder."""
         if not hasattr(os, "O_DIRECT"):
             return Availability(False, f"written for Linux's direct I/O; this is {sys.platform}")
-        folder = tempfile.gettempdir()
-        if not os.access(folder, os.W_OK | os.X_OK):
-            return Availability(False, f"no file can be made in {folder}")
-        return Availability(True)
+        folder, reason = _folder()
+        return Availability(bool(folder), reason)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return the next raw symbols; fewer if ``deadline_s`` passes between two reads."""
@@ -99,20 +103,51 @@ class DiskIoSource(NoiseSource):
     def _timed_read(self, page: mmap.mmap) -> int:
         self._offset = (self._offset + STRIDE_BYTES) % FILE_BYTES
         before = read_counter()
-        os.preadv(self._file, [page], self._offset)
-        return read_counter() - before
+        read = os.preadv(self._file, [page], self._offset)
+        ticks = read_counter() - before
+        if read != READ_BYTES:
+            self.close()
+            raise SourceReadError(f"{self.name}: {read} of {READ_BYTES} bytes came at offset {self._offset}")
+        return ticks
 
     def _open(self) -> None:
         """Make the file, fill it, open it for direct reads, and unlink it."""
-        handle, path = tempfile.mkstemp(prefix="esoteric_drbg_")
+        folder, _ = _folder()
+        handle, path = tempfile.mkstemp(prefix="esoteric_drbg_", dir=folder)
         try:
-            os.write(handle, bytes(FILE_BYTES))
+            written = os.write(handle, bytes(FILE_BYTES))
             os.fsync(handle)
+            if written != FILE_BYTES:
+                raise SourceReadError(f"{self.name}: {folder} took {written} of {FILE_BYTES} bytes")
             try:
                 self._file = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
             except OSError:
-                folder = tempfile.gettempdir()
                 raise SourceUnavailableError(f"{self.name}: the file system of {folder} has no direct I/O") from None
         finally:
             os.close(handle)
             os.unlink(path)  # noqa: PTH108 - mkstemp gives a string
+
+
+def _folder() -> tuple[str, str]:
+    """Return the folder for the private file; or an empty name, and why there is none."""
+    reasons = []
+    for folder in dict.fromkeys((tempfile.gettempdir(), SECOND_FOLDER)):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            reasons.append(f"no file can be made in {folder}")
+        elif (kind := _file_system(os.stat(folder).st_dev)) in IN_MEMORY:  # noqa: PTH116 - a name is all there is
+            reasons.append(f"{folder} is in memory ({kind})")
+        else:
+            return folder, ""
+    return "", "; ".join(reasons)
+
+
+@functools.lru_cache(maxsize=16)
+def _file_system(device: int) -> str:
+    """Return the kind of file system on a device as ``/proc/self/mountinfo`` names it; empty if it is not listed."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    mounts = (line.partition(" - ") for line in lines)
+    return next((after.split()[0] for before, _, after in mounts if before.split()[2] == number), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import sys
+import time
 from pathlib import Path
 
 from esoteric_drbg.kernels import kernel_info
@@ -13,6 +14,9 @@ from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 __all__ = ["RdseedSource"]
+
+#: Bytes read between two looks at the deadline: some microseconds, also where the instruction is slow.
+CHUNK_BYTES = 64
 
 
 @functools.cache
@@ -66,6 +70,14 @@ class RdseedSource(NoiseSource):
         return Availability(False, f"no entropy instruction is known for {machine}")
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next bytes of the instruction; fewer if it keeps coming up empty."""
+        """Return the next bytes of the instruction; fewer if it keeps coming up empty or ``deadline_s`` passes."""
         self.require_available()
-        return rdseed_bytes(n_samples)
+        until = None if deadline_s is None else time.monotonic() + deadline_s
+        data = bytearray()
+        while len(data) < n_samples and (until is None or time.monotonic() < until):
+            wanted = min(CHUNK_BYTES, n_samples - len(data))
+            chunk = rdseed_bytes(wanted)
+            data += chunk
+            if len(chunk) < wanted:
+                break
+        return bytes(data)

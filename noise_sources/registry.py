@@ -8,10 +8,15 @@ with its reason; it never stops the others.
 from __future__ import annotations
 
 import importlib
-from typing import ClassVar
+import math
+from typing import TYPE_CHECKING, ClassVar
 
 from esoteric_drbg.errors import InvalidInputError, SourceUnavailableError
+from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["ENTRY_POINT_GROUP", "available", "create", "installed", "names"]
 
@@ -59,27 +64,48 @@ def _built_in(name: str) -> NoiseSource:
     return source
 
 
+def _fault(source: NoiseSource) -> str:
+    """Return what is wrong with the metadata of a foreign source, or an empty string."""
+    for label in ("name", "description", "category", "physics", "independence_group"):
+        value = getattr(source, label, None)
+        if not (isinstance(value, str) and value):
+            return f"has no {label}"
+    if source.symbol_bits not in range(1, 9):
+        return f"has symbols of {source.symbol_bits} bits; 1 to 8 are possible"
+    rate = getattr(source, "estimated_rate", 0)
+    if not (isinstance(rate, (int, float)) and math.isfinite(rate) and rate > 0):
+        return "has no estimated_rate above 0"
+    if not isinstance(source.claim, Claim) or source.claim.symbol_bits != source.symbol_bits:
+        return f"has no Claim for symbols of {source.symbol_bits} bits"
+    return ""
+
+
+def _load(entry: EntryPoint) -> NoiseSource:
+    """Return the source that an entry point names, or a stand-in that says why it cannot be used."""
+    try:
+        source = entry.load()()
+        fault = _fault(source) if isinstance(source, NoiseSource) else "is not a NoiseSource"
+        if not fault and source.name != entry.name:
+            fault = f"calls itself {source.name!r}"
+        if not fault:
+            source.availability()
+    except (Exception, SystemExit) as error:
+        fault = f"raised {type(error).__name__}: {error}"
+    return BrokenPlugin(entry.name, f"plug-in {entry.value} {fault}") if fault else source
+
+
 def _plugins() -> dict[str, NoiseSource]:
-    """Load the sources of other packages. Reading their metadata takes some 20 ms."""
+    """Load the sources of other packages, the first of a name. Reading their metadata takes some 20 ms."""
     from importlib.metadata import entry_points  # noqa: PLC0415 - off the token path
 
     found: dict[str, NoiseSource] = {}
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        name = entry.name
-        try:
-            made = entry.load()()
-        except Exception as error:
-            found[name] = BrokenPlugin(name, f"plug-in {entry.value}: {type(error).__name__}: {error}")
-            continue
-        if not isinstance(made, NoiseSource):
-            found[name] = BrokenPlugin(name, f"plug-in {entry.value} is not a NoiseSource")
-        elif made.name != name:
-            found[name] = BrokenPlugin(name, f"plug-in {entry.value} calls itself {made.name!r}")
-        elif name in BUILT_IN:
-            label = f"{name} ({entry.value})"
-            found[label] = BrokenPlugin(label, f"the name {name!r} belongs to a source of esoteric_drbg")
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)):
+        if entry.name in BUILT_IN or entry.name in found:
+            owner = "a source of esoteric_drbg" if entry.name in BUILT_IN else "another plug-in"
+            label = f"{entry.name} ({entry.value})"
+            found[label] = BrokenPlugin(label, f"the name {entry.name!r} belongs to {owner}")
         else:
-            found[name] = made
+            found[entry.name] = _load(entry)
     return found
 
 

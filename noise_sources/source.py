@@ -9,7 +9,12 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from esoteric_drbg.errors import InvalidInputError, SourceReadError, SourceUnavailableError
+from esoteric_drbg.errors import (
+    EsotericDRBGError,
+    InvalidInputError,
+    SourceReadError,
+    SourceUnavailableError,
+)
 from esoteric_drbg.noise_sources.claims import Claim
 
 if TYPE_CHECKING:
@@ -144,14 +149,21 @@ class NoiseSource(abc.ABC):
         SourceUnavailableError
             If the source cannot be read here.
         SourceReadError
-            If fewer symbols came, or a symbol is wider than ``symbol_bits``.
+            If the read raised, fewer symbols came, or a symbol is wider than ``symbol_bits``.
         """
         if n_samples < 1:
             raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 symbol")
         self.require_available()
-        symbols = self.read_raw(n_samples, deadline_s=deadline_s)
+        try:
+            symbols = self.read_raw(n_samples, deadline_s=deadline_s)
+        except EsotericDRBGError:
+            raise
+        except Exception as error:
+            raise SourceReadError(f"{self.name}: {type(error).__name__}: {error}") from error
         if len(symbols) != n_samples:
             raise SourceReadError(f"{self.name}: {len(symbols)} symbols came, {n_samples} were asked for")
+        if self.symbol_bits < 8 and max(symbols) >> self.symbol_bits:
+            raise SourceReadError(f"{self.name}: a symbol is wider than {self.symbol_bits} bits")
         return symbols
 
     def require_available(self) -> None:

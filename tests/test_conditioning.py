@@ -178,4 +178,14 @@ def test_credit_of_a_block() -> None:
     assert conditioned_credit(5000, 256, 256, 319.999) == 255
     assert conditioned_credit(5000, 256, 256, 100) == 99
     assert conditioned_credit(5000, 256, 256, 0) == 0
-    assert conditioned_credit(5000, 512, 256, 600) == math.floor(output_entropy(5000, 512, 256, 600))
+    # The exact h_out is just below nw, and the nearest double is nw itself.
+    assert output_entropy(5000, 512, 256, 600) == 256
+    assert conditioned_credit(5000, 512, 256, 600) == 255
+
+
+@pytest.mark.parametrize(
+    "arguments", [(100, -5, 256, 80.0), (200, 2.5, 256, 80.0), (8, 8, 8, 80.0), (400, 8, math.inf, 80.0)]
+)
+def test_credit_refuses_nonsense(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(errors.InvalidInputError):
+        conditioned_credit(*arguments)

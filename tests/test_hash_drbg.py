@@ -320,6 +320,8 @@ def test_a_wrong_known_answer_stops_the_mechanism(hash_name: str, monkeypatch: p
     with pytest.raises(errors.SelfTestError, match=hash_name):
         drbg.instantiate(256)
     assert not drbg.instantiated
+    with pytest.raises(errors.DRBGStateError, match="error state"):
+        drbg.generate(1)
 
 
 def test_neither_copied_nor_pickled_nor_shown() -> None:

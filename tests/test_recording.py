@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,50 @@ def test_restart_recordings_go_on_where_they_stopped(tmp_path: Path) -> None:
     assert path.stat().st_size == 200
     assert (facts["restarts"], facts["samples"]) == (4, 50)
     assert not partial.exists()
+
+
+def test_restart_recordings_are_never_mixed(tmp_path: Path) -> None:
+    path = tmp_path / "r.bin"
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record_restarts("memory_timing", path, restarts=4, samples=50, progress=stop)
+    for name, samples in (("clock_jitter", 50), ("memory_timing", 25)):
+        with pytest.raises(errors.InvalidInputError, match="remove it to begin anew"):
+            record_restarts(name, path, restarts=4, samples=samples)
+    kept = (tmp_path / "r.bin.partial").read_bytes()
+    facts = record_restarts("memory_timing", path, restarts=2, samples=50)
+    assert path.read_bytes() == kept[:100]
+    assert facts["restarts"] == 2
+    # Rows of unknown origin are not built upon.
+    (tmp_path / "r.bin.partial").write_bytes(bytes(50))
+    record_restarts("memory_timing", path, restarts=1, samples=50)
+    assert path.read_bytes() != bytes(50)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["r.bin", "r.bin.json"]
+
+
+def test_full_width_recordings_hold_what_the_symbols_are_made_of(tmp_path: Path) -> None:
+    source = registry.create("memory_timing")
+    path = tmp_path / "m.bin"
+    facts = record(source, 1500, path, wide=True)
+    values = array("Q", np.fromfile(tmp_path / "m.bin.u64", dtype="<u8").tolist())
+    assert len(values) == 1500
+    assert source.digitize(values) == path.read_bytes()
+    assert facts["sha256_u64"] == hashlib.sha256((tmp_path / "m.bin.u64").read_bytes()).hexdigest()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["m.bin", "m.bin.json", "m.bin.u64"]
+
+
+def test_a_source_that_falls_short_at_full_width_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = registry.create("memory_timing")
+    monkeypatch.setattr(source, "read_wide", lambda n_samples: array("Q", range(n_samples - 1)))
+    with pytest.raises(errors.SourceReadError, match="99 values came, 100"):
+        record(source, 100, tmp_path / "m.bin", wide=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_restart_recording_refuses_nonsense(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.errors import InvalidInputError, KernelUnavailableError
 
 __all__ = ["OUTLEN_BITS", "hash_df"]
 
@@ -42,28 +42,44 @@ def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: i
     ------
     InvalidInputError
         If an argument is outside its range.
+    KernelUnavailableError
+        If this Python's hashlib lacks the hash function (SHA-512/t on some builds).
     """
     if hash_name not in OUTLEN_BITS:
         raise InvalidInputError(f"hash_name={hash_name!r}: expected one of {', '.join(OUTLEN_BITS)}")
     outlen = OUTLEN_BITS[hash_name]
     if not 1 <= n_bits <= 255 * outlen:
         raise InvalidInputError(f"n_bits={n_bits}: Hash_df {hash_name} returns 1 to {255 * outlen} bits")
-    view = memoryview(data).cast("B")
-    length = 8 * len(view) if data_bits is None else data_bits
-    if not max(8 * len(view) - 7, 0) <= length <= 8 * len(view):
-        raise InvalidInputError(f"data_bits={data_bits} does not fit data of {len(view)} bytes")
+    string = _contents(data)
+    length = 8 * len(string) if data_bits is None else data_bits
+    if not max(8 * len(string) - 7, 0) <= length <= 8 * len(string):
+        raise InvalidInputError(f"data_bits={data_bits} does not fit data of {len(string)} bytes")
     temp = b""
     for counter in range(1, -(-n_bits // outlen) + 1):
         prefix = bytes([counter]) + n_bits.to_bytes(4, "big")
-        temp += _hash(hash_name, prefix + bytes(view), 40 + length)
+        temp += _hash(hash_name, prefix + string, 40 + length)
     result = bytearray(temp[: (n_bits + 7) // 8])
     result[-1] &= 0xFF << (-n_bits % 8) & 0xFF
     return bytes(result)
 
 
+def _contents(data: bytes | bytearray | memoryview) -> bytes:
+    """Return the bytes of a contiguous buffer of bytes; anything else is refused, as the Rust kernel does."""
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise InvalidInputError(f"expected a buffer of bytes, got {type(data)}") from None
+    if view.format not in {"B", "c"} or not view.c_contiguous:
+        raise InvalidInputError("expected a contiguous buffer of unsigned bytes")
+    return view.tobytes()
+
+
 def _hash(hash_name: str, message: bytes, length: int) -> bytes:
     if length % 8 == 0:
-        return hashlib.new(hash_name, message).digest()
+        try:
+            return hashlib.new(hash_name, message).digest()
+        except ValueError:
+            raise KernelUnavailableError(f"this Python's hashlib has no {hash_name}; the Rust kernels have") from None
     from esoteric_drbg.kernels.reference.sha2_bits import sha2_bits  # noqa: PLC0415 - bit strings only
 
     return sha2_bits(hash_name, message, length)

@@ -7,6 +7,17 @@ from esoteric_drbg.errors import InvalidInputError
 __all__ = ["AdaptiveProportionScan", "RepetitionCountScan"]
 
 
+def _contents(data: bytes | bytearray | memoryview) -> bytes:
+    """Return the bytes of a contiguous buffer of bytes; anything else is refused, as the Rust kernel does."""
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise InvalidInputError(f"expected a buffer of bytes, got {type(data)}") from None
+    if view.format not in {"B", "c"} or not view.c_contiguous:
+        raise InvalidInputError("expected a contiguous buffer of unsigned bytes")
+    return view.tobytes()
+
+
 class RepetitionCountScan:
     """Repetition Count Test, 4.4.1, over a stream in chunks of any size.
 
@@ -34,7 +45,7 @@ class RepetitionCountScan:
     def push(self, symbols: bytes | bytearray | memoryview) -> int:
         """Test the next samples, one a byte; return how many of them failed."""
         before = self.failures
-        for symbol in memoryview(symbols).cast("B"):
+        for symbol in _contents(symbols):
             self.run = self.run + 1 if symbol == self._last else 1
             self._last = symbol
             self.longest_run = max(self.longest_run, self.run)
@@ -78,7 +89,7 @@ class AdaptiveProportionScan:
     def push(self, symbols: bytes | bytearray | memoryview) -> int:
         """Test the next samples, one a byte; return how many windows failed in them."""
         before = self.failures
-        for symbol in memoryview(symbols).cast("B"):
+        for symbol in _contents(symbols):
             if self._position == 0:
                 self._first = symbol
                 self._count = 1

@@ -296,7 +296,7 @@ fn busy(py: Python<'_>) -> PyErr {
 #[pymethods]
 impl TimingSampler {
     #[new]
-    #[pyo3(signature = (kind, *, buffer_bytes = 1 << 20, touches = 2))]
+    #[pyo3(signature = (kind, *, buffer_bytes = 1048576, touches = 2))]
     fn new(py: Python<'_>, kind: &str, buffer_bytes: usize, touches: usize) -> PyResult<Self> {
         if !buffer_bytes.is_power_of_two() || !(256..=1 << 30).contains(&buffer_bytes) || !(1..=1024).contains(&touches)
         {
@@ -381,6 +381,17 @@ mod tests {
         assert!(Raw::with_room(usize::MAX, 1).is_none());
         assert!(Raw::with_room(usize::MAX / 4, 8).is_none());
         assert!(Kind::Clock(ClockWork).wide(usize::MAX, None).is_none());
+    }
+
+    #[test]
+    fn short_reads_keep_the_interpreter_lock_and_long_ones_release_it() {
+        let memory = |touches| Kind::Memory(MemoryWork::new(256, touches));
+        assert!(!memory(2).is_long(1536) && memory(2).is_long(1537));
+        assert!(!memory(1024).is_long(3) && memory(1024).is_long(4));
+        assert!(Kind::Sleep(SleepWork).is_long(1));
+        let cpu = Kind::Cpu(Box::new(CpuWork { memory: MemoryWork::new(256, 4), block: [0; 64] }));
+        assert!(!cpu.is_long(384) && cpu.is_long(385));
+        assert!(Kind::Clock(ClockWork).is_long(usize::MAX));
     }
 
     #[test]

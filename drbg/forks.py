@@ -1,0 +1,64 @@
+"""What must not be in the middle of something when the process forks: instances and pools.
+
+A lock that another thread holds at the fork stays locked in the child for ever, and a state that it was changing stays
+half changed. So the fork waits for them, and each is told on both sides when it is over.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Protocol
+
+__all__ = ["Forkable", "hold_across_fork"]
+
+
+class Forkable(Protocol):
+    """An object with a lock that a fork must wait for.
+
+    ``fork_order`` says when its lock is acquired, lower ones first: an object that holds its own lock while it asks for
+    another's has the lower number.
+    """
+
+    fork_order: int
+
+    def before_fork(self) -> None:
+        """Acquire the lock."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Release the lock, in the parent and in the child."""
+
+
+_registered: list[weakref.ref[Forkable]] = []
+_registry_lock = threading.Lock()
+_held: list[Forkable] = []
+
+
+def hold_across_fork(thing: Forkable) -> None:
+    """Make every later fork of this process wait for ``thing``."""
+    with _registry_lock:
+        _registered[:] = [reference for reference in _registered if reference() is not None]
+        _registered.append(weakref.ref(thing))
+
+
+def _before_fork() -> None:
+    _registry_lock.acquire()
+    alive = [thing for thing in (reference() for reference in _registered) if thing is not None]
+    for thing in sorted(alive, key=lambda thing: thing.fork_order):
+        thing.before_fork()
+        _held.append(thing)
+
+
+def _after_fork(*, child: bool) -> None:
+    while _held:
+        _held.pop().after_fork(child=child)
+    _registry_lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(child=False),
+        after_in_child=lambda: _after_fork(child=True),
+    )
