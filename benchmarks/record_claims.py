@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from esoteric_drbg.conformance.quick_assessment import quick_assess
+from esoteric_drbg.conformance.quick_assessment import quick_assess, restart_maximum
 from esoteric_drbg.conformance.recording import record, record_restarts
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import registry
@@ -79,6 +79,7 @@ def main() -> None:
             "machine": facts["machine"],
             **results,
             "lowest": lowest,
+            "restart_x_max": restart_maximum(rows),
             "claim_limit": math.floor(lowest * 50) / 100,
         }
         console.print(f"{name}: lowest {lowest:.4f} bits per symbol, claim below {figures[name]['claim_limit']}")

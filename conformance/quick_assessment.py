@@ -16,7 +16,7 @@ import numpy.typing as npt
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources.quality import Z, most_common_value
 
-__all__ = ["QuickAssessment", "bitstring", "collision", "markov", "quick_assess"]
+__all__ = ["QuickAssessment", "bitstring", "collision", "markov", "quick_assess", "restart_maximum"]
 
 #: Bits of the bitstring that the bit estimators look at.
 MAX_BITS = 1_000_000
@@ -121,6 +121,24 @@ def markov(bits: Symbols) -> float:
         path(1, (p[1][1], 127)),
     )
     return min(-likeliest / 128, 1.0) or 0.0
+
+
+def restart_maximum(matrix: Symbols) -> int:
+    """Return X_max of SP 800-90B 3.1.4.3: the highest count of one symbol in any row or column.
+
+    Parameters
+    ----------
+    matrix : ndarray of uint8, shape (restarts, samples)
+        One restart a row.
+
+    Examples
+    --------
+    >>> restart_maximum(np.array([[1, 2, 1], [1, 3, 4]], dtype=np.uint8))
+    2
+    """
+    if matrix.ndim != 2 or matrix.size == 0:
+        raise InvalidInputError(f"a restart matrix has rows and columns, not the shape {matrix.shape}")
+    return max(int(np.bincount(line).max()) for lines in (matrix, matrix.T) for line in lines)
 
 
 def quick_assess(symbols: Symbols, symbol_bits: int = 8) -> QuickAssessment:

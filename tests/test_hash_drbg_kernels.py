@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -195,3 +198,29 @@ def test_native_state_is_collected_with_its_cycle(native: ModuleType) -> None:
         Owner()
     gc.collect()
     assert sum(isinstance(thing, Owner) for thing in gc.get_objects()) == before
+
+
+def test_reference_state_survives_a_fork_while_another_thread_uses_it() -> None:
+    state = ReferenceState()
+    state.instantiate(bytes(48), b"")
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with state._borrowed():
+            inside.set()
+            leave.wait(30)
+
+    worker = threading.Thread(target=hold)
+    worker.start()
+    inside.wait(30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork in a process with threads
+        child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        state.revoke()
+        state.reseed(bytes(32))
+        os._exit(0 if len(state.generate(1)) == 1 else 1)
+    leave.set()
+    worker.join()
+    assert os.waitpid(child, 0)[1] == 0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.conformance.quick_assessment import bitstring, collision, markov, quick_assess
+from esoteric_drbg.conformance.quick_assessment import bitstring, collision, markov, quick_assess, restart_maximum
 from esoteric_drbg.conformance.recording import record, record_restarts
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.noise_sources.quality import most_common_value
@@ -124,6 +124,15 @@ def test_bitstring_is_most_significant_bit_first() -> None:
     symbols = np.array([0b101, 0b011], dtype=np.uint8)
     assert bitstring(symbols, 3).tolist() == [1, 0, 1, 0, 1, 1]
     assert bitstring(symbols, 3, 4).tolist() == [1, 0, 1, 0]
+
+
+def test_restart_maximum_looks_at_rows_and_columns() -> None:
+    matrix = np.array([[0, 1, 2, 3], [0, 2, 3, 1], [0, 3, 1, 1]], dtype=np.uint8)
+    assert restart_maximum(matrix) == 3
+    assert restart_maximum(matrix[:, 1:]) == 2
+    for bad in (matrix[0], matrix[:0]):
+        with pytest.raises(errors.InvalidInputError, match="rows and columns"):
+            restart_maximum(bad)
 
 
 def test_estimates_of_known_data() -> None:

@@ -51,8 +51,7 @@ class HashDrbgState:
         self._seed_bytes = _SEED_BYTES[hash_name]
         self._on_exhausted = on_exhausted
         self._process = 0
-        self._busy = threading.Lock()
-        self._owner = 0
+        self._make_lock()
         self.zeroize()
 
     @property
@@ -133,8 +132,18 @@ class HashDrbgState:
         self._process = os.getpid()
 
     def revoke(self) -> None:
-        """Withdraw what is left of the budget."""
+        """Withdraw what is left of the budget.
+
+        In a forked child this also makes a new lock: a thread of the parent may have held the old one.
+        """
         self._budget_bits = 0
+        if self._lock_process != os.getpid():
+            self._make_lock()
+
+    def _make_lock(self) -> None:
+        self._lock = threading.RLock()
+        self._lock_process = os.getpid()
+        self._in_use = False
 
     def forked(self) -> bool:
         """Return True if this process is not the one that called :meth:`grant` last."""
@@ -175,14 +184,10 @@ class HashDrbgState:
         length = 32 if nbytes is None else operator.index(nbytes)
         if length > sys.maxsize:
             raise OverflowError(f"nbytes={length} does not fit a size")
-        if 0 < length <= _DETACH_BYTES and self._busy.acquire(blocking=False):
-            self._owner = threading.get_ident()
-            try:
+        if 0 < length <= _DETACH_BYTES:
+            with self._borrowed():
                 if self._charge(length):
                     return self._generate(length)
-            finally:
-                self._owner = 0
-                self._busy.release()
         if self._on_exhausted is None:
             raise ReseedRequiredError("the seed's output budget is used up")
         return self._on_exhausted(length)
@@ -190,14 +195,15 @@ class HashDrbgState:
     @contextmanager
     def _borrowed(self) -> Iterator[None]:
         """Hold the state alone: another thread waits, a signal handler that re-enters its own thread is refused."""
-        if self._owner == threading.get_ident():
-            raise DRBGStateError("Hash_DRBG was re-entered from a signal handler in the middle of a request")
-        with self._busy:
-            self._owner = threading.get_ident()
+        with self._lock:
+            # A handler that runs in this very thread passes the lock; the flag tells whether it cut into a request.
+            if self._in_use:
+                raise DRBGStateError("Hash_DRBG was re-entered from a signal handler in the middle of a request")
+            self._in_use = True
             try:
                 yield
             finally:
-                self._owner = 0
+                self._in_use = False
 
     def _require_instantiated(self) -> None:
         if not self.instantiated:
