@@ -388,6 +388,7 @@ def test_no_block_repeats_in_a_million_tokens_across_forks_and_threads() -> None
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+@pytest.mark.timeout(120, method="thread")  # the other method wants the same timer
 def test_a_signal_handler_may_ask_for_tokens() -> None:
     rbg, _ = make()
     inside: list[bytes] = []
