@@ -202,7 +202,8 @@ class EntropyPool:
                 group_blocks, group_entries = self._from_group(group, bits - credited, missing)
                 blocks += group_blocks
                 entries += group_entries
-                credited += sum(entry.credited_bits for entry in group_entries)
+                for entry in group_entries:
+                    credited += entry.credited_bits
             ledger = SeedLedger(bits, credited, tuple(entries), tuple(missing))
             self.last_ledger = ledger
         if credited < bits:
@@ -321,12 +322,13 @@ class EntropyPool:
         """Take ``n_blocks`` blocks from one source, or none."""
         blocks: list[bytes] = []
         entries: list[LedgerEntry] = []
+        n_symbols = slot.symbols_for(BLOCK_H_IN)
         for _ in range(n_blocks):
-            symbols = slot.read_tested(slot.symbols_for(BLOCK_H_IN))
+            symbols = slot.read_tested(n_symbols)
             if symbols is None:
                 return [], []
             blocks.append(hash_df(symbols, BLOCK_BITS))
-            entries.append(slot.ledger_entry(len(symbols), BLOCK_BITS))
+            entries.append(slot.ledger_entry(n_symbols, BLOCK_BITS))
         return blocks, entries
 
     def _shortfall(self, ledger: SeedLedger) -> str:

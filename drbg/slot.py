@@ -41,6 +41,8 @@ class SourceSlot:
     def __init__(self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float) -> None:
         self.source = source
         self.claim = claim
+        #: Bits credited per raw symbol; 0 without evidence.
+        self.credit = claim.credit
         self.deadline_s = deadline_s
         self.monitor = HealthMonitor(claim.cutoff_entropy, source.symbol_bits, profile=health_profile)
         self.startup_samples = health_profile.startup_samples
@@ -57,11 +59,6 @@ class SourceSlot:
     def name(self) -> str:
         """Name of the source."""
         return self.source.name
-
-    @property
-    def credit(self) -> float:
-        """Bits credited per raw symbol; 0 without evidence."""
-        return self.claim.credit
 
     @property
     def state(self) -> str:

@@ -20,6 +20,8 @@ __all__ = ["CPU_COUNTER", "TimedSource"]
 #: Independence group of everything that the CPU's counter times: their noise may be one and the same.
 CPU_COUNTER = "cpu_counter"
 
+_AVAILABLE = Availability(True)
+
 
 class TimedSource(NoiseSource):
     """A source whose raw value is a delta of the CPU's counter, in ticks, around work of fluctuating duration.
@@ -55,7 +57,7 @@ class TimedSource(NoiseSource):
 
     def availability(self) -> Availability:
         """Return that a counter can be read: every platform has one."""
-        return Availability(True)
+        return _AVAILABLE
 
     def sampler(self) -> TimingSampler:
         """Return the kernel's sampler, made anew in a forked child: a parent's thread may have held it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from esoteric_drbg.errors import InvalidInputError, KernelUnavailableError
+from esoteric_drbg.kernels.reference.buffers import contents
 
 __all__ = ["OUTLEN_BITS", "hash_df"]
 
@@ -50,7 +51,7 @@ def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: i
     outlen = OUTLEN_BITS[hash_name]
     if not 1 <= n_bits <= 255 * outlen:
         raise InvalidInputError(f"n_bits={n_bits}: Hash_df {hash_name} returns 1 to {255 * outlen} bits")
-    string = _contents(data)
+    string = contents(data)
     length = 8 * len(string) if data_bits is None else data_bits
     if not max(8 * len(string) - 7, 0) <= length <= 8 * len(string):
         raise InvalidInputError(f"data_bits={data_bits} does not fit data of {len(string)} bytes")
@@ -61,17 +62,6 @@ def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: i
     result = bytearray(temp[: (n_bits + 7) // 8])
     result[-1] &= 0xFF << (-n_bits % 8) & 0xFF
     return bytes(result)
-
-
-def _contents(data: bytes | bytearray | memoryview) -> bytes:
-    """Return the bytes of a contiguous buffer of bytes; anything else is refused, as the Rust kernel does."""
-    try:
-        view = memoryview(data)
-    except TypeError:
-        raise InvalidInputError(f"expected a buffer of bytes, got {type(data)}") from None
-    if view.format not in {"B", "c"} or not view.c_contiguous:
-        raise InvalidInputError("expected a contiguous buffer of unsigned bytes")
-    return view.tobytes()
 
 
 def _hash(hash_name: str, message: bytes, length: int) -> bytes:

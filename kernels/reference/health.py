@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.reference.buffers import contents
 
 __all__ = ["AdaptiveProportionScan", "RepetitionCountScan"]
-
-
-def _contents(data: bytes | bytearray | memoryview) -> bytes:
-    """Return the bytes of a contiguous buffer of bytes; anything else is refused, as the Rust kernel does."""
-    try:
-        view = memoryview(data)
-    except TypeError:
-        raise InvalidInputError(f"expected a buffer of bytes, got {type(data)}") from None
-    if view.format not in {"B", "c"} or not view.c_contiguous:
-        raise InvalidInputError("expected a contiguous buffer of unsigned bytes")
-    return view.tobytes()
 
 
 class RepetitionCountScan:
@@ -45,7 +35,7 @@ class RepetitionCountScan:
     def push(self, symbols: bytes | bytearray | memoryview) -> int:
         """Test the next samples, one a byte; return how many of them failed."""
         before = self.failures
-        for symbol in _contents(symbols):
+        for symbol in contents(symbols):
             self.run = self.run + 1 if symbol == self._last else 1
             self._last = symbol
             self.longest_run = max(self.longest_run, self.run)
@@ -89,7 +79,7 @@ class AdaptiveProportionScan:
     def push(self, symbols: bytes | bytearray | memoryview) -> int:
         """Test the next samples, one a byte; return how many windows failed in them."""
         before = self.failures
-        for symbol in _contents(symbols):
+        for symbol in contents(symbols):
             if self._position == 0:
                 self._first = symbol
                 self._count = 1
