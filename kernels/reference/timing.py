@@ -19,8 +19,7 @@ __all__ = ["TimingSampler", "counter_step", "read_counter"]
 
 _STEP_READS = 2048
 _DEADLINE_STRIDE = 64
-_XORSHIFT_SEED = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
+_LINE_BYTES = 64
 
 _step = 0
 
@@ -48,28 +47,26 @@ def _sleep_work() -> None:
 
 
 class _MemoryWork:
-    """Dependent read-modify-writes at pseudo-random addresses of a private buffer."""
+    """Dependent read-modify-writes in a private buffer, one a cache line: each line once before any comes again."""
 
     def __init__(self, buffer_bytes: int, touches: int) -> None:
-        self.buffer = bytearray((index * 0x9E3779B1 >> 13) & 0xFF for index in range(buffer_bytes))
+        self.buffer = bytearray(b"\x01" * buffer_bytes)
         self.touches = touches
-        self.xorshift = _XORSHIFT_SEED
-        self.address = 0
+        self.line = 0
+        self.carry = 0
 
     def __call__(self) -> None:
-        mask = len(self.buffer) - 1
+        buffer, lines = self.buffer, len(self.buffer) // _LINE_BYTES
         for _ in range(self.touches):
-            x = self.xorshift
-            x ^= x << 13 & _MASK
-            x ^= x >> 7
-            x ^= x << 17 & _MASK
-            self.xorshift = x
-            self.address = (x + self.buffer[self.address]) & mask
-            self.buffer[self.address] = (self.buffer[self.address] + 1) & 0xFF
+            # Multiplier 1 mod 4 and odd increment: the full period of a power of two (Hull and Dobell 1962).
+            self.line = (self.line * 0x01FBF9A9 + 12345) % lines
+            # Where in the line is up to the value before: the next access waits for it.
+            address = _LINE_BYTES * self.line + self.carry % _LINE_BYTES
+            self.carry = buffer[address] = (buffer[address] + 1) & 0xFF
 
 
 class _CpuWork:
-    """A SHA-256 block whose digest steers a walk through a private buffer."""
+    """A SHA-256 block whose digest says where the walk through a private buffer goes on."""
 
     def __init__(self, buffer_bytes: int, touches: int) -> None:
         self.memory = _MemoryWork(buffer_bytes, touches)
@@ -77,9 +74,9 @@ class _CpuWork:
 
     def __call__(self) -> None:
         digest = hashlib.sha256(self.block).digest()
-        self.memory.xorshift ^= int.from_bytes(digest[:8], "little") | 1
+        self.memory.line ^= int.from_bytes(digest[:8], "little")
         self.memory()
-        self.block = digest + bytes(22) + bytes([self.memory.buffer[self.memory.address]])
+        self.block = digest + bytes(22) + bytes([self.memory.carry])
 
 
 class TimingSampler:

@@ -18,8 +18,8 @@ const DEADLINE_STRIDE: usize = 64;
 const DETACH_SYMBOLS: usize = 1536;
 /// Back-to-back reads that the counter's common factor is found from.
 const STEP_READS: usize = 2048;
-/// Fixed, so that a restart repeats the addresses and only the noise differs.
-const XORSHIFT_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Bytes of a cache line, near enough on every machine: two accesses of the walk never share one.
+const LINE_BYTES: usize = 64;
 
 /// The finest counter of this CPU, read in program order.
 #[cfg(target_arch = "x86_64")]
@@ -56,6 +56,16 @@ fn counter() -> u64 {
 fn counter() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}
+
+/// The finest counter of this CPU, read without waiting for what comes before it in program order.
+#[inline(always)]
+fn counter_at_once() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: RDTSC is part of x86-64 and touches no memory.
+    return unsafe { std::arch::x86_64::_rdtsc() };
+    #[cfg(not(target_arch = "x86_64"))]
+    counter()
 }
 
 fn gcd(mut a: u64, mut b: u64) -> u64 {
@@ -102,6 +112,11 @@ impl Drop for Raw {
 /// What happens between two reads of the counter.
 trait Work: Send {
     fn run(&mut self);
+
+    #[inline(always)]
+    fn counter() -> u64 {
+        counter()
+    }
 }
 
 /// Reads the operating system's monotonic clock.
@@ -123,38 +138,49 @@ impl Work for SleepWork {
     }
 }
 
-/// Dependent read-modify-writes at pseudo-random addresses of a private buffer.
+/// Dependent read-modify-writes, one a cache line, through a private buffer: every line once before any comes again.
+///
+/// No access is an easy one, then, that a recently used line answers at once and in always the same time. The walk starts
+/// at a fixed line: a restart repeats the addresses, and only the noise differs.
 struct MemoryWork {
     buffer: Vec<u8>,
     touches: usize,
-    xorshift: u64,
-    address: usize,
+    line: usize,
+    carry: u8,
 }
 
 impl MemoryWork {
     fn new(buffer_bytes: usize, touches: usize) -> Self {
-        let buffer = (0..buffer_bytes).map(|index| (index.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
-        Self { buffer, touches, xorshift: XORSHIFT_SEED, address: 0 }
+        Self { buffer: vec![1; buffer_bytes], touches, line: 0, carry: 0 }
     }
 }
 
 impl Work for MemoryWork {
     #[inline(always)]
     fn run(&mut self) {
-        let mask = self.buffer.len() - 1;
+        let buffer = self.buffer.as_mut_slice();
+        let lines = buffer.len() / LINE_BYTES;
+        let (mut line, mut carry) = (self.line, self.carry);
         for _ in 0..self.touches {
-            self.xorshift ^= self.xorshift << 13;
-            self.xorshift ^= self.xorshift >> 7;
-            self.xorshift ^= self.xorshift << 17;
-            // The next address waits for the value at this one: the memory's latency cannot be hidden.
-            self.address = (self.xorshift as usize).wrapping_add(usize::from(self.buffer[self.address])) & mask;
-            self.buffer[self.address] = self.buffer[self.address].wrapping_add(1);
+            // Multiplier 1 mod 4 and odd increment: the full period of a power of two (Hull and Dobell 1962).
+            line = line.wrapping_mul(0x01fb_f9a9).wrapping_add(12345) & (lines - 1);
+            // Where in the line is up to the value before: the next access waits for it, and its latency cannot be hidden.
+            let address = LINE_BYTES * line + usize::from(carry) % LINE_BYTES;
+            carry = buffer[address].wrapping_add(1);
+            buffer[address] = carry;
         }
-        std::hint::black_box(self.address);
+        (self.line, self.carry) = (line, carry);
+        std::hint::black_box(carry);
+    }
+
+    /// The accesses wait for each other; that the counter waits for them too costs a third of the time and adds nothing.
+    #[inline(always)]
+    fn counter() -> u64 {
+        counter_at_once()
     }
 }
 
-/// A SHA-256 block whose digest steers a walk through a private buffer.
+/// A SHA-256 block whose digest says where the walk through a private buffer goes on.
 struct CpuWork {
     memory: MemoryWork,
     block: [u8; 64],
@@ -168,9 +194,9 @@ impl Work for CpuWork {
         self.block[..32].copy_from_slice(&digest);
         let mut lead = [0u8; 8];
         lead.copy_from_slice(&digest[..8]);
-        self.memory.xorshift ^= u64::from_le_bytes(lead) | 1;
+        self.memory.line ^= u64::from_le_bytes(lead) as usize;
         self.memory.run();
-        self.block[63] = self.block[63].wrapping_add(self.memory.buffer[self.memory.address]);
+        self.block[63] = self.memory.carry;
     }
 }
 
@@ -185,18 +211,18 @@ enum Kind {
 /// of a delta: with a deadline and without one the symbols are the same noise.
 #[inline(always)]
 fn measure<W: Work>(work: &mut W, n: usize, until: Option<Instant>, stride: usize, mut sink: impl FnMut(u64)) {
-    let mut before = counter();
+    let mut before = W::counter();
     for index in 0..n {
         if index % stride == stride - 1 {
             if let Some(until) = until {
                 if Instant::now() >= until {
                     return;
                 }
-                before = counter();
+                before = W::counter();
             }
         }
         work.run();
-        let now = counter();
+        let now = W::counter();
         sink(now.wrapping_sub(before));
         before = now;
     }
@@ -230,8 +256,8 @@ impl Kind {
         let per_symbol = match self {
             Kind::Clock(_) => 1,
             Kind::Sleep(_) => return true,
-            Kind::Memory(work) => work.touches.div_ceil(2),
-            Kind::Cpu(work) => 2 + work.memory.touches.div_ceil(2),
+            Kind::Memory(work) => work.touches.div_ceil(3),
+            Kind::Cpu(work) => 2 + work.memory.touches.div_ceil(3),
         };
         n.saturating_mul(per_symbol) > DETACH_SYMBOLS
     }
@@ -386,12 +412,24 @@ mod tests {
     #[test]
     fn short_reads_keep_the_interpreter_lock_and_long_ones_release_it() {
         let memory = |touches| Kind::Memory(MemoryWork::new(256, touches));
-        assert!(!memory(2).is_long(1536) && memory(2).is_long(1537));
-        assert!(!memory(1024).is_long(3) && memory(1024).is_long(4));
+        assert!(!memory(3).is_long(1536) && memory(3).is_long(1537));
+        assert!(!memory(1024).is_long(4) && memory(1024).is_long(5));
         assert!(Kind::Sleep(SleepWork).is_long(1));
         let cpu = Kind::Cpu(Box::new(CpuWork { memory: MemoryWork::new(256, 4), block: [0; 64] }));
         assert!(!cpu.is_long(384) && cpu.is_long(385));
         assert!(Kind::Clock(ClockWork).is_long(usize::MAX));
+    }
+
+    #[test]
+    fn memory_walk_visits_every_line_once_a_lap() {
+        let mut work = MemoryWork::new(1 << 14, 1);
+        for lap in 2..5u8 {
+            for _ in 0..(1 << 14) / LINE_BYTES {
+                work.run();
+            }
+            let written = |line: &[u8]| line.iter().map(|&byte| usize::from(byte) - 1).sum::<usize>();
+            assert!(work.buffer.chunks(LINE_BYTES).all(|line| written(line) == usize::from(lap) - 1));
+        }
     }
 
     #[test]
@@ -400,7 +438,7 @@ mod tests {
         for _ in 0..500 {
             a.run();
             b.run();
-            assert_eq!(a.address, b.address);
+            assert_eq!((a.line, a.carry), (b.line, b.carry));
         }
     }
 }
