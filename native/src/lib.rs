@@ -9,6 +9,7 @@ mod fork_guard;
 mod hash_df;
 mod hash_drbg;
 mod health;
+mod multiversion;
 mod rdseed;
 mod sha256;
 mod sha256_lanes;
