@@ -1,0 +1,270 @@
+"""Reading samples: bytes, arrays and files of several formats become one :class:`SampleSet`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esoteric_drbg.conformance.array_files import read_npy, read_npz, read_words
+from esoteric_drbg.conformance.number_files import MOST_64_BITS, read_csv, read_text
+from esoteric_drbg.conformance.reduction import chunks, reduce_values
+from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.errors import InvalidInputError
+
+__all__ = ["FORMATS", "open_samples", "read_samples", "unsigned_values"]
+
+#: Raw formats and the type of their words.
+WORDS: dict[str, np.dtype[Any]] = {
+    "u8": np.dtype("u1"),
+    "u16le": np.dtype("<u2"),
+    "u16be": np.dtype(">u2"),
+    "u32le": np.dtype("<u4"),
+    "u32be": np.dtype(">u4"),
+    "u64le": np.dtype("<u8"),
+    "u64be": np.dtype(">u8"),
+}
+#: Every format that `read_samples` knows.
+FORMATS = ("auto", *WORDS, "text", "csv", "npy", "npz")
+#: The format of a file by the end of its name; any other is "u8".
+SUFFIXES = {".npy": "npy", ".npz": "npz", ".csv": "csv", ".txt": "text"}
+#: Floating-point numbers hold every whole number up to here.
+MOST_IN_FLOAT = 1 << 53
+
+Source = bytes | bytearray | memoryview | NDArray[Any] | str | os.PathLike[str]
+
+
+def read_samples(
+    source: Source,
+    bits: int | None = None,
+    *,
+    format: str = "auto",  # noqa: A002 - the natural word, and a keyword only
+    column: str | int | None = None,
+    subset: tuple[int, int] | None = None,
+    reduction: str | None = None,
+) -> SampleSet:
+    """Read samples of any kind for assessment.
+
+    Parameters
+    ----------
+    source : bytes, bytearray, memoryview, ndarray, str or path
+        The samples, or the file with them. An array has one dimension other than 1; it holds unsigned integers, or
+        signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map.
+    bits : int, optional
+        Width of a raw sample, 1 to 64; found from the highest bit set if None.
+    format : str
+        ``"u8"`` (one sample a byte), ``"u16le"``, ``"u16be"``, ``"u32le"``, ``"u32be"``, ``"u64le"``, ``"u64be"``
+        (words, little or big end first), ``"text"``, ``"csv"``, ``"npy"``, ``"npz"``. ``"auto"`` goes by the end of
+        the file's name (.npy, .npz, .csv, .txt) and is ``"u8"`` otherwise.
+    column : str or int, optional
+        For a table its column, by name or counted from 0; for npz the array's name. Needed if there are several.
+    subset : tuple of two ints, optional
+        ``(index, samples)``: only the samples from ``index x samples`` to ``(index + 1) x samples``.
+    reduction : str, optional
+        How samples of more than 8 bits become symbols, see :func:`esoteric_drbg.conformance.reduction.reduce_values`.
+        None: wide samples are numbered in order if at most 256 values occur, or else reduced to their best eight bits.
+
+    Returns
+    -------
+    SampleSet
+        Its `reduction` says what became of wide samples.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the source and, where there is one, the place (line, byte or sample): no such file, not a regular file,
+        empty, cut off within a word, no whole number, negative, too wide, a missing column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esoteric_drbg.conformance.sample_files import read_samples
+    >>> read_samples(bytes([1, 0, 3, 2])).bits
+    2
+    >>> wide = read_samples(b"\\x00\\x01\\x00\\x02\\xff\\xff", format="u16be")
+    >>> wide.symbols.tolist(), wide.reduction.kind, wide.reduction.raw_bits
+    ([0, 1, 2], 'distinct', 16)
+    >>> read_samples(b"7 9 7", format="text", subset=(1, 1)).symbols.tolist()
+    [9]
+    """
+    _check_arguments(bits, format, subset)
+    name, values = _values(source, bits, format, column)
+    values = _subset(values, subset, name)
+    if values.size == 0:
+        raise InvalidInputError(f"{name}: empty, there are no samples")
+    values = unsigned_values(values, name, bits)
+    width = bits or max(1, max(int(chunk.max()) for _, chunk in chunks(values)).bit_length())
+    try:
+        if reduction is not None or width > 8:
+            symbols, how = reduce_values(values, width, reduction)
+            return SampleSet.from_symbols(symbols, len(how.bits) or None, reduction=how)
+        return SampleSet.from_symbols(_as_bytes(values), bits)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name}: {error}") from None
+    except MemoryError:
+        raise InvalidInputError(f"{name}: {values.size} samples do not fit into memory") from None
+
+
+def _check_arguments(bits: int | None, form: str, subset: tuple[int, int] | None) -> None:
+    if form not in FORMATS:
+        raise InvalidInputError(f"format={form!r}: expected one of {', '.join(FORMATS)}")
+    if bits is not None and not 1 <= bits <= 64:
+        raise InvalidInputError(f"bits={bits}: a raw sample has 1 to 64 bits")
+    if subset is not None and (len(subset) != 2 or subset[0] < 0 or subset[1] < 1):
+        raise InvalidInputError(f"subset={subset!r}: expected (index, samples), from 0 and from 1")
+
+
+def _values(source: Source, bits: int | None, form: str, column: str | int | None) -> tuple[str, NDArray[Any]]:
+    """Return what to call the source, and its values in one dimension."""
+    if isinstance(source, memoryview) and source.itemsize > 1:
+        source = np.asarray(source)
+    if isinstance(source, np.ndarray) and (form == "auto" or source.dtype != np.uint8):
+        if form != "auto" or column is not None:
+            raise InvalidInputError(
+                f"format={form!r}, column={column!r}: an array of {source.dtype} has its own format"
+            )
+        return "array", one_dimension(source, "array")
+    if isinstance(source, (str, os.PathLike)):
+        name = os.fsdecode(source)
+        if form == "auto":
+            form = SUFFIXES.get(Path(name).suffix.lower(), "u8")
+        _check_column(column, form)
+        with open_samples(name) as file:
+            return name, _parse(file, name, bits, form, column)
+    form = "u8" if form == "auto" else form
+    _check_column(column, form)
+    try:
+        view = memoryview(np.frombuffer(source, dtype=np.uint8))
+    except (TypeError, ValueError, BufferError):
+        raise InvalidInputError(
+            f"source: expected bytes, an array or a path, contiguous; not {type(source).__name__}"
+        ) from None
+    name = type(source).__name__
+    if form in WORDS:
+        return name, read_words(view, name, WORDS[form])
+    return name, _parse(io.BytesIO(view), name, bits, form, column)
+
+
+def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str | int | None) -> NDArray[Any]:
+    most = MOST_64_BITS if bits is None else (1 << bits) - 1
+    try:
+        if form == "text":
+            return read_text(file, name, most)
+        if form == "csv":
+            return read_csv(file, name, column, most)
+        if form == "npy":
+            return one_dimension(read_npy(file, name), name)
+        if form == "npz":
+            return one_dimension(read_npz(file, name, column), name)
+        return read_words(file, name, WORDS[form])
+    except MemoryError:
+        raise InvalidInputError(f"{name}: does not fit into memory") from None
+    except OSError as error:
+        raise InvalidInputError(f"{name}: cannot be read: {error.strerror or error}") from None
+
+
+def _check_column(column: str | int | None, form: str) -> None:
+    if column is not None and form not in {"csv", "npz"}:
+        raise InvalidInputError(f"column={column!r}: format {form} has no columns")
+
+
+@contextlib.contextmanager
+def open_samples(name: str) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; anything else is refused at once, and never waited for.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such file, it may not be read, or it is a directory, pipe, device or socket.
+    """
+    try:
+        _require_regular(os.stat(name).st_mode, name)  # noqa: PTH116 - a path need not be one for pathlib
+        # Whatever was put in its place meanwhile is not waited for either.
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInputError(f"{name!r}: cannot be opened: {reason}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        _require_regular(os.fstat(descriptor).st_mode, name)
+        yield file
+
+
+def _require_regular(mode: int, name: str) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    kind = next((text for test, text in kinds if test(mode)), "a device")
+    raise InvalidInputError(f"{name!r}: {kind}, not a regular file; record samples into a file first")
+
+
+def _subset(values: NDArray[Any], subset: tuple[int, int] | None, name: str) -> NDArray[Any]:
+    if subset is None:
+        return values
+    index, samples = subset
+    if (index + 1) * samples > values.size:
+        raise InvalidInputError(
+            f"{name}: subset={subset}: {values.size} samples hold {values.size // samples} blocks of {samples}"
+        )
+    return values[index * samples : (index + 1) * samples]
+
+
+def one_dimension(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the array without dimensions of length 1; refuse one with two or more others."""
+    if sum(length != 1 for length in array.shape) > 1:
+        raise InvalidInputError(f"{name}: shape {array.shape}: expected one dimension, sample after sample")
+    return array.reshape(-1)
+
+
+def unsigned_values(values: NDArray[Any], name: str, bits: int | None = None) -> NDArray[Any]:
+    """Check that every value is a whole number from 0 that fits into `bits`, and return them as unsigned integers.
+
+    Unsigned integers are not copied, and signed ones only looked at in another way.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the first sample that does not fit. A negative one is refused, since what it means as a bit pattern
+        depends on a width that the array does not tell: view or shift such values yourself.
+    """
+    kind = values.dtype.kind
+    if kind not in "buif" or values.dtype.itemsize > 8:
+        raise InvalidInputError(f"{name}: type {values.dtype}: expected whole numbers of at most 64 bits")
+    if kind == "b":
+        return values.view(np.uint8)
+    for begin, chunk in chunks(values):
+        if kind == "f":
+            _refuse(chunk != np.floor(chunk), chunk, begin, f"{name}: not a whole number")
+            _refuse(chunk.astype(np.float64) > MOST_IN_FLOAT, chunk, begin, f"{name}: too large to be exact")
+        if kind != "u":
+            _refuse(chunk < 0, chunk, begin, f"{name}: negative, samples are 0 or more")
+        if bits is not None and bits < 8 * values.dtype.itemsize:
+            _refuse(chunk > (1 << bits) - 1, chunk, begin, f"{name}: does not fit into bits={bits}")
+    if kind == "f":
+        return values.astype(np.uint64)
+    return values if kind == "u" else values.view(values.dtype.str.replace("i", "u"))
+
+
+def _refuse(faults: NDArray[np.bool_], chunk: NDArray[Any], begin: int, reason: str) -> None:
+    """Raise an error that names the first fault, if there is one."""
+    if faults.any():
+        index = int(faults.argmax())
+        raise InvalidInputError(f"{reason}: sample {begin + index} (counted from 0) is {chunk[index]}")
+
+
+def _as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return values below 256 one a byte; bytes in a row are not copied."""
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    symbols = np.empty(values.size, dtype=np.uint8)
+    for begin, chunk in chunks(values):
+        symbols[begin : begin + chunk.size] = chunk
+    return symbols
