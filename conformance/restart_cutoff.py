@@ -170,7 +170,7 @@ def _poisson(u: int, n: int, mean: float) -> NDArray[np.float64]:
     """Poisson probabilities of 0 ... min(u, n)."""
     counts = np.arange(min(u, n) + 1, dtype=np.float64)
     if mean <= 0.0:
-        return (counts == 0.0).astype(np.float64)
+        return np.asarray(counts == 0.0, dtype=np.float64)
     factorials = np.array([math.lgamma(count + 1.0) for count in counts.tolist()])
     terms: NDArray[np.float64] = np.exp(counts * math.log(mean) - mean - factorials)
     return terms

@@ -360,8 +360,9 @@ def test_bad_arguments() -> None:
     for source in ([1, 2], None, 7, memoryview(bytes(10))[::2]):
         with pytest.raises(errors.InvalidInputError, match="contiguous"):
             read_samples(source)
+    source = np.array([1, 2])
     with pytest.raises(errors.InvalidInputError, match="expected uint8"):
-        SampleSet.from_symbols(np.array([1, 2]))  # type: ignore[arg-type]
+        SampleSet.from_symbols(source)
     with pytest.raises(errors.InvalidInputError, match="no samples"):
         read_samples(b"")
 
