@@ -120,4 +120,4 @@ class SampleSet:
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of the symbols, one a byte, in hexadecimal."""
-        return hashlib.sha256(self.symbols).hexdigest()
+        return hashlib.sha256(self.symbols.data).hexdigest()

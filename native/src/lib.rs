@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 mod bytes;
 mod errors;
+mod estimators;
 mod fork_guard;
 mod hash_df;
 mod hash_drbg;
@@ -45,6 +46,7 @@ fn cpu_features() -> String {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
+    estimators::register(module)?;
     hash_df::register(module)?;
     hash_drbg::register(module)?;
     health::register(module)?;

@@ -1,0 +1,73 @@
+//! Counts of what follows a context, for contexts in a trie that is walked from the latest symbol back.
+
+/// A map from (node, symbol) to a number: open addressing, linear probing, never deletes.
+pub struct PairMap {
+    keys: Vec<u64>,
+    values: Vec<u32>,
+    used: usize,
+    shift: u32,
+}
+
+const EMPTY: u64 = u64::MAX;
+
+impl PairMap {
+    pub fn new() -> Self {
+        Self::with_bits(12)
+    }
+
+    fn with_bits(bits: u32) -> Self {
+        Self { keys: vec![EMPTY; 1 << bits], values: vec![0; 1 << bits], used: 0, shift: 64 - bits }
+    }
+
+    #[inline(always)]
+    fn place(&self, key: u64) -> usize {
+        let mask = self.keys.len() - 1;
+        let mut place = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
+        while self.keys[place] != key && self.keys[place] != EMPTY {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    /// The value of a pair, if it has one.
+    #[inline(always)]
+    pub fn get_mut(&mut self, node: u32, symbol: u8) -> Option<&mut u32> {
+        let key = u64::from(node) << 8 | u64::from(symbol);
+        let place = self.place(key);
+        (self.keys[place] == key).then(|| &mut self.values[place])
+    }
+
+    /// Give a pair that has none a value.
+    pub fn insert(&mut self, node: u32, symbol: u8, value: u32) {
+        if 2 * (self.used + 1) > self.keys.len() {
+            let mut larger = Self::with_bits(64 - self.shift + 1);
+            for (&key, &value) in self.keys.iter().zip(&self.values).filter(|(&key, _)| key != EMPTY) {
+                let place = larger.place(key);
+                (larger.keys[place], larger.values[place]) = (key, value);
+            }
+            larger.used = self.used;
+            *self = larger;
+        }
+        let key = u64::from(node) << 8 | u64::from(symbol);
+        let place = self.place(key);
+        (self.keys[place], self.values[place]) = (key, value);
+        self.used += 1;
+    }
+}
+
+/// The successor a context has counted most; ties go to the larger symbol.
+#[derive(Clone, Copy, Default)]
+pub struct Best {
+    pub count: u32,
+    pub symbol: u8,
+}
+
+impl Best {
+    /// A successor's count is now `count`. Counts only grow.
+    #[inline(always)]
+    pub fn offer(&mut self, count: u32, symbol: u8) {
+        if count > self.count || (count == self.count && symbol > self.symbol) {
+            *self = Self { count, symbol };
+        }
+    }
+}

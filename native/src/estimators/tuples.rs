@@ -1,0 +1,317 @@
+//! Counts of repeated tuples of every length, SP 800-90B 6.3.5 and 6.3.6.
+//!
+//! Most data need no suffix array. Suffixes are distributed by their first bits; within a bucket, numbers of 64 bits that hold the
+//! next symbols above the place are sorted; equal ones are sorted again by what follows. Data whose repeats are too long for that
+//! go to a suffix array of linear time.
+
+use super::suffix_array;
+use super::tuple_sums::{TupleCounts, TupleSums};
+
+/// Bits, at most, that suffixes are distributed by.
+const BUCKET_BITS: usize = 11;
+/// Places and bits of the sample that tells repetitive data, and how many equal ones do.
+const SAMPLES: usize = 4096;
+const SAMPLE_WORDS: usize = 8;
+const REPETITIVE: usize = 8;
+
+pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
+    let mut sums = TupleSums::new();
+    let text = Text::new(bytes, n, k);
+    if text.looks_repetitive() || !Sorter::new(&text, &mut sums).run() {
+        sums = TupleSums::new();
+        let symbols: Vec<u8> = (0..n).map(|i| text.symbol(i)).collect();
+        suffix_array::push_all(&symbols, &mut sums);
+    }
+    sums.finish()
+}
+
+/// Symbols packed into as many bits as the alphabet needs, first symbol in the highest bits.
+struct Text {
+    words: Vec<u64>,
+    n: usize,
+    width: usize,
+}
+
+impl Text {
+    fn new(bytes: &[u8], n: usize, k: usize) -> Self {
+        let width = (usize::BITS - (k - 1).leading_zeros()) as usize;
+        let mut words = vec![0u64; (n * width).div_ceil(64) + SAMPLE_WORDS + 2];
+        if width == 1 || width == 8 {
+            for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
+                let mut eight = [0u8; 8];
+                eight[..chunk.len()].copy_from_slice(chunk);
+                *word = u64::from_be_bytes(eight);
+            }
+            if width == 1 && !n.is_multiple_of(64) {
+                words[n / 64] &= !(!0 >> (n % 64));
+            }
+        } else {
+            for (i, &symbol) in bytes.iter().enumerate() {
+                let (word, shift) = (i * width / 64, i * width % 64);
+                let symbol = u64::from(symbol) << (64 - width);
+                words[word] |= symbol >> shift;
+                if shift + width > 64 {
+                    words[word + 1] |= symbol << (64 - shift);
+                }
+            }
+        }
+        Self { words, n, width }
+    }
+
+    /// 64 bits from symbol `i` on; beyond the end they are 0.
+    #[inline(always)]
+    fn bits_from(&self, i: usize) -> u64 {
+        let place = i * self.width;
+        let (word, shift) = (place / 64, place % 64);
+        self.words[word] << shift | (self.words[word + 1] >> 1) >> (63 - shift)
+    }
+
+    fn symbol(&self, i: usize) -> u8 {
+        (self.bits_from(i) >> (64 - self.width)) as u8
+    }
+
+    /// Whether many of the places sampled go on alike for 512 bits.
+    fn looks_repetitive(&self) -> bool {
+        if self.n < 2 * SAMPLES {
+            return false;
+        }
+        let symbols_a_word = 64 / self.width;
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut prints: Vec<u64> = (0..SAMPLES)
+            .map(|_| {
+                state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+                let i = ((u128::from(state) * self.n as u128) >> 64) as usize;
+                (0..SAMPLE_WORDS).fold(0u64, |print, word| {
+                    let at = (i + word * symbols_a_word).min(self.n);
+                    (print ^ self.bits_from(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+                })
+            })
+            .collect();
+        prints.sort_unstable();
+        prints.windows(2).filter(|pair| pair[0] == pair[1]).count() >= REPETITIVE
+    }
+}
+
+struct Sorter<'a> {
+    text: &'a Text,
+    sums: &'a mut TupleSums,
+    /// An entry holds the bits of `symbols` symbols above the place, stored so that later places come first: a suffix that
+    /// ends within the symbols is less than all that go on.
+    place_bits: u32,
+    symbols: usize,
+    /// The bits of an entry that hold symbols: the highest ones.
+    key: u64,
+    /// Entries of the buckets and groups being sorted, the innermost last.
+    entries: Vec<u64>,
+    scratch: Vec<u64>,
+    /// Entries and words that may still be looked at beyond the first sort.
+    budget: isize,
+}
+
+impl<'a> Sorter<'a> {
+    fn new(text: &'a Text, sums: &'a mut TupleSums) -> Self {
+        let place_bits = (usize::BITS - text.n.leading_zeros()).max(1);
+        let symbols = (64 - place_bits as usize) / text.width;
+        let key = !(!0 >> (symbols * text.width));
+        let budget = 3 * text.n as isize + (1 << 16);
+        Self { text, sums, place_bits, symbols, key, entries: Vec::new(), scratch: Vec::new(), budget }
+    }
+
+    #[inline(always)]
+    fn entry(&self, i: usize, offset: usize) -> u64 {
+        let key = if i + offset < self.text.n { self.text.bits_from(i + offset) & self.key } else { 0 };
+        key | (((1 << self.place_bits) - 1) - i as u64)
+    }
+
+    #[inline(always)]
+    fn place(&self, entry: u64) -> usize {
+        let mask = (1u64 << self.place_bits) - 1;
+        (mask - (entry & mask)) as usize
+    }
+
+    /// Push all common prefixes; false if the data are too repetitive, with some of them pushed.
+    fn run(mut self) -> bool {
+        let (n, width) = (self.text.n, self.text.width);
+        let prefix = (BUCKET_BITS / width).max(1);
+        let bucket_bits = prefix * width;
+        let bucket_of = |bits: u64| (bits >> (64 - bucket_bits)) as usize;
+        let mut starts = vec![0u32; (1 << bucket_bits) + 1];
+        for i in 0..n {
+            starts[bucket_of(self.text.bits_from(i)) + 1] += 1;
+        }
+        for bucket in 0..1 << bucket_bits {
+            starts[bucket + 1] += starts[bucket];
+        }
+        let mut next = starts.clone();
+        let mut places = vec![0u32; n];
+        for i in 0..n {
+            let slot = &mut next[bucket_of(self.text.bits_from(i))];
+            places[*slot as usize] = i as u32;
+            *slot += 1;
+        }
+        let mut last: Option<usize> = None;
+        for bucket in starts.windows(2) {
+            let members = &places[bucket[0] as usize..bucket[1] as usize];
+            if members.is_empty() {
+                continue;
+            }
+            self.entries.clear();
+            for &i in members {
+                let entry = self.entry(i as usize, prefix);
+                self.entries.push(entry);
+            }
+            sort(&mut self.entries, &mut self.scratch);
+            if let Some(last) = last {
+                let prefix = self.shared(last, self.place(self.entries[0]), 0);
+                self.sums.push(prefix as u32);
+            }
+            last = self.push_sorted(0, self.entries.len(), prefix);
+            if last.is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Symbols that the suffixes at `a` and `b` share, known to be `from` or more; few.
+    fn shared(&self, a: usize, b: usize, from: usize) -> usize {
+        let most = self.text.n - a.max(b);
+        let symbols_a_word = 64 / self.text.width;
+        let mut length = from;
+        while length < most {
+            let difference = self.text.bits_from(a + length) ^ self.text.bits_from(b + length);
+            let same = difference.leading_zeros() as usize / self.text.width;
+            length += same.min(symbols_a_word);
+            if same < symbols_a_word {
+                break;
+            }
+        }
+        length.min(most)
+    }
+
+    /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the place of the
+    /// last suffix, None if the budget is spent.
+    fn push_sorted(&mut self, from: usize, to: usize, offset: usize) -> Option<usize> {
+        let n = self.text.n;
+        let mut j = from;
+        loop {
+            let entry = self.entries[j];
+            let mut end = j + 1;
+            while end < to && (self.entries[end] ^ entry) & self.key == 0 {
+                end += 1;
+            }
+            let last = if end == j + 1 { self.place(entry) } else { self.push_group(j, end, offset)? };
+            if end == to {
+                return Some(last);
+            }
+            let next = self.entries[end];
+            let same = (entry ^ next).leading_zeros() as usize / self.text.width;
+            // Only a suffix at the data's end can share less than its bits do.
+            let most = n - last.max(self.place(next));
+            self.sums.push((offset + same).min(most) as u32);
+            j = end;
+        }
+    }
+
+    /// Push the common prefixes within entries `from..to`, which are equal but for their places.
+    fn push_group(&mut self, from: usize, to: usize, offset: usize) -> Option<usize> {
+        let n = self.text.n;
+        let deeper = offset + self.symbols;
+        let mut j = from;
+        // Suffixes that end here come first, the shortest first, each a prefix of the next.
+        while j + 1 < to && self.place(self.entries[j]) + deeper >= n {
+            self.sums.push((n - self.place(self.entries[j])) as u32);
+            j += 1;
+        }
+        if j + 1 == to {
+            return Some(self.place(self.entries[j]));
+        }
+        self.budget -= (to - j) as isize;
+        if to - j == 2 {
+            let (a, b) = (self.place(self.entries[j]), self.place(self.entries[j + 1]));
+            let shared = self.shared(a, b, deeper);
+            self.budget -= ((shared - deeper) * self.text.width / 64) as isize;
+            self.sums.push(shared as u32);
+            let a_is_less = if shared == n - a.max(b) {
+                a > b
+            } else {
+                self.text.symbol(a + shared) < self.text.symbol(b + shared)
+            };
+            return (self.budget > 0).then_some(if a_is_less { b } else { a });
+        }
+        if self.budget <= 0 {
+            return None;
+        }
+        let base = self.entries.len();
+        for index in j..to {
+            let entry = self.entry(self.place(self.entries[index]), deeper);
+            self.entries.push(entry);
+        }
+        sort(&mut self.entries[base..], &mut self.scratch);
+        let last = self.push_sorted(base, self.entries.len(), deeper);
+        self.entries.truncate(base);
+        last
+    }
+}
+
+/// Sort numbers: by their highest differing bits first, then small parts by insertion.
+fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
+    const SMALL: usize = 40;
+    const LARGE: usize = 1 << 20;
+    let length = entries.len();
+    if length <= SMALL {
+        insertion_sort(entries);
+        return;
+    }
+    let (least, most) = entries.iter().fold((u64::MAX, 0), |(least, most), &entry| (least.min(entry), most.max(entry)));
+    let different = 64 - (least ^ most).leading_zeros();
+    let digit_bits = (length.min(LARGE).ilog2() - 1).min(11).min(different);
+    let shift = different - digit_bits;
+    let digit = |entry: u64| (entry >> shift) as usize & ((1 << digit_bits) - 1);
+    let mut starts = [0u32; (1 << 11) + 1];
+    for &entry in entries.iter() {
+        starts[digit(entry) + 1] += 1;
+    }
+    let mut crowded = 0;
+    for index in 0..1 << digit_bits {
+        crowded = crowded.max(starts[index + 1]);
+        starts[index + 1] += starts[index];
+    }
+    if crowded as usize > length / 2 && length < 1 << 12 {
+        entries.sort_unstable();
+        return;
+    }
+    let mut next = starts;
+    scratch.clear();
+    scratch.extend_from_slice(entries);
+    for &entry in scratch.iter() {
+        let slot = &mut next[digit(entry)];
+        entries[*slot as usize] = entry;
+        *slot += 1;
+    }
+    if crowded as usize <= SMALL {
+        insertion_sort(entries);
+        return;
+    }
+    for bounds in starts[..=1 << digit_bits].windows(2) {
+        let part = &mut entries[bounds[0] as usize..bounds[1] as usize];
+        if part.len() <= SMALL {
+            insertion_sort(part);
+        } else {
+            sort(part, scratch);
+        }
+    }
+}
+
+#[inline(always)]
+fn insertion_sort(entries: &mut [u64]) {
+    for i in 1..entries.len() {
+        let entry = entries[i];
+        let mut j = i;
+        while j > 0 && entries[j - 1] > entry {
+            entries[j] = entries[j - 1];
+            j -= 1;
+        }
+        entries[j] = entry;
+    }
+}
