@@ -1,7 +1,56 @@
 //! Counts of what follows a context, for contexts in a trie that is walked from the latest symbol back.
 
+/// The nodes of the contexts of one symbol come first.
+pub const FIRST_NODES: usize = 256;
+
+/// What each node has for some symbols: its children, or its successors' counts.
+pub struct Links {
+    /// Of the first nodes, all 256 symbols side by side.
+    first: Vec<u32>,
+    /// Of each node, bit s % 64 says whether it may have something for symbol s: most look-ups find nothing.
+    may_have: Vec<u64>,
+    others: PairMap,
+}
+
+const NOTHING: u32 = u32::MAX;
+
+impl Links {
+    pub fn new() -> Self {
+        Self { first: vec![NOTHING; FIRST_NODES << 8], may_have: vec![0; FIRST_NODES], others: PairMap::new() }
+    }
+
+    /// Make room for the next node.
+    #[inline(always)]
+    pub fn add_node(&mut self) {
+        self.may_have.push(0);
+    }
+
+    /// What a node has for a symbol.
+    #[inline(always)]
+    pub fn get_mut(&mut self, node: u32, symbol: u8) -> Option<&mut u32> {
+        if (node as usize) < FIRST_NODES {
+            Some(&mut self.first[(node as usize) << 8 | usize::from(symbol)]).filter(|value| **value != NOTHING)
+        } else if self.may_have[node as usize] >> (symbol % 64) & 1 == 1 {
+            self.others.get_mut(node, symbol)
+        } else {
+            None
+        }
+    }
+
+    /// Give a node something for a symbol it has nothing for.
+    #[inline(always)]
+    pub fn insert(&mut self, node: u32, symbol: u8, value: u32) {
+        if (node as usize) < FIRST_NODES {
+            self.first[(node as usize) << 8 | usize::from(symbol)] = value;
+        } else {
+            self.may_have[node as usize] |= 1 << (symbol % 64);
+            self.others.insert(node, symbol, value);
+        }
+    }
+}
+
 /// A map from (node, symbol) to a number: open addressing, linear probing, never deletes.
-pub struct PairMap {
+struct PairMap {
     keys: Vec<u64>,
     values: Vec<u32>,
     used: usize,
@@ -11,7 +60,7 @@ pub struct PairMap {
 const EMPTY: u64 = u64::MAX;
 
 impl PairMap {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self::with_bits(12)
     }
 
@@ -31,14 +80,14 @@ impl PairMap {
 
     /// The value of a pair, if it has one.
     #[inline(always)]
-    pub fn get_mut(&mut self, node: u32, symbol: u8) -> Option<&mut u32> {
+    fn get_mut(&mut self, node: u32, symbol: u8) -> Option<&mut u32> {
         let key = u64::from(node) << 8 | u64::from(symbol);
         let place = self.place(key);
         (self.keys[place] == key).then(|| &mut self.values[place])
     }
 
     /// Give a pair that has none a value.
-    pub fn insert(&mut self, node: u32, symbol: u8, value: u32) {
+    fn insert(&mut self, node: u32, symbol: u8, value: u32) {
         if 2 * (self.used + 1) > self.keys.len() {
             let mut larger = Self::with_bits(64 - self.shift + 1);
             for (&key, &value) in self.keys.iter().zip(&self.values).filter(|(&key, _)| key != EMPTY) {

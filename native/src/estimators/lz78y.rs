@@ -1,6 +1,6 @@
 //! The LZ78Y predictor, SP 800-90B 6.3.10.
 
-use super::context_trie::{Best, PairMap};
+use super::context_trie::{Best, Links, FIRST_NODES};
 use super::scoreboard::Runs;
 use super::symbols::bit;
 
@@ -104,9 +104,8 @@ struct Dictionary<'a> {
     best: Vec<Best>,
     /// False for a node that only leads to longer contexts: the dictionary was full when its turn came.
     known: Vec<bool>,
-    children: PairMap,
-    successors: PairMap,
-    first: Vec<u32>,
+    children: Links,
+    successors: Links,
     contexts: usize,
 }
 
@@ -114,11 +113,10 @@ impl<'a> Dictionary<'a> {
     fn new(symbols: &'a [u8]) -> Self {
         Self {
             symbols,
-            best: vec![Best::default(); 256],
-            known: vec![false; 256],
-            children: PairMap::new(),
-            successors: PairMap::new(),
-            first: vec![0; 256 * 256],
+            best: vec![Best::default(); FIRST_NODES],
+            known: vec![false; FIRST_NODES],
+            children: Links::new(),
+            successors: Links::new(),
             contexts: 0,
         }
     }
@@ -146,6 +144,8 @@ impl<'a> Dictionary<'a> {
             path[length] = self.best.len() as u32;
             self.best.push(Best::default());
             self.known.push(false);
+            self.children.add_node();
+            self.successors.add_node();
             self.children.insert(path[length - 1], self.symbols[i - length - 1], path[length]);
         }
         for &node in path.iter().rev() {
@@ -173,15 +173,11 @@ impl<'a> Dictionary<'a> {
         if self.contexts < MOST_CONTEXTS {
             reached = self.extend(i, &mut path, reached);
         }
-        for (index, &node) in path[..reached].iter().enumerate() {
+        for &node in &path[..reached] {
             if !self.known[node as usize] {
                 continue;
             }
-            let count = if index == 0 {
-                let count = &mut self.first[(node as usize) << 8 | usize::from(symbol)];
-                *count += 1;
-                *count
-            } else if let Some(count) = self.successors.get_mut(node, symbol) {
+            let count = if let Some(count) = self.successors.get_mut(node, symbol) {
                 *count += 1;
                 *count
             } else {

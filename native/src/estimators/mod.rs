@@ -8,6 +8,7 @@ mod lz78y;
 mod multi_mcw;
 mod multi_mmc;
 mod multi_mmc_bits;
+mod prefix_counts;
 mod python;
 mod scoreboard;
 mod suffix_array;

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::context_trie::{Best, PairMap};
+use super::context_trie::{Best, Links, FIRST_NODES};
 use super::scoreboard::Runs;
 
 const ORDERS: usize = 16;
@@ -18,11 +18,9 @@ struct Models<'a> {
     /// Of each node: the best successor.
     best: Vec<Best>,
     /// (node, older symbol) -> node, or LEAF | place.
-    children: PairMap,
+    children: Links,
     /// (node, successor) -> count.
-    successors: PairMap,
-    /// Successors of the contexts of one symbol.
-    first: Vec<u32>,
+    successors: Links,
     /// Pairs of each order, 1 to 16.
     pairs: [u32; ORDERS + 1],
     /// The place from which on an order records no new pairs.
@@ -35,10 +33,9 @@ impl<'a> Models<'a> {
     fn new(symbols: &'a [u8]) -> Self {
         Self {
             symbols,
-            best: vec![Best::default(); 256],
-            children: PairMap::new(),
-            successors: PairMap::new(),
-            first: vec![0; 256 * 256],
+            best: vec![Best::default(); FIRST_NODES],
+            children: Links::new(),
+            successors: Links::new(),
             pairs: [0; ORDERS + 1],
             full_from: [usize::MAX; ORDERS + 1],
             unreachable: HashSet::new(),
@@ -61,13 +58,7 @@ impl<'a> Models<'a> {
     /// Count `symbol`, at place `i`, behind the context of a node.
     #[inline(always)]
     fn count(&mut self, node: u32, order: usize, symbol: u8, i: usize) {
-        if order == 1 {
-            let count = self.first[(node as usize) << 8 | usize::from(symbol)];
-            if count > 0 || self.take_room(1, i) {
-                self.first[(node as usize) << 8 | usize::from(symbol)] = count + 1;
-                self.best[node as usize].offer(count + 1, symbol);
-            }
-        } else if let Some(count) = self.successors.get_mut(node, symbol) {
+        if let Some(count) = self.successors.get_mut(node, symbol) {
             *count += 1;
             self.best[node as usize].offer(*count, symbol);
         } else if self.take_room(order, i) {
@@ -153,6 +144,8 @@ impl<'a> Models<'a> {
             let older = self.symbols[i - depth];
             let child = self.best.len() as u32;
             self.best.push(Best { count: 1, symbol: known });
+            self.children.add_node();
+            self.successors.add_node();
             match self.children.get_mut(node, older) {
                 Some(entry) => *entry = child,
                 None => self.children.insert(node, older, child),

@@ -37,13 +37,19 @@ multiversion! {
                     quick += 1;
                 }
                 let mut order = 0;
-                while order + 5 <= quick {
-                    let [a, b, c, d, e] = &mut balances[order..order + 5] else { unreachable!() };
-                    let found = five_at_once(history, word, order + 1, [a, b, c, d, e]);
-                    right[order..order + 5].copy_from_slice(&found);
-                    present[order..order + 5].fill(!0);
-                    order += 5;
+                if quick >= 5 {
+                    order = 5;
+                    right[..5].copy_from_slice(&five_at_once::<1>(history, word, &mut balances[..5]));
                 }
+                if quick >= 10 {
+                    order = 10;
+                    right[5..10].copy_from_slice(&five_at_once::<6>(history, word, &mut balances[5..10]));
+                }
+                if quick >= 15 {
+                    order = 15;
+                    right[10..15].copy_from_slice(&five_at_once::<11>(history, word, &mut balances[10..15]));
+                }
+                present[..order].fill(!0);
                 while order < ORDERS - 1 {
                     (right[order], present[order]) =
                         one_order(history, word, order + 1, &mut balances[order], &mut unseen[order]);
@@ -66,40 +72,36 @@ fn quick_present(present: &[u64; ORDERS]) -> bool {
     present.iter().all(|&word| word == !0)
 }
 
-/// 64 steps of five orders whose contexts have all been seen.
+/// 64 steps of five orders, LOWEST and up, whose contexts have all been seen.
 #[inline(always)]
-fn five_at_once(history: u128, word: u64, lowest: usize, tables: [&mut Balances; 5]) -> [u64; 5] {
-    let [a, b, c, d, e] = tables;
-    let (a, b, c, d, e) = (
-        &mut a[..1 << lowest],
-        &mut b[..2 << lowest],
-        &mut c[..4 << lowest],
-        &mut d[..8 << lowest],
-        &mut e[..16 << lowest],
-    );
+fn five_at_once<const LOWEST: usize>(history: u128, word: u64, tables: &mut [Balances]) -> [u64; 5] {
+    let [a, b, c, d, e] = tables else { unreachable!("five orders have five tables") };
+    assert!(a.len() == 1 << LOWEST && b.len() == 2 << LOWEST && c.len() == 4 << LOWEST);
+    assert!(d.len() == 8 << LOWEST && e.len() == 16 << LOWEST);
     let mut right = [0u64; 5];
-    // Bit 0 is the oldest bit of the longest context.
-    let mut window = (history >> (16 - (lowest + 4))) as u64;
-    let beyond = (history >> (80 - (lowest + 4))) as u64;
-    let mut bits = word;
-    for step in 0..64u32 {
-        let one = (bits & 1) as i32;
-        bits >>= 1;
-        let change = 4 * one - 2;
-        let context = window as usize;
-        macro_rules! visit {
-            ($table:ident, $place:expr, $length:expr) => {
-                let entry = &mut $table[(context >> (4 - $place)) & ((1 << $length) - 1)];
-                right[$place] = right[$place] << 1 | u64::from((*entry as u32 >> 31) ^ one as u32);
-                *entry += change;
-            };
+    for half in 0..2 {
+        // Bit 0 is the oldest bit of the longest context.
+        let mut window = (history >> (16 - (LOWEST + 4) + 32 * half)) as u64;
+        let mut bits = word >> (32 * half);
+        for _ in 0..32 {
+            let one = (bits & 1) as u32;
+            let change = 4 * one as i32 - 2;
+            macro_rules! visit {
+                ($table:ident, $place:expr) => {
+                    let context = (window >> (4 - $place)) as usize & ((1 << (LOWEST + $place)) - 1);
+                    let entry = &mut $table[context];
+                    right[$place] = right[$place] << 1 | u64::from((*entry as u32 >> 31) ^ one);
+                    *entry += change;
+                };
+            }
+            visit!(a, 0);
+            visit!(b, 1);
+            visit!(c, 2);
+            visit!(d, 3);
+            visit!(e, 4);
+            bits >>= 1;
+            window >>= 1;
         }
-        visit!(a, 0, lowest);
-        visit!(b, 1, lowest + 1);
-        visit!(c, 2, lowest + 2);
-        visit!(d, 3, lowest + 3);
-        visit!(e, 4, lowest + 4);
-        window = window >> 1 | (beyond >> step) << 63;
     }
     right.map(u64::reverse_bits)
 }

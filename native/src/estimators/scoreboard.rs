@@ -25,14 +25,7 @@ impl<const M: usize> Scoreboard<M> {
     /// data count as wrong, for everyone: that changes nothing.
     #[inline(always)]
     pub fn play(&mut self, right: &[u64; M]) {
-        let before = self.scores[self.winner];
-        let mut highest_rival = 0;
-        for (d, (score, word)) in self.scores.iter_mut().zip(right).enumerate() {
-            let rival = if d == self.winner { 0 } else { *score };
-            highest_rival = highest_rival.max(rival);
-            *score += u64::from(word.count_ones());
-        }
-        let outcome = if highest_rival + 65 < before { right[self.winner] } else { self.contested(right) };
+        let outcome = if self.score(right) { right[self.winner] } else { self.contested(right, |_, _| {}) };
         self.correct += u64::from(outcome.count_ones());
         self.runs.take(outcome);
     }
@@ -42,18 +35,11 @@ impl<const M: usize> Scoreboard<M> {
     #[inline(always)]
     pub fn play_present(&mut self, right: &[u64; M], present: &[u64; M]) {
         let start = self.winner;
-        let before = self.scores[start];
-        let mut highest_rival = 0;
-        for (d, (score, word)) in self.scores.iter_mut().zip(right).enumerate() {
-            let rival = if d == start { 0 } else { *score };
-            highest_rival = highest_rival.max(rival);
-            *score += u64::from(word.count_ones());
-        }
-        let (outcome, judged) = if highest_rival + 65 < before {
+        let (outcome, judged) = if self.score(right) {
             (right[start], present[start])
         } else {
             let mut judged = present[start];
-            let outcome = self.contested_with(right, |from, winner| judged = judged & !from | present[winner] & from);
+            let outcome = self.contested(right, |from, winner| judged = judged & !from | present[winner] & from);
             (outcome, judged)
         };
         self.correct += u64::from(outcome.count_ones());
@@ -64,15 +50,23 @@ impl<const M: usize> Scoreboard<M> {
         }
     }
 
-    #[inline(never)]
-    fn contested(&mut self, right: &[u64; M]) -> u64 {
-        self.contested_with(right, |_, _| {})
+    /// Add the scores of a word; returns whether the winner is certain to stay.
+    #[inline(always)]
+    fn score(&mut self, right: &[u64; M]) -> bool {
+        let before = std::mem::take(&mut self.scores[self.winner]);
+        let mut highest_rival = 0;
+        for (score, word) in self.scores.iter_mut().zip(right) {
+            highest_rival = highest_rival.max(*score);
+            *score += u64::from(word.count_ones());
+        }
+        self.scores[self.winner] += before;
+        highest_rival + 65 < before
     }
 
     /// The outcome of a word in which the winner may change; `changed(steps from then on, new winner)` is told of each change.
     /// The scores already contain the word.
     #[inline(always)]
-    fn contested_with(&mut self, right: &[u64; M], mut changed: impl FnMut(u64, usize)) -> u64 {
+    fn contested(&mut self, right: &[u64; M], mut changed: impl FnMut(u64, usize)) -> u64 {
         let first = self.winner;
         let leading = right[first];
         let score_before = |d: usize| self.scores[d] - u64::from(right[d].count_ones());

@@ -16,4 +16,5 @@ pub fn push_all(text: &[u8], sums: &mut TupleSums) {
     for &suffix in &found.suffix_array()[1..] {
         sums.push(prefixes[suffix as usize] as u32);
     }
+    sums.push(0);
 }

@@ -28,9 +28,25 @@ impl TupleSums {
         Self { most: vec![0; 128], sums: vec![0; 128], open: vec![(0, 0)], suffixes: 0 }
     }
 
-    /// The latest suffix and the next one share `prefix` symbols.
+    /// Start a group of suffixes: only tuples of more than `base` symbols are counted in it. End it with `push(base)`.
+    pub fn start_group(&mut self, base: usize) {
+        self.grow(base);
+        self.open.clear();
+        self.open.push((base as u32, self.suffixes));
+    }
+
+    fn grow(&mut self, length: usize) {
+        if length >= self.most.len() {
+            let length = (length + 1).next_power_of_two();
+            self.most.resize(length, 0);
+            self.sums.resize(length, 0);
+        }
+    }
+
+    /// The latest suffix and the next one share `prefix` symbols; fewer than the group's base count as the base.
     #[inline(always)]
     pub fn push(&mut self, prefix: u32) {
+        let prefix = prefix.max(self.open[0].0);
         let (mut height, mut first) = self.open[self.open.len() - 1];
         if height > prefix {
             while height > prefix {
@@ -47,11 +63,7 @@ impl TupleSums {
             }
         } else if height < prefix {
             self.open.push((prefix, self.suffixes));
-            if prefix as usize >= self.most.len() {
-                let length = (prefix as usize + 1).next_power_of_two();
-                self.most.resize(length, 0);
-                self.sums.resize(length, 0);
-            }
+            self.grow(prefix as usize);
         }
         self.suffixes += 1;
     }
@@ -65,18 +77,24 @@ impl TupleSums {
         self.sums[outer as usize] = self.sums[outer as usize].wrapping_sub(pairs);
     }
 
-    /// All suffixes were taken.
-    pub fn finish(mut self) -> TupleCounts {
-        self.push(0);
-        let longest = self.most.iter().rposition(|&count| count > 0).unwrap_or(0);
-        for length in (1..longest).rev() {
-            self.most[length] = self.most[length].max(self.most[length + 1]);
-            self.sums[length] = self.sums[length].wrapping_add(self.sums[length + 1]);
+    /// All suffixes were taken. Entry t - 1 of `shorter` has what else is known of tuples of t symbols: the most common one's count,
+    /// and the pairs.
+    pub fn finish(mut self, shorter: &[(u64, u64)]) -> TupleCounts {
+        self.grow(shorter.len());
+        let (mut most, mut pairs) = (self.most, self.sums);
+        for length in (1..most.len() - 1).rev() {
+            most[length] = most[length].max(most[length + 1]);
+            pairs[length] = pairs[length].wrapping_add(pairs[length + 1]);
         }
-        let common = (1..=longest).take_while(|&length| self.most[length] >= CUTOFF).count();
-        let pairs = if longest > common { self.sums[common + 1..=longest].to_vec() } else { Vec::new() };
-        self.most.truncate(common + 1);
-        self.most.remove(0);
-        TupleCounts { most_common: self.most, longest, pairs }
+        for (index, &(count, number)) in shorter.iter().enumerate() {
+            most[index + 1] = most[index + 1].max(count);
+            pairs[index + 1] += number;
+        }
+        let longest = (1..pairs.len()).rfind(|&length| pairs[length] > 0).unwrap_or(0);
+        let common = (1..=longest).take_while(|&length| most[length] >= CUTOFF).count();
+        let pairs = if longest > common { pairs[common + 1..=longest].to_vec() } else { Vec::new() };
+        most.truncate(common + 1);
+        most.remove(0);
+        TupleCounts { most_common: most, longest, pairs }
     }
 }

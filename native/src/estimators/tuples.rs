@@ -4,25 +4,28 @@
 //! next symbols above the place are sorted; equal ones are sorted again by what follows. Data whose repeats are too long for that
 //! go to a suffix array of linear time.
 
+use super::prefix_counts::{self, PrefixCounts};
 use super::suffix_array;
 use super::tuple_sums::{TupleCounts, TupleSums};
 
 /// Bits, at most, that suffixes are distributed by.
-const BUCKET_BITS: usize = 11;
+const BUCKET_BITS: usize = 12;
 /// Places and bits of the sample that tells repetitive data, and how many equal ones do.
 const SAMPLES: usize = 4096;
 const SAMPLE_WORDS: usize = 8;
 const REPETITIVE: usize = 8;
 
 pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
-    let mut sums = TupleSums::new();
     let text = Text::new(bytes, n, k);
-    if text.looks_repetitive() || !Sorter::new(&text, &mut sums).run() {
-        sums = TupleSums::new();
-        let symbols: Vec<u8> = (0..n).map(|i| text.symbol(i)).collect();
-        suffix_array::push_all(&symbols, &mut sums);
+    if !text.looks_repetitive() {
+        if let Some(counts) = Sorter::new(&text).run() {
+            return counts;
+        }
     }
-    sums.finish()
+    let symbols: Vec<u8> = (0..n).map(|i| text.symbol(i)).collect();
+    let mut sums = TupleSums::new();
+    suffix_array::push_all(&symbols, &mut sums);
+    sums.finish(&[])
 }
 
 /// Symbols packed into as many bits as the alphabet needs, first symbol in the highest bits.
@@ -30,6 +33,8 @@ struct Text {
     words: Vec<u64>,
     n: usize,
     width: usize,
+    /// Whole symbols in that many bits: 0 to 64.
+    symbols_in: [u8; 65],
 }
 
 impl Text {
@@ -55,7 +60,7 @@ impl Text {
                 }
             }
         }
-        Self { words, n, width }
+        Self { words, n, width, symbols_in: std::array::from_fn(|bits| (bits / width) as u8) }
     }
 
     /// 64 bits from symbol `i` on; beyond the end they are 0.
@@ -66,21 +71,28 @@ impl Text {
         self.words[word] << shift | (self.words[word + 1] >> 1) >> (63 - shift)
     }
 
+    /// Symbols that two words of bits have in common from their highest one on.
+    #[inline(always)]
+    fn in_common(&self, a: u64, b: u64) -> usize {
+        usize::from(self.symbols_in[(a ^ b).leading_zeros() as usize])
+    }
+
     fn symbol(&self, i: usize) -> u8 {
         (self.bits_from(i) >> (64 - self.width)) as u8
     }
 
-    /// Whether many of the places sampled go on alike for 512 bits.
+    /// Whether many of the places sampled, one somewhere in each stretch of the text, go on alike for 512 bits.
     fn looks_repetitive(&self) -> bool {
         if self.n < 2 * SAMPLES {
             return false;
         }
         let symbols_a_word = 64 / self.width;
+        let stretch = self.n / SAMPLES;
         let mut state = 0x9e37_79b9_7f4a_7c15u64;
         let mut prints: Vec<u64> = (0..SAMPLES)
-            .map(|_| {
+            .map(|sample| {
                 state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-                let i = ((u128::from(state) * self.n as u128) >> 64) as usize;
+                let i = sample * stretch + ((u128::from(state) * stretch as u128) >> 64) as usize;
                 (0..SAMPLE_WORDS).fold(0u64, |print, word| {
                     let at = (i + word * symbols_a_word).min(self.n);
                     (print ^ self.bits_from(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
@@ -94,7 +106,10 @@ impl Text {
 
 struct Sorter<'a> {
     text: &'a Text,
-    sums: &'a mut TupleSums,
+    /// Tuples of the buckets' length and up to `symbols` more.
+    prefixes: PrefixCounts,
+    /// Longer tuples, and those of buckets too large for `prefixes`.
+    sums: TupleSums,
     /// An entry holds the bits of `symbols` symbols above the place, stored so that later places come first: a suffix that
     /// ends within the symbols is less than all that go on.
     place_bits: u32,
@@ -109,12 +124,22 @@ struct Sorter<'a> {
 }
 
 impl<'a> Sorter<'a> {
-    fn new(text: &'a Text, sums: &'a mut TupleSums) -> Self {
+    fn new(text: &'a Text) -> Self {
         let place_bits = (usize::BITS - text.n.leading_zeros()).max(1);
         let symbols = (64 - place_bits as usize) / text.width;
         let key = !(!0 >> (symbols * text.width));
         let budget = 3 * text.n as isize + (1 << 16);
-        Self { text, sums, place_bits, symbols, key, entries: Vec::new(), scratch: Vec::new(), budget }
+        Self {
+            text,
+            prefixes: PrefixCounts::new(),
+            sums: TupleSums::new(),
+            place_bits,
+            symbols,
+            key,
+            entries: Vec::new(),
+            scratch: Vec::new(),
+            budget,
+        }
     }
 
     #[inline(always)]
@@ -129,30 +154,34 @@ impl<'a> Sorter<'a> {
         (mask - (entry & mask)) as usize
     }
 
-    /// Push all common prefixes; false if the data are too repetitive, with some of them pushed.
-    fn run(mut self) -> bool {
+    /// Count all tuples; None if the data are too repetitive.
+    fn run(mut self) -> Option<TupleCounts> {
         let (n, width) = (self.text.n, self.text.width);
         let prefix = (BUCKET_BITS / width).max(1);
         let bucket_bits = prefix * width;
         let bucket_of = |bits: u64| (bits >> (64 - bucket_bits)) as usize;
-        let mut starts = vec![0u32; (1 << bucket_bits) + 1];
+        let mut sizes = vec![0u32; 1 << bucket_bits];
         for i in 0..n {
-            starts[bucket_of(self.text.bits_from(i)) + 1] += 1;
+            sizes[bucket_of(self.text.bits_from(i))] += 1;
         }
-        for bucket in 0..1 << bucket_bits {
-            starts[bucket + 1] += starts[bucket];
+        let mut next = Vec::with_capacity(sizes.len());
+        let mut start = 0;
+        for &size in &sizes {
+            next.push(start);
+            start += size;
         }
-        let mut next = starts.clone();
         let mut places = vec![0u32; n];
         for i in 0..n {
             let slot = &mut next[bucket_of(self.text.bits_from(i))];
             places[*slot as usize] = i as u32;
             *slot += 1;
         }
-        let mut last: Option<usize> = None;
-        for bucket in starts.windows(2) {
-            let members = &places[bucket[0] as usize..bucket[1] as usize];
-            if members.is_empty() {
+        let mut shared = Vec::new();
+        let mut rest = places.as_slice();
+        for &size in &sizes {
+            let (members, others) = rest.split_at(size as usize);
+            rest = others;
+            if size < 2 {
                 continue;
             }
             self.entries.clear();
@@ -161,16 +190,71 @@ impl<'a> Sorter<'a> {
                 self.entries.push(entry);
             }
             sort(&mut self.entries, &mut self.scratch);
-            if let Some(last) = last {
-                let prefix = self.shared(last, self.place(self.entries[0]), 0);
+            if members.len() > prefix_counts::MOST_SUFFIXES {
+                self.sums.start_group(prefix);
+                self.push_sorted(0, members.len(), prefix)?;
                 self.sums.push(prefix as u32);
+                continue;
             }
-            last = self.push_sorted(0, self.entries.len(), prefix);
-            if last.is_none() {
-                return false;
+            shared.clear();
+            shared.extend(
+                self.entries.windows(2).map(|pair| self.text.in_common(pair[0], pair[1]).min(self.symbols) as u8),
+            );
+            if members[members.len() - 1] as usize + prefix + self.symbols > n {
+                // Suffixes that end within the symbols share no more than what they have.
+                for (pair, shared) in self.entries.windows(2).zip(&mut shared) {
+                    let later = self.place(pair[0]).max(self.place(pair[1]));
+                    *shared = (*shared).min((n - later).saturating_sub(prefix).min(self.symbols) as u8);
+                }
+            }
+            self.prefixes.take(&shared);
+            if shared.contains(&(self.symbols as u8)) {
+                self.push_ties(prefix)?;
             }
         }
-        true
+        let mut shorter = self.bucket_counts(sizes, prefix);
+        shorter.extend(self.prefixes.most.iter().copied().zip(self.prefixes.pairs).take(self.symbols));
+        Some(self.sums.finish(&shorter))
+    }
+
+    /// From the sizes of the buckets: of tuples of 1 to `prefix` symbols, the most common one's count, and the pairs.
+    fn bucket_counts(&self, mut sizes: Vec<u32>, prefix: usize) -> Vec<(u64, u64)> {
+        let (n, width) = (self.text.n, self.text.width);
+        let mut counts = Vec::new();
+        for length in (1..=prefix).rev() {
+            if length < prefix {
+                sizes = sizes.chunks(1 << width).map(|chunk| chunk.iter().sum()).collect();
+            }
+            let mut whole = sizes.clone();
+            // The last places have fewer symbols than that.
+            for i in (n + 1).saturating_sub(length)..n {
+                whole[(self.text.bits_from(i) >> (64 - length * width)) as usize] -= 1;
+            }
+            let most = whole.iter().copied().max().unwrap_or(0);
+            let pairs = whole.iter().map(|&size| u64::from(size) * u64::from(size).saturating_sub(1) / 2).sum();
+            counts.push((u64::from(most), pairs));
+        }
+        counts.reverse();
+        counts
+    }
+
+    /// Sort and push each group of entries that are equal but for their places.
+    fn push_ties(&mut self, offset: usize) -> Option<()> {
+        let (mut j, to) = (0, self.entries.len());
+        while j < to {
+            let mut end = j + 1;
+            while end < to && (self.entries[end] ^ self.entries[j]) & self.key == 0 {
+                end += 1;
+            }
+            if end > j + 1 {
+                let base = offset + self.symbols;
+                self.sums.start_group(base);
+                self.push_group(j, end, offset)?;
+                self.sums.push(base as u32);
+            }
+            j = end;
+        }
+        Some(())
     }
 
     /// Symbols that the suffixes at `a` and `b` share, known to be `from` or more; few.
@@ -179,8 +263,7 @@ impl<'a> Sorter<'a> {
         let symbols_a_word = 64 / self.text.width;
         let mut length = from;
         while length < most {
-            let difference = self.text.bits_from(a + length) ^ self.text.bits_from(b + length);
-            let same = difference.leading_zeros() as usize / self.text.width;
+            let same = self.text.in_common(self.text.bits_from(a + length), self.text.bits_from(b + length));
             length += same.min(symbols_a_word);
             if same < symbols_a_word {
                 break;
@@ -205,7 +288,7 @@ impl<'a> Sorter<'a> {
                 return Some(last);
             }
             let next = self.entries[end];
-            let same = (entry ^ next).leading_zeros() as usize / self.text.width;
+            let same = self.text.in_common(entry, next);
             // Only a suffix at the data's end can share less than its bits do.
             let most = n - last.max(self.place(next));
             self.sums.push((offset + same).min(most) as u32);
@@ -265,7 +348,7 @@ fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
     }
     let (least, most) = entries.iter().fold((u64::MAX, 0), |(least, most), &entry| (least.min(entry), most.max(entry)));
     let different = 64 - (least ^ most).leading_zeros();
-    let digit_bits = (length.min(LARGE).ilog2() - 1).min(11).min(different);
+    let digit_bits = (length.min(LARGE).ilog2() + 1).min(11).min(different);
     let shift = different - digit_bits;
     let digit = |entry: u64| (entry >> shift) as usize & ((1 << digit_bits) - 1);
     let mut starts = [0u32; (1 << 11) + 1];
