@@ -40,15 +40,15 @@ Estimates = Mapping[str, Estimate]
 
 # What runs together, and what it costs: nanoseconds a bit, or a symbol of larger alphabets, on the build machine.
 _COSTS = {
-    "mcv": (0.1, 1.0),
-    "collision": (0.5, 0.0),
-    "markov": (0.1, 0.0),
-    "compression": (0.5, 0.0),
-    "t_tuple_and_lrs": (8.0, 20.0),
-    "multi_mcw": (1.5, 20.0),
-    "lag": (3.0, 10.0),
-    "multi_mmc": (8.0, 60.0),
-    "lz78y": (1.5, 15.0),
+    "mcv": (0.2, 2.6),
+    "collision": (0.8, 0.0),
+    "markov": (0.2, 0.0),
+    "compression": (0.6, 0.0),
+    "t_tuple_and_lrs": (12.5, 13.0),
+    "multi_mcw": (1.7, 12.0),
+    "lag": (1.2, 4.0),
+    "multi_mmc": (10.5, 33.0),
+    "lz78y": (0.4, 15.0),
 }
 
 

@@ -1,8 +1,10 @@
 //! The LZ78Y predictor, SP 800-90B 6.3.10.
 
 use super::context_trie::{Best, Links, FIRST_NODES};
+use super::multi_mmc_bits::{one_by_word, Balances, MASKS};
 use super::scoreboard::Runs;
 use super::symbols::bit;
+use crate::multiversion::multiversion;
 
 const LENGTHS: usize = 16;
 const MOST_CONTEXTS: usize = 65_536;
@@ -24,36 +26,38 @@ pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
         }
         i += 1;
     }
-    let mut balance = [0i64; 2];
-    for (last, balance) in balance.iter_mut().enumerate() {
-        let [zeros, ones] = dictionary.counts[1 << 1 | last];
-        *balance = i64::from(ones) - i64::from(zeros);
-    }
-    while i < n {
-        // Whole words where there are some, single bits before them.
-        let steps = if i.is_multiple_of(64) { 64.min(n - i) } else { 1 };
-        let mut word = words[i / 64] >> (i % 64);
-        let mut last = bit(words, i - 1);
-        let mut outcome = 0u64;
-        for _ in 0..steps {
-            let one = (word & 1) as i64;
-            word >>= 1;
-            let entry = &mut balance[last];
-            outcome = outcome << 1 | (u64::from(*entry >= 0) ^ one as u64 ^ 1);
-            *entry += 2 * one - 1;
-            last = one as usize;
-        }
-        correct += u64::from(outcome.count_ones());
-        if steps == 64 {
-            runs.take(outcome.reverse_bits());
-        } else {
-            for step in (0..steps).rev() {
-                runs.step(outcome >> step & 1 == 1);
+    let (rest, rest_runs) = majority(words, n, i, &dictionary, runs);
+    (correct + rest, rest_runs.longest)
+}
+
+multiversion! {
+    /// From bit `start` on, what followed the last bit more often is the prediction.
+    fn majority(words: &[u64], n: usize, start: usize, dictionary: &BitDictionary, runs: Runs) -> (u64, Runs) {
+        let (mut correct, mut runs) = (0u64, runs);
+        let mut balances: Balances = dictionary.counts[2..4]
+            .iter()
+            .map(|[zeros, ones]| 2 * (*ones as i32 - *zeros as i32) + 1)
+            .collect();
+        let mut i = start;
+        while i < n {
+            let steps = (64 - i % 64).min(n - i);
+            let word = words[i / 64];
+            let last = if i < 64 { 0 } else { words[i / 64 - 1] };
+            let wanted = if steps == 64 { !0 } else { ((1 << steps) - 1) << (i % 64) };
+            let (mut right, mut present) = (0u64, 0u64);
+            let mut masks = [0u64; MASKS];
+            masks[1] = wanted;
+            one_by_word::<1>(last, word, &mut masks, &mut balances, &mut right, &mut present);
+            correct += u64::from(right.count_ones());
+            if steps == 64 {
+                runs.take(right);
+            } else {
+                runs.take_judged(right, wanted);
             }
+            i += steps;
         }
-        i += steps;
+        (correct, runs)
     }
-    (correct, runs.longest)
 }
 
 /// All contexts of 1 to 16 bits: entry 1 << length | context, latest bit lowest.

@@ -10,22 +10,22 @@ multiversion! {
     pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
         let mut board = Scoreboard::<4>::new();
         // Twice the ones in each window, less its size: positive if it predicts 1.
-        let mut balance: [i32; 4] = std::array::from_fn(|window| -(WINDOWS[window] as i32));
+        let mut balance = WINDOWS.map(|size| -(size as i64));
         let mut right = [0u64; 4];
         for (index, &word) in words.iter().enumerate() {
-            for (window, size) in WINDOWS.iter().enumerate() {
-                let mut leaving = bits_before(words, 64 * index, *size);
-                let mut entering = word;
-                let mut predicted = 0u64;
-                let mut ahead = balance[window];
-                for step in 0..64 {
-                    predicted |= u64::from(ahead > 0) << step;
-                    ahead += 2 * ((entering & 1) as i32 - (leaving & 1) as i32);
-                    entering >>= 1;
-                    leaving >>= 1;
+            let mut leaving = WINDOWS.map(|size| bits_before(words, 64 * index, size));
+            let mut entering = word;
+            let mut predicted = [0u64; 4];
+            for _ in 0..64 {
+                for window in 0..4 {
+                    predicted[window] = predicted[window] << 1 | u64::from(balance[window] > 0);
+                    balance[window] += 2 * ((entering & 1) as i64 - (leaving[window] & 1) as i64);
+                    leaving[window] >>= 1;
                 }
-                balance[window] = ahead;
-                right[window] = !(predicted ^ word);
+                entering >>= 1;
+            }
+            for (right, predicted) in right.iter_mut().zip(predicted) {
+                *right = !(predicted.reverse_bits() ^ word);
             }
             let valid = n - 64 * index;
             for (window, size) in WINDOWS.iter().enumerate() {

@@ -9,9 +9,13 @@ use crate::multiversion::multiversion;
 
 const ORDERS: usize = 16;
 const MOST_PAIRS: u32 = 100_000;
+/// Orders, from 1 on, that have so few contexts that each has many steps in a word.
+const ORDERS_BY_WORD: usize = 5;
 
 /// Contexts of one order below 16: 0 if not seen yet, otherwise 2 (ones - zeros) + 1, so that a positive one predicts 1.
-type Balances = Vec<i32>;
+pub type Balances = Vec<i32>;
+/// Entries that masks by context take.
+pub const MASKS: usize = 2 << ORDERS_BY_WORD;
 
 multiversion! {
     pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
@@ -32,30 +36,29 @@ multiversion! {
             } else {
                 // The sixteen bits before the word, and the word: the context of step i starts at bit 16 - order + i.
                 let history = u128::from(last >> 48) | u128::from(word) << 16;
-                let mut quick = 0;
-                while quick < ORDERS - 1 && unseen[quick] == 0 {
-                    quick += 1;
+                macro_rules! five {
+                    ($lowest:expr) => {
+                        let orders = $lowest - 1..$lowest + 4;
+                        let tables = &mut balances[orders.clone()];
+                        if unseen[orders.clone()] == [0; 5] {
+                            right[orders.clone()].copy_from_slice(&five_at_once::<$lowest, true>(history, word, tables).0);
+                            present[orders].fill(!0);
+                        } else {
+                            let (hits, there) = five_at_once::<$lowest, false>(history, word, tables);
+                            for (place, order) in orders.enumerate() {
+                                (right[order], present[order]) = (hits[place], there[place]);
+                                unseen[order] -= there[place].count_zeros() as usize;
+                            }
+                        }
+                    };
                 }
-                let mut order = 0;
-                if quick >= 5 {
-                    order = 5;
-                    right[..5].copy_from_slice(&five_at_once::<1>(history, word, &mut balances[..5]));
+                for order in 0..ORDERS_BY_WORD {
+                    (right[order], present[order]) = (0, 0);
                 }
-                if quick >= 10 {
-                    order = 10;
-                    right[5..10].copy_from_slice(&five_at_once::<6>(history, word, &mut balances[5..10]));
-                }
-                if quick >= 15 {
-                    order = 15;
-                    right[10..15].copy_from_slice(&five_at_once::<11>(history, word, &mut balances[10..15]));
-                }
-                present[..order].fill(!0);
-                while order < ORDERS - 1 {
-                    (right[order], present[order]) =
-                        one_order(history, word, order + 1, &mut balances[order], &mut unseen[order]);
-                    order += 1;
-                }
-                (right[ORDERS - 1], present[ORDERS - 1]) = widest.word(history, word);
+                by_word(last, word, &mut balances, &mut right, &mut present);
+                five!(6);
+                five!(11);
+                (right[ORDERS - 1], present[ORDERS - 1]) = widest.word(history);
             }
             if quick_present(&present) {
                 board.play(&right);
@@ -72,13 +75,67 @@ fn quick_present(present: &[u64; ORDERS]) -> bool {
     present.iter().all(|&word| word == !0)
 }
 
-/// 64 steps of five orders, LOWEST and up, whose contexts have all been seen.
+/// 64 steps of the shortest orders. The steps that share a context are a mask; unless its balance may change its sign on the way, they
+/// are predicted all at once.
 #[inline(always)]
-fn five_at_once<const LOWEST: usize>(history: u128, word: u64, tables: &mut [Balances]) -> [u64; 5] {
+fn by_word(last: u64, word: u64, balances: &mut [Balances], right: &mut [u64], present: &mut [u64]) {
+    let mut masks = [0u64; MASKS];
+    masks[1] = !0;
+    one_by_word::<1>(last, word, &mut masks, &mut balances[0], &mut right[0], &mut present[0]);
+    one_by_word::<2>(last, word, &mut masks, &mut balances[1], &mut right[1], &mut present[1]);
+    one_by_word::<3>(last, word, &mut masks, &mut balances[2], &mut right[2], &mut present[2]);
+    one_by_word::<4>(last, word, &mut masks, &mut balances[3], &mut right[3], &mut present[3]);
+    one_by_word::<5>(last, word, &mut masks, &mut balances[4], &mut right[4], &mut present[4]);
+}
+
+/// One order of that. Entry 1 << order | context of `masks` is the context's.
+#[inline(always)]
+pub fn one_by_word<const ORDER: usize>(
+    last: u64,
+    word: u64,
+    masks: &mut [u64; MASKS],
+    balances: &mut Balances,
+    right: &mut u64,
+    present: &mut u64,
+) {
+    assert!(balances.len() == 1 << ORDER);
+    let older = word << ORDER | last >> (64 - ORDER);
+    for context in 0..1 << ORDER {
+        // One context longer by the bit that is older.
+        let mask = masks[1 << (ORDER - 1) | context >> 1] & if context & 1 == 1 { older } else { !older };
+        masks[1 << ORDER | context] = mask;
+        let entry = &mut balances[context];
+        let steps = mask.count_ones() as i32;
+        if entry.unsigned_abs() > 2 * steps as u32 {
+            *right |= mask & if *entry > 0 { word } else { !word };
+            *present |= mask;
+            *entry += 4 * (mask & word).count_ones() as i32 - 2 * steps;
+        } else {
+            let mut steps = mask;
+            while steps != 0 {
+                let step = steps & steps.wrapping_neg();
+                steps ^= step;
+                if *entry & 1 == 1 {
+                    *present |= step;
+                    *right |= if *entry > 0 { step & word } else { step & !word };
+                }
+                *entry = (*entry + if word & step != 0 { 2 } else { -2 }) | 1;
+            }
+        }
+    }
+}
+
+/// 64 steps of five orders, LOWEST and up: what was right, and what was predicted: everything, if ALL_SEEN contexts have been seen.
+#[inline(always)]
+fn five_at_once<const LOWEST: usize, const ALL_SEEN: bool>(
+    history: u128,
+    word: u64,
+    tables: &mut [Balances],
+) -> ([u64; 5], [u64; 5]) {
     let [a, b, c, d, e] = tables else { unreachable!("five orders have five tables") };
     assert!(a.len() == 1 << LOWEST && b.len() == 2 << LOWEST && c.len() == 4 << LOWEST);
     assert!(d.len() == 8 << LOWEST && e.len() == 16 << LOWEST);
-    let mut right = [0u64; 5];
+    let (mut right, mut present) = ([0u64; 5], [0u64; 5]);
     for half in 0..2 {
         // Bit 0 is the oldest bit of the longest context.
         let mut window = (history >> (16 - (LOWEST + 4) + 32 * half)) as u64;
@@ -90,8 +147,16 @@ fn five_at_once<const LOWEST: usize>(history: u128, word: u64, tables: &mut [Bal
                 ($table:ident, $place:expr) => {
                     let context = (window >> (4 - $place)) as usize & ((1 << (LOWEST + $place)) - 1);
                     let entry = &mut $table[context];
-                    right[$place] = right[$place] << 1 | u64::from((*entry as u32 >> 31) ^ one);
-                    *entry += change;
+                    let agrees = (*entry as u32 >> 31) ^ one;
+                    if ALL_SEEN {
+                        right[$place] = right[$place] << 1 | u64::from(agrees);
+                        *entry += change;
+                    } else {
+                        let seen = *entry as u32 & 1;
+                        right[$place] = right[$place] << 1 | u64::from(agrees & seen);
+                        present[$place] = present[$place] << 1 | u64::from(seen);
+                        *entry = (*entry + change) | 1;
+                    }
                 };
             }
             visit!(a, 0);
@@ -103,25 +168,7 @@ fn five_at_once<const LOWEST: usize>(history: u128, word: u64, tables: &mut [Bal
             window >>= 1;
         }
     }
-    right.map(u64::reverse_bits)
-}
-
-/// 64 steps of one order: what was right, and what was predicted.
-#[inline(always)]
-fn one_order(history: u128, word: u64, order: usize, balances: &mut Balances, unseen: &mut usize) -> (u64, u64) {
-    let (mut right, mut present) = (0u64, 0u64);
-    let mut window = history >> (16 - order);
-    for step in 0..64 {
-        let one = (word >> step & 1) as i32;
-        let entry = &mut balances[window as usize & ((1 << order) - 1)];
-        let seen = u64::from(*entry & 1 == 1);
-        *unseen -= (1 - seen) as usize;
-        present |= seen << step;
-        right |= (seen & u64::from((*entry > 0) == (one == 1))) << step;
-        *entry = (*entry + 4 * one - 2) | 1;
-        window >>= 1;
-    }
-    (right, present)
+    (right.map(u64::reverse_bits), present.map(u64::reverse_bits))
 }
 
 /// Steps `from` up to the end of its word or of the data: the first word, where contexts reach before the first bit, and the last.
@@ -160,14 +207,16 @@ impl Widest {
         Self { counts: vec![[0; 2]; 1 << ORDERS], pairs: 0 }
     }
 
-    /// Returns whether there was a prediction, and whether it was right.
+    /// Returns whether the prediction was right, and whether there was one. If FULL, no pair is added.
     #[inline(always)]
-    fn visit(&mut self, context: usize, one: usize) -> (u64, u64) {
+    fn visit<const FULL: bool>(&mut self, context: usize, one: usize) -> (u64, u64) {
         let [zeros, ones] = self.counts[context];
         let seen = u64::from(zeros | ones != 0);
         let right = seen & u64::from((ones >= zeros) == (one == 1));
         let count = &mut self.counts[context][one];
-        if *count != 0 {
+        if FULL {
+            *count += u32::from(*count != 0);
+        } else if *count != 0 {
             *count += 1;
         } else if self.pairs < MOST_PAIRS {
             self.pairs += 1;
@@ -177,23 +226,35 @@ impl Widest {
     }
 
     #[inline(always)]
-    fn word(&mut self, history: u128, word: u64) -> (u64, u64) {
-        let (mut right, mut present) = (0u64, 0u64);
-        let mut window = history;
-        for step in 0..64 {
-            let (hit, seen) = self.visit(window as usize & ((1 << ORDERS) - 1), (word >> step & 1) as usize);
-            right |= hit << step;
-            present |= seen << step;
-            window >>= 1;
+    fn word(&mut self, history: u128) -> (u64, u64) {
+        if self.pairs < MOST_PAIRS {
+            self.steps::<false>(history)
+        } else {
+            self.steps::<true>(history)
         }
-        (right, present)
+    }
+
+    #[inline(always)]
+    fn steps<const FULL: bool>(&mut self, history: u128) -> (u64, u64) {
+        let (mut right, mut present) = (0u64, 0u64);
+        for half in 0..2 {
+            let mut window = (history >> (32 * half)) as u64;
+            for _ in 0..32 {
+                let one = (window >> ORDERS) as usize & 1;
+                let (hit, seen) = self.visit::<FULL>(window as usize & ((1 << ORDERS) - 1), one);
+                right = right << 1 | hit;
+                present = present << 1 | seen;
+                window >>= 1;
+            }
+        }
+        (right.reverse_bits(), present.reverse_bits())
     }
 
     fn slowly(&mut self, words: &[u64], from: usize, n: usize) -> (u64, u64) {
         let (mut right, mut present) = (0u64, 0u64);
         for i in from.max(ORDERS)..n.min(from + 64) {
             let context = (0..ORDERS).fold(0, |context, place| context | bit(words, i - ORDERS + place) << place);
-            let (hit, seen) = self.visit(context, bit(words, i));
+            let (hit, seen) = self.visit::<false>(context, bit(words, i));
             right |= hit << (i - from);
             present |= seen << (i - from);
         }

@@ -139,28 +139,36 @@ impl Runs {
     /// Take 64 steps.
     #[inline(always)]
     pub fn take(&mut self, outcome: u64) {
-        if outcome == !0 {
-            self.open += 64;
-            self.longest = self.longest.max(self.open);
-            return;
-        }
-        self.longest = self.longest.max(self.open + u64::from(outcome.trailing_ones()));
-        if self.longest < 64 && has_run(outcome, self.longest as u32 + 1) {
-            self.longest = u64::from(longest_in(outcome));
-        }
-        self.open = u64::from(outcome.leading_ones());
-        self.longest = self.longest.max(self.open);
+        self.take_some(outcome, 64);
     }
 
     /// Take the judged ones of 64 steps.
     #[inline(never)]
     pub fn take_judged(&mut self, outcome: u64, judged: u64) {
-        let mut steps = judged;
-        while steps != 0 {
-            let step = steps.trailing_zeros();
-            steps &= steps - 1;
-            self.step(outcome >> step & 1 == 1);
+        let (mut kept, mut steps, mut absent) = (outcome, 64, !judged);
+        while absent != 0 {
+            // Close the gap at the latest absent step.
+            let latest = 1u64 << (63 - absent.leading_zeros());
+            absent ^= latest;
+            kept = kept & (latest - 1) | kept >> 1 & !(latest - 1);
+            steps -= 1;
         }
+        self.take_some(kept, steps);
+    }
+
+    /// Take the first `steps` of 64; the others are 0.
+    #[inline(always)]
+    fn take_some(&mut self, outcome: u64, steps: u32) {
+        let ones = outcome.trailing_ones();
+        self.longest = self.longest.max(self.open + u64::from(ones));
+        if ones == steps {
+            self.open += u64::from(steps);
+            return;
+        }
+        if self.longest < 64 && has_run(outcome, self.longest as u32 + 1) {
+            self.longest = u64::from(longest_in(outcome));
+        }
+        self.open = u64::from((outcome << (64 - steps)).leading_ones());
     }
 
     /// Take one step.

@@ -7,6 +7,7 @@
 use super::prefix_counts::{self, PrefixCounts};
 use super::suffix_array;
 use super::tuple_sums::{TupleCounts, TupleSums};
+use crate::multiversion::multiversion;
 
 /// Bits, at most, that suffixes are distributed by.
 const BUCKET_BITS: usize = 12;
@@ -184,22 +185,14 @@ impl<'a> Sorter<'a> {
             if size < 2 {
                 continue;
             }
-            self.entries.clear();
-            for &i in members {
-                let entry = self.entry(i as usize, prefix);
-                self.entries.push(entry);
-            }
-            sort(&mut self.entries, &mut self.scratch);
+            self.sort_bucket(members, prefix);
             if members.len() > prefix_counts::MOST_SUFFIXES {
                 self.sums.start_group(prefix);
                 self.push_sorted(0, members.len(), prefix)?;
                 self.sums.push(prefix as u32);
                 continue;
             }
-            shared.clear();
-            shared.extend(
-                self.entries.windows(2).map(|pair| self.text.in_common(pair[0], pair[1]).min(self.symbols) as u8),
-            );
+            common_prefixes(&self.entries, &self.text.symbols_in, self.symbols as u8, &mut shared);
             if members[members.len() - 1] as usize + prefix + self.symbols > n {
                 // Suffixes that end within the symbols share no more than what they have.
                 for (pair, shared) in self.entries.windows(2).zip(&mut shared) {
@@ -215,6 +208,24 @@ impl<'a> Sorter<'a> {
         let mut shorter = self.bucket_counts(sizes, prefix);
         shorter.extend(self.prefixes.most.iter().copied().zip(self.prefixes.pairs).take(self.symbols));
         Some(self.sums.finish(&shorter))
+    }
+
+    /// Make the entries of a bucket's places, sorted.
+    fn sort_bucket(&mut self, members: &[u32], prefix: usize) {
+        let digit_bits = (members.len().ilog2() + 1).min(DIGIT_BITS);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut starts = [0u32; 1 << DIGIT_BITS];
+        scratch.clear();
+        scratch.extend(members.iter().map(|&i| {
+            let entry = self.entry(i as usize, prefix);
+            starts[(entry >> (64 - digit_bits)) as usize] += 1;
+            entry
+        }));
+        self.entries.clear();
+        self.entries.resize(members.len(), 0);
+        distribute(&scratch, &mut self.entries, &mut starts[..1 << digit_bits], 64 - digit_bits);
+        self.scratch = scratch;
+        sort_parts(&mut self.entries, &starts[..1 << digit_bits], &mut self.scratch);
     }
 
     /// From the sizes of the buckets: of tuples of 1 to `prefix` symbols, the most common one's count, and the pairs.
@@ -337,10 +348,23 @@ impl<'a> Sorter<'a> {
     }
 }
 
+multiversion! {
+    /// Whole symbols that each entry has in common with the one before it, at most `most`.
+    fn common_prefixes(entries: &[u64], symbols_in: &[u8; 65], most: u8, shared: &mut Vec<u8>) {
+        shared.clear();
+        shared.extend(
+            entries.windows(2).map(|pair| symbols_in[(pair[0] ^ pair[1]).leading_zeros() as usize].min(most)),
+        );
+    }
+}
+
+/// Bits, at most, that entries are distributed by at a time.
+const DIGIT_BITS: u32 = 11;
+/// Entries that are sorted by insertion.
+const SMALL: usize = 40;
+
 /// Sort numbers: by their highest differing bits first, then small parts by insertion.
 fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
-    const SMALL: usize = 40;
-    const LARGE: usize = 1 << 20;
     let length = entries.len();
     if length <= SMALL {
         insertion_sort(entries);
@@ -348,41 +372,57 @@ fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
     }
     let (least, most) = entries.iter().fold((u64::MAX, 0), |(least, most), &entry| (least.min(entry), most.max(entry)));
     let different = 64 - (least ^ most).leading_zeros();
-    let digit_bits = (length.min(LARGE).ilog2() + 1).min(11).min(different);
+    let digit_bits = (length.ilog2() + 1).min(DIGIT_BITS).min(different);
     let shift = different - digit_bits;
-    let digit = |entry: u64| (entry >> shift) as usize & ((1 << digit_bits) - 1);
-    let mut starts = [0u32; (1 << 11) + 1];
+    let mut starts = [0u32; 1 << DIGIT_BITS];
+    let starts = &mut starts[..1 << digit_bits];
     for &entry in entries.iter() {
-        starts[digit(entry) + 1] += 1;
+        starts[(entry >> shift) as usize & (starts.len() - 1)] += 1;
     }
-    let mut crowded = 0;
-    for index in 0..1 << digit_bits {
-        crowded = crowded.max(starts[index + 1]);
-        starts[index + 1] += starts[index];
-    }
-    if crowded as usize > length / 2 && length < 1 << 12 {
+    if starts.iter().any(|&size| size as usize > length / 2) && length < 1 << 12 {
         entries.sort_unstable();
         return;
     }
-    let mut next = starts;
     scratch.clear();
     scratch.extend_from_slice(entries);
-    for &entry in scratch.iter() {
-        let slot = &mut next[digit(entry)];
-        entries[*slot as usize] = entry;
+    distribute(scratch, entries, starts, shift);
+    sort_parts(entries, starts, scratch);
+}
+
+/// Put entries in the order of a digit that starts at bit `shift`; `starts` has the size of each part, a power of two of them, and
+/// gets where it ends.
+#[inline(always)]
+fn distribute(from: &[u64], to: &mut [u64], starts: &mut [u32], shift: u32) {
+    let mut total = 0;
+    for start in starts.iter_mut() {
+        let size = *start;
+        *start = total;
+        total += size;
+    }
+    for &entry in from {
+        let slot = &mut starts[(entry >> shift) as usize & (starts.len() - 1)];
+        to[*slot as usize] = entry;
         *slot += 1;
     }
-    if crowded as usize <= SMALL {
+}
+
+/// Sort each part of what was distributed; `ends` has where each one ends.
+#[inline(always)]
+fn sort_parts(entries: &mut [u64], ends: &[u32], scratch: &mut Vec<u64>) {
+    let mut start = 0;
+    let mut crowded = false;
+    for &end in ends {
+        crowded |= (end - start) as usize > SMALL;
+        start = end;
+    }
+    if !crowded {
         insertion_sort(entries);
         return;
     }
-    for bounds in starts[..=1 << digit_bits].windows(2) {
-        let part = &mut entries[bounds[0] as usize..bounds[1] as usize];
-        if part.len() <= SMALL {
-            insertion_sort(part);
-        } else {
-            sort(part, scratch);
-        }
+    let mut start = 0;
+    for &end in ends {
+        sort(&mut entries[start as usize..end as usize], scratch);
+        start = end;
     }
 }
 
