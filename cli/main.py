@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from esoteric_drbg.cli.assess import assess
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.cli.randomness import pool, stream
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, info):
+for _command in (scan, probe, bench, stream, pool, assess, info):
     cli.add_command(_command)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from esoteric_drbg.conformance import estimators
 from esoteric_drbg.conformance.estimates import Estimate, NotEstimated
 from esoteric_drbg.conformance.parallel import Progress, Task, run_tasks
+from esoteric_drbg.conformance.reduction import Reduction
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
@@ -80,6 +81,8 @@ class NonIIDAssessment:
         Of the samples, one a byte.
     warnings : tuple of str
         What a reader of the result has to know.
+    reduction : Reduction or None
+        How wider raw values became these symbols, if they did.
     kernels, version : str
         Which kernels computed it, and which version of this package.
     """
@@ -97,6 +100,7 @@ class NonIIDAssessment:
     bitstring_bits: int | None
     sha256: str
     warnings: tuple[str, ...]
+    reduction: Reduction | None
     kernels: str
     version: str
 
@@ -108,6 +112,7 @@ class NonIIDAssessment:
                 result[name] = {estimator: estimate.as_dict() for estimator, estimate in result[name].items()}
         result["decided_by"] = list(self.decided_by)
         result["warnings"] = list(self.warnings)
+        result["reduction"] = None if self.reduction is None else self.reduction.as_dict()
         return result
 
 
@@ -194,6 +199,7 @@ def assess_non_iid(
         bitstring_bits=parts["bitstring"][1] if "bitstring" in parts else None,
         sha256=data.sha256,
         warnings=data.warnings,
+        reduction=data.reduction,
         kernels=kernel_info().name,
         version=__version__,
     )

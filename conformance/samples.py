@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from esoteric_drbg.conformance.reduction import Reduction
 from esoteric_drbg.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class SampleSet:
         The symbols that occur, in ascending order.
     warnings : tuple of str
         What a reader of the result has to know: data narrower than the given width, few samples, ...
+    reduction : Reduction or None
+        How wider raw values became these symbols, if they did.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class SampleSet:
     bits: int
     distinct: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+    reduction: Reduction | None = None
 
     @classmethod
     def from_symbols(cls, symbols: bytes | bytearray | memoryview | NDArray[np.uint8], bits: int | None = None) -> Self:
@@ -74,6 +78,14 @@ class SampleSet:
         array = array.view()
         array.flags.writeable = False
         return cls(symbols=array, bits=bits or found, distinct=distinct, warnings=tuple(warnings))
+
+    def first(self, samples: int) -> SampleSet:
+        """Return the first `samples` symbols, with a warning if there are others."""
+        if samples >= self.symbols.size:
+            return self
+        part = SampleSet.from_symbols(self.symbols[:samples], self.bits)
+        left_out = f"quick: {samples} of {self.symbols.size} samples were looked at"
+        return attrs.evolve(part, warnings=(*part.warnings, left_out), reduction=self.reduction)
 
     @property
     def alphabet(self) -> int:
