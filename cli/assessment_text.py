@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -59,9 +60,24 @@ def print_non_iid(document: dict[str, Any], *, verbose: bool) -> None:
                 out.print(f"{title} {name}: {line}", markup=False)
     out.print(_totals(document), markup=False)
     out.print(_meaning(document), markup=False)
+    _print_ranking(out, document["reduction"])
     for warning in document["warnings"]:
         out.print(f"[yellow]note:[/] {escape(warning)}")
     out.print(f"sha256 {document['sha256']}; kernels: {document['kernels']}", markup=False)
+
+
+def _print_ranking(out: Console, reduction: dict[str, Any] | None) -> None:
+    """Print how the bits of wide samples were ranked, the kept ones marked."""
+    if reduction is None or not reduction["ranking"]:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("rank", "bit", "P(1)", "min-entropy", "information"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for bit in reduction["ranking"]:
+        figures = (f"{bit[name]:.6f}" for name in ("p_one", "min_entropy", "information"))
+        table.add_row(str(bit["rank"]), str(bit["bit"]), *figures, "kept" if bit["bit"] in reduction["bits"] else "")
+    out.print(table)
 
 
 def _data(document: dict[str, Any]) -> str:

@@ -1,282 +1,270 @@
-"""Sample files of every kind: bytes, wider words, text, CSV, NumPy."""
+"""Reading samples: bytes, arrays and files of several formats become one :class:`SampleSet`."""
 
 from __future__ import annotations
 
-import csv
+import contextlib
+import io
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.reduction import reduce_symbols
+from esoteric_drbg.conformance.array_files import read_npy, read_npz, read_words
+from esoteric_drbg.conformance.number_files import MOST_64_BITS, read_csv, read_text
+from esoteric_drbg.conformance.reduction import chunks, reduce_values
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 
-__all__ = ["FORMATS", "read_samples", "regular_file"]
+__all__ = ["FORMATS", "open_samples", "read_samples", "unsigned_values"]
 
-_WORDS = {
-    "u8": "<u1",
-    "u16le": "<u2",
-    "u16be": ">u2",
-    "u32le": "<u4",
-    "u32be": ">u4",
-    "u64le": "<u8",
-    "u64be": ">u8",
+#: Raw formats and the type of their words.
+WORDS: dict[str, np.dtype[Any]] = {
+    "u8": np.dtype("u1"),
+    "u16le": np.dtype("<u2"),
+    "u16be": np.dtype(">u2"),
+    "u32le": np.dtype("<u4"),
+    "u32be": np.dtype(">u4"),
+    "u64le": np.dtype("<u8"),
+    "u64be": np.dtype(">u8"),
 }
-_SUFFIXES = {".npy": "npy", ".npz": "npz", ".csv": "csv", ".txt": "text"}
+#: Every format that `read_samples` knows.
+FORMATS = ("auto", *WORDS, "text", "csv", "npy", "npz")
+#: The format of a file by the end of its name; any other is "u8".
+SUFFIXES = {".npy": "npy", ".npz": "npz", ".csv": "csv", ".txt": "text"}
+#: Floating-point numbers hold every whole number up to here.
+MOST_IN_FLOAT = 1 << 53
 
-#: Names of the formats.
-FORMATS = ("auto", *_WORDS, "text", "csv", "npy", "npz")
-
-Values = NDArray[np.unsignedinteger]
+Source = bytes | bytearray | memoryview | NDArray[Any] | str | os.PathLike[str]
 
 
 def read_samples(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[np.integer],
+    source: Source,
     bits: int | None = None,
     *,
-    format: str = "auto",  # noqa: A002 - the word its users know
+    format: str = "auto",  # noqa: A002 - the natural word, and a keyword only
     column: str | int | None = None,
     subset: tuple[int, int] | None = None,
     reduction: str | None = None,
 ) -> SampleSet:
-    """Read samples from a file, a buffer or an array.
+    """Read samples of any kind for assessment.
 
     Parameters
     ----------
-    source : path, buffer of bytes, or ndarray of integers, shape (samples,)
+    source : bytes, bytearray, memoryview, ndarray, str or path
+        The samples, or the file with them. An array has one dimension other than 1; it holds unsigned integers, or
+        signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map.
     bits : int, optional
-        Bits per symbol of the raw data, 1 to 64; found from the data if None.
+        Width of a raw sample, 1 to 64; found from the highest bit set if None.
     format : str
-        One of :data:`FORMATS`: unsigned words of 8 to 64 bits, little or big endian; whole numbers in text, decimal
-        or 0x; a column of CSV; NumPy files. ``"auto"`` goes by the suffix of a path, and takes bytes where that says
-        nothing.
+        ``"u8"`` (one sample a byte), ``"u16le"``, ``"u16be"``, ``"u32le"``, ``"u32be"``, ``"u64le"``, ``"u64be"``
+        (words, little or big end first), ``"text"``, ``"csv"``, ``"npy"``, ``"npz"``. ``"auto"`` goes by the end of
+        the file's name (.npy, .npz, .csv, .txt) and is ``"u8"`` otherwise.
     column : str or int, optional
-        Column of a CSV file, by name or from 0; member of an .npz file.
-    subset : (int, int), optional
-        ``(index, samples)``: only the index-th block of that many samples.
+        For a table its column, by name or counted from 0; for npz the array's name. Needed if there are several.
+    subset : tuple of two ints, optional
+        ``(index, samples)``: only the samples from ``index x samples`` to ``(index + 1) x samples``.
     reduction : str, optional
-        How symbols of more than 8 bits are reduced; see :func:`esoteric_drbg.conformance.reduction.reduce_symbols`.
+        How samples of more than 8 bits become symbols, see :func:`esoteric_drbg.conformance.reduction.reduce_values`.
+        None: wide samples are numbered in order if at most 256 values occur, or else reduced to their best eight bits.
 
     Returns
     -------
     SampleSet
+        Its `reduction` says what became of wide samples.
 
     Raises
     ------
     InvalidInputError
-        If the source is missing, empty, truncated, not a regular file, not readable, wider than `bits`, or holds
-        something that is no whole number from 0 to 2^64 - 1. The message says which and where.
+        Names the source and, where there is one, the place (line, byte or sample): no such file, not a regular file,
+        empty, cut off within a word, no whole number, negative, too wide, a missing column.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from esoteric_drbg.conformance.sample_files import read_samples
-    >>> samples = read_samples(bytes([1, 2, 1, 2]), format="u16be")
-    >>> samples.symbols.tolist(), samples.reduction.method
-    ([0, 0], 'distinct')
+    >>> read_samples(bytes([1, 0, 3, 2])).bits
+    2
+    >>> wide = read_samples(b"\\x00\\x01\\x00\\x02\\xff\\xff", format="u16be")
+    >>> wide.symbols.tolist(), wide.reduction.kind, wide.reduction.raw_bits
+    ([0, 1, 2], 'distinct', 16)
+    >>> read_samples(b"7 9 7", format="text", subset=(1, 1)).symbols.tolist()
+    [9]
     """
-    if format not in FORMATS:
-        raise InvalidInputError(f"format={format!r}: expected one of {', '.join(FORMATS)}")
-    if bits is not None and not 1 <= bits <= 64:
-        raise InvalidInputError(f"bits={bits}: a symbol has 1 to 64 bits")
-    if isinstance(source, np.ndarray):
-        values = _checked(source, "the array")
-    elif isinstance(source, bytes | bytearray | memoryview):
-        values = _words(np.frombuffer(source, dtype=np.uint8), "u8" if format == "auto" else format, "the buffer")
-    else:
-        values = _from_file(Path(source), format, column)
+    _check_arguments(bits, format, subset)
+    name, values = _values(source, bits, format, column)
+    values = _subset(values, subset, name)
     if values.size == 0:
-        raise InvalidInputError(f"{_name(source)}: no samples")
-    if subset is not None:
-        index, samples = subset
-        if index < 0 or samples < 1 or (index + 1) * samples > values.size:
-            blocks = values.size // max(samples, 1)
-            raise InvalidInputError(
-                f"subset {index},{samples}: {_name(source)} has {values.size} samples, {blocks} such blocks"
-            )
-        values = values[index * samples : (index + 1) * samples]
+        raise InvalidInputError(f"{name}: empty, there are no samples")
+    values = unsigned_values(values, name, bits)
+    width = bits or max(1, max(int(chunk.max()) for _, chunk in chunks(values)).bit_length())
     try:
-        return _sample_set(values, bits, reduction)
+        if reduction is not None or width > 8:
+            symbols, how = reduce_values(values, width, reduction)
+            return SampleSet.from_symbols(symbols, len(how.bits) or None, reduction=how)
+        return SampleSet.from_symbols(_as_bytes(values), bits)
     except InvalidInputError as error:
-        raise InvalidInputError(f"{_name(source)}: {error}") from None
+        raise InvalidInputError(f"{name}: {error}") from None
+    except MemoryError:
+        raise InvalidInputError(f"{name}: {values.size} samples do not fit into memory") from None
 
 
-def regular_file(path: Path) -> int:
-    """Return the size in bytes of a regular file that can be read; a pipe or a device is never opened.
+def _check_arguments(bits: int | None, form: str, subset: tuple[int, int] | None) -> None:
+    if form not in FORMATS:
+        raise InvalidInputError(f"format={form!r}: expected one of {', '.join(FORMATS)}")
+    if bits is not None and not 1 <= bits <= 64:
+        raise InvalidInputError(f"bits={bits}: a raw sample has 1 to 64 bits")
+    if subset is not None and (len(subset) != 2 or subset[0] < 0 or subset[1] < 1):
+        raise InvalidInputError(f"subset={subset!r}: expected (index, samples), from 0 and from 1")
+
+
+def _values(source: Source, bits: int | None, form: str, column: str | int | None) -> tuple[str, NDArray[Any]]:
+    """Return what to call the source, and its values in one dimension."""
+    if isinstance(source, memoryview) and source.itemsize > 1:
+        source = np.asarray(source)
+    if isinstance(source, np.ndarray) and (form == "auto" or source.dtype != np.uint8):
+        if form != "auto" or column is not None:
+            raise InvalidInputError(
+                f"format={form!r}, column={column!r}: an array of {source.dtype} has its own format"
+            )
+        return "array", one_dimension(source, "array")
+    if isinstance(source, (str, os.PathLike)):
+        name = os.fsdecode(source)
+        if form == "auto":
+            form = SUFFIXES.get(Path(name).suffix.lower(), "u8")
+        _check_column(column, form)
+        with open_samples(name) as file:
+            return name, _parse(file, name, bits, form, column)
+    form = "u8" if form == "auto" else form
+    _check_column(column, form)
+    try:
+        view = np.frombuffer(source, dtype=np.uint8).data
+    except (TypeError, ValueError, BufferError):
+        raise InvalidInputError(
+            f"source: expected bytes, an array or a path, contiguous; not {type(source).__name__}"
+        ) from None
+    name = type(source).__name__
+    if form in WORDS:
+        return name, read_words(view, name, WORDS[form])
+    return name, _parse(io.BytesIO(view), name, bits, form, column)
+
+
+def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str | int | None) -> NDArray[Any]:
+    most = MOST_64_BITS if bits is None else (1 << bits) - 1
+    try:
+        if form == "text":
+            return read_text(file, name, most)
+        if form == "csv":
+            return read_csv(file, name, column, most)
+        if form == "npy":
+            return one_dimension(read_npy(file, name), name)
+        if form == "npz":
+            return one_dimension(read_npz(file, name, column), name)
+        return read_words(file, name, WORDS[form])
+    except MemoryError:
+        raise InvalidInputError(f"{name}: does not fit into memory") from None
+    except OSError as error:
+        raise InvalidInputError(f"{name}: cannot be read: {error.strerror or error}") from None
+
+
+def _check_column(column: str | int | None, form: str) -> None:
+    if column is not None and form not in {"csv", "npz"}:
+        raise InvalidInputError(f"column={column!r}: format {form} has no columns")
+
+
+@contextlib.contextmanager
+def open_samples(name: str) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; anything else is refused at once, and never waited for.
 
     Raises
     ------
     InvalidInputError
-        If there is no such file, or it is a directory, a pipe, a socket, a device, or not readable.
+        If there is no such file, it may not be read, or it is a directory, pipe, device or socket.
     """
     try:
-        status = path.stat()
-    except OSError as error:
-        raise InvalidInputError(f"{path}: {error.strerror}") from None
-    kinds = (
-        (stat.S_ISDIR, "a directory"),
-        (stat.S_ISFIFO, "a pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    )
-    for is_kind, kind in kinds:
-        if is_kind(status.st_mode):
-            raise InvalidInputError(f"{path}: this is {kind}; expected a file of recorded samples")
-    if not os.access(path, os.R_OK):
-        raise InvalidInputError(f"{path}: no permission to read it")
-    return status.st_size
+        _require_regular(os.stat(name).st_mode, name)  # noqa: PTH116 - a path need not be one for pathlib
+        # Whatever was put in its place meanwhile is not waited for either.
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInputError(f"{name!r}: cannot be opened: {reason}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        _require_regular(os.fstat(descriptor).st_mode, name)
+        yield file
 
 
-def _name(source: object) -> str:
-    return str(source) if isinstance(source, str | os.PathLike) else "the samples"
+def _require_regular(mode: int, name: str) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    kind = next((text for test, text in kinds if test(mode)), "a device")
+    raise InvalidInputError(f"{name!r}: {kind}, not a regular file; record samples into a file first")
 
 
-def _from_file(path: Path, format: str, column: str | int | None) -> Values:  # noqa: A002
-    size = regular_file(path)
-    if size == 0:
-        raise InvalidInputError(f"{path}: the file is empty")
-    if format == "auto":
-        format = _SUFFIXES.get(path.suffix.lower(), "u8")  # noqa: A001
-    try:
-        if format in _WORDS:
-            return _words(np.fromfile(path, dtype=np.uint8), format, str(path))
-        if format == "text":
-            return _text(path)
-        if format == "csv":
-            return _csv(path, column)
-        return _numpy(path, column)
-    except OSError as error:
-        raise InvalidInputError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{path}: not text: byte {error.start} is no UTF-8") from None
-
-
-def _words(data: NDArray[np.uint8], format: str, name: str) -> Values:  # noqa: A002
-    if format not in _WORDS:
-        raise InvalidInputError(f"format={format!r} is for files; {name} holds words")
-    word = np.dtype(_WORDS[format])
-    if data.size % word.itemsize:
+def _subset(values: NDArray[Any], subset: tuple[int, int] | None, name: str) -> NDArray[Any]:
+    if subset is None:
+        return values
+    index, samples = subset
+    if (index + 1) * samples > values.size:
         raise InvalidInputError(
-            f"{name}: {data.size} bytes are no whole number of {word.itemsize}-byte words: truncated?"
+            f"{name}: subset={subset}: {values.size} samples hold {values.size // samples} blocks of {samples}"
         )
-    return data.view(word)
+    return values[index * samples : (index + 1) * samples]
 
 
-def _checked(array: NDArray[Any], name: str) -> Values:
-    if array.ndim != 1:
-        raise InvalidInputError(f"{name} has {array.ndim} dimensions; expected one, of samples")
-    if array.dtype.kind not in "uib":
-        raise InvalidInputError(f"{name} holds {array.dtype}; expected whole numbers")
-    if array.dtype.kind == "i" and array.size and int(array.min()) < 0:
-        at = int(np.flatnonzero(array < 0)[0])
-        raise InvalidInputError(f"{name}: sample {at} is {array[at]}; expected 0 or more")
-    unsigned: Values = (
-        array if array.dtype.kind == "u" else array.astype(np.uint8 if array.dtype.kind == "b" else np.uint64)
-    )
-    return unsigned
+def one_dimension(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the array without dimensions of length 1; refuse one with two or more others."""
+    if sum(length != 1 for length in array.shape) > 1:
+        raise InvalidInputError(f"{name}: shape {array.shape}: expected one dimension, sample after sample")
+    return array.reshape(-1)
 
 
-def _whole_numbers(words: Iterable[tuple[int, str]], path: Path) -> Values:
-    """Numbers from (line, word) pairs."""
-    numbers = []
-    for line, word in words:
-        try:
-            number = int(word, 16) if word[:2].lower() == "0x" else int(word)
-        except ValueError:
-            raise InvalidInputError(f"{path}, line {line}: {word[:40]!r} is no whole number") from None
-        if not 0 <= number < 1 << 64:
-            raise InvalidInputError(f"{path}, line {line}: {word[:40]} is not within 0 and 2^64 - 1")
-        numbers.append(number)
-    return np.array(numbers, dtype=np.uint64)
+def unsigned_values(values: NDArray[Any], name: str, bits: int | None = None) -> NDArray[Any]:
+    """Check that every value is a whole number from 0 that fits into `bits`, and return them as unsigned integers.
+
+    Unsigned integers are not copied, and signed ones only looked at in another way.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the first sample that does not fit. A negative one is refused, since what it means as a bit pattern
+        depends on a width that the array does not tell: view or shift such values yourself.
+    """
+    kind = values.dtype.kind
+    if kind not in "buif" or values.dtype.itemsize > 8:
+        raise InvalidInputError(f"{name}: type {values.dtype}: expected whole numbers of at most 64 bits")
+    if kind == "b":
+        return values.view(np.uint8)
+    for begin, chunk in chunks(values):
+        if kind == "f":
+            _refuse(chunk != np.floor(chunk), chunk, begin, f"{name}: not a whole number")
+            _refuse(chunk.astype(np.float64) > MOST_IN_FLOAT, chunk, begin, f"{name}: too large to be exact")
+        if kind != "u":
+            _refuse(chunk < 0, chunk, begin, f"{name}: negative, samples are 0 or more")
+        if bits is not None and bits < 8 * values.dtype.itemsize:
+            _refuse(chunk > (1 << bits) - 1, chunk, begin, f"{name}: does not fit into bits={bits}")
+    if kind == "f":
+        return values.astype(np.uint64)
+    return values if kind == "u" else values.view(values.dtype.str.replace("i", "u"))
 
 
-def _text(path: Path) -> Values:
-    with path.open(encoding="utf-8") as lines:
-        return _whole_numbers(((number, word) for number, line in enumerate(lines, 1) for word in line.split()), path)
+def _refuse(faults: NDArray[np.bool_], chunk: NDArray[Any], begin: int, reason: str) -> None:
+    """Raise an error that names the first fault, if there is one."""
+    if faults.any():
+        index = int(faults.argmax())
+        raise InvalidInputError(f"{reason}: sample {begin + index} (counted from 0) is {chunk[index]}")
 
 
-def _csv(path: Path, column: str | int | None) -> Values:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        beginning = file.read(1 << 16)
-        file.seek(0)
-        try:
-            dialect: type[csv.Dialect] = csv.Sniffer().sniff(beginning, delimiters=",;\t|")
-        except csv.Error:
-            dialect = csv.excel  # a single column has no delimiter
-        try:
-            rows = [(number, row) for number, row in enumerate(csv.reader(file, dialect), 1) if row]
-        except csv.Error as error:
-            raise InvalidInputError(f"{path}: {error}") from None
-    if not rows:
-        raise InvalidInputError(f"{path}: no rows")
-    header = [cell.strip() for cell in rows[0][1]]
-    has_header = not all(_is_number(cell) for cell in header)
-    place = _column(path, header if has_header else None, len(header), column)
-    words = []
-    for number, row in rows[1 if has_header else 0 :]:
-        if len(row) != len(header):
-            raise InvalidInputError(f"{path}, line {number}: {len(row)} columns; the first line has {len(header)}")
-        words.append((number, row[place].strip()))
-    return _whole_numbers(words, path)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        int(cell, 16) if cell[:2].lower() == "0x" else int(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _column(path: Path, header: list[str] | None, columns: int, column: str | int | None) -> int:
-    if column is None:
-        if columns == 1:
-            return 0
-        known = f": {', '.join(header)}" if header else ""
-        raise InvalidInputError(f"{path}: {columns} columns; say which one holds the samples{known}")
-    if header and str(column) in header:
-        return header.index(str(column))
-    if str(column).isdecimal() and int(column) < columns:
-        return int(column)
-    known = f" among {', '.join(header)}" if header else f": 0 to {columns - 1}"
-    raise InvalidInputError(f"{path}: no column {column!r}{known}")
-
-
-def _numpy(path: Path, member: str | int | None) -> Values:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InvalidInputError(f"{path}: no NumPy file of plain numbers: {error}") from None
-    if isinstance(loaded, np.ndarray):
-        return _checked(loaded, str(path))
-    with loaded as archive:
-        names = archive.files
-        if member is None and len(names) != 1:
-            raise InvalidInputError(f"{path}: say which array holds the samples: {', '.join(names) or 'none there'}")
-        name = names[0] if member is None else str(member)
-        if name not in names:
-            raise InvalidInputError(f"{path}: no array {name!r} among {', '.join(names)}")
-        try:
-            return _checked(archive[name], f"{path}, {name}")
-        except ValueError as error:
-            if isinstance(error, InvalidInputError):
-                raise
-            raise InvalidInputError(f"{path}, {name}: {error}") from None
-
-
-def _sample_set(values: Values, bits: int | None, reduction: str | None) -> SampleSet:
-    widest = max(1, int(values.max()).bit_length())
-    if bits is not None and widest > bits:
-        raise InvalidInputError(f"symbol {int(values.max())} does not fit into bits={bits}")
-    if widest <= 8 and (bits is None or bits <= 8) and reduction is None:
-        return SampleSet.from_symbols(np.ascontiguousarray(values, dtype=np.uint8), bits)
-    symbols, how = reduce_symbols(values.astype(np.uint64), reduction)
-    samples = SampleSet.from_symbols(symbols)
-    note = f"{how.raw_bits}-bit values reduced to {samples.bits} bits by {how.method!r} (6.4)"
-    return attrs.evolve(samples, reduction=how, warnings=(*samples.warnings, note))
+def _as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return values below 256 one a byte; bytes in a row are not copied."""
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    symbols = np.empty(values.size, dtype=np.uint8)
+    for begin, chunk in chunks(values):
+        symbols[begin : begin + chunk.size] = chunk
+    return symbols

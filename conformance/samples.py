@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.reduction import Reduction
+from esoteric_drbg.conformance.reduction import Reduction, count_values
 from esoteric_drbg.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SampleSet:
     warnings : tuple of str
         What a reader of the result has to know: data narrower than the given width, few samples, ...
     reduction : Reduction or None
-        How wider raw values became these symbols, if they did.
+        How wider raw values became these symbols, SP 800-90B 6.4; None if they were recorded like this.
 
     Examples
     --------
@@ -51,20 +51,33 @@ class SampleSet:
     reduction: Reduction | None = None
 
     @classmethod
-    def from_symbols(cls, symbols: bytes | bytearray | memoryview | NDArray[np.uint8], bits: int | None = None) -> Self:
+    def from_symbols(
+        cls,
+        symbols: bytes | bytearray | memoryview | NDArray[np.uint8],
+        bits: int | None = None,
+        *,
+        reduction: Reduction | None = None,
+    ) -> Self:
         """Make a sample set of symbols of at most 8 bits; `bits` is found from the highest bit set if it is None.
+
+        Nothing is copied. Other integers and files are for :func:`esoteric_drbg.conformance.sample_files.read_samples`.
 
         Raises
         ------
         InvalidInputError
-            If there are no symbols, `bits` is not 1 to 8, or a symbol is wider than `bits`.
+            If there are no symbols, they are not one a byte, `bits` is not 1 to 8, or a symbol is wider than `bits`.
         """
-        array = np.frombuffer(symbols, dtype=np.uint8)
+        if isinstance(symbols, np.ndarray) and symbols.dtype != np.uint8:
+            raise InvalidInputError(f"symbols of type {symbols.dtype}: expected uint8, one symbol a byte")
+        try:
+            array = np.frombuffer(symbols, dtype=np.uint8)
+        except (TypeError, ValueError, BufferError) as error:
+            raise InvalidInputError(f"symbols: contiguous bytes or an array of uint8 is expected: {error}") from None
         if array.size == 0:
             raise InvalidInputError("no samples: nothing to assess")
         if bits is not None and not 1 <= bits <= 8:
             raise InvalidInputError(f"bits={bits}: a symbol has 1 to 8 bits")
-        distinct = tuple(np.flatnonzero(np.bincount(array, minlength=256)).tolist())
+        distinct = tuple(count_values(array)[0].tolist())
         found = max(1, distinct[-1].bit_length())
         warnings = []
         if bits is not None and found > bits:
@@ -77,15 +90,17 @@ class SampleSet:
             warnings.append(f"{array.size} samples: SP 800-90B 3.1.1 asks for at least 1,000,000")
         array = array.view()
         array.flags.writeable = False
-        return cls(symbols=array, bits=bits or found, distinct=distinct, warnings=tuple(warnings))
+        if reduction is not None:
+            warnings.append(reduction.describe())
+        return cls(symbols=array, bits=bits or found, distinct=distinct, warnings=tuple(warnings), reduction=reduction)
 
     def first(self, samples: int) -> SampleSet:
         """Return the first `samples` symbols, with a warning if there are others."""
         if samples >= self.symbols.size:
             return self
-        part = SampleSet.from_symbols(self.symbols[:samples], self.bits)
+        part = SampleSet.from_symbols(self.symbols[:samples], self.bits, reduction=self.reduction)
         left_out = f"quick: {samples} of {self.symbols.size} samples were looked at"
-        return attrs.evolve(part, warnings=(*part.warnings, left_out), reduction=self.reduction)
+        return attrs.evolve(part, warnings=(*part.warnings, left_out))
 
     @property
     def alphabet(self) -> int:

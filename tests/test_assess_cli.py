@@ -114,7 +114,9 @@ def test_several_files(recording: Path, binary: Path, tmp_path: Path) -> None:
     done = run("non-iid", recording, tmp_path / "missing", binary, "--csv")
     assert done.returncode == 2
     assert done.stdout.count("\n") == 3
-    assert done.stderr == f"Error: {tmp_path / 'missing'}: No such file or directory\n"
+    assert done.stderr.startswith("Error: ")
+    assert "No such file" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, recording: Path) -> None:
@@ -130,11 +132,11 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, recording: Path) 
         (("/dev/zero",), "a device"),
         ((empty,), "empty"),
         ((odd, "--format", "u16le"), "no whole number of 2-byte words"),
-        ((words,), "line 2: 'four' is no whole number"),
+        ((words,), "line 2, number 2: 'four' is no whole number"),
         ((recording, "4"), "does not fit into bits=4"),
         ((recording, "-b", "65"), "65"),
         ((recording, "-l", "1;2"), "INDEX,SAMPLES"),
-        ((recording, "-l", "2,20000"), "20000 samples, 1 such blocks"),
+        ((recording, "-l", "2,20000"), "20000 samples hold 1 blocks of 20000"),
         ((recording, "--json", "--csv"), "exclude"),
         ((recording, "--reduction", "magic"), "magic"),
     ):
@@ -149,7 +151,7 @@ def test_wide_samples_are_reduced_and_say_so(tmp_path: Path) -> None:
     path = tmp_path / "wide.bin"
     np.random.default_rng(6).integers(0, 60_000, 5000).astype(">u2").tofile(path)
     found = document("non-iid", path, "--format", "u16be")
-    assert found["reduction"]["method"] == "bits"
+    assert found["reduction"]["kind"] == "bits"
     assert len(found["reduction"]["bits"]) == 8
     assert len(found["reduction"]["ranking"]) == 16
     assert any("6.4" in warning for warning in found["warnings"])
