@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 import click
 
@@ -41,7 +42,12 @@ def main() -> None:
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         raise SystemExit(done.exit_code) from None
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
+        # All blocks have been left by now. Ending the interpreter would wait for what a thread still counts.
+        if threading.active_count() > 1:
+            os._exit(130)
+        raise SystemExit(130) from None
+    except click.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:
         error.show()

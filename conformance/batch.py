@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -65,15 +66,25 @@ def assess_files(
             _collect(executor, function, paths, waiting, found, report)
         else:
             # Spawned, not forked: a fork of a process with threads may inherit their locks.
-            pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+            others = set(multiprocessing.active_children())
+            pool = ProcessPoolExecutor(
+                workers, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+            )
             try:
                 _collect(pool, function, paths, waiting, found, report)
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                if len(found) < len(paths):  # interrupted or broken: nobody waits for what still runs
+                    for child in set(multiprocessing.active_children()) - others:
+                        child.terminate()
+                pool.shutdown(cancel_futures=True)
         if len(found) == len(paths):
             return [found[index] for index in range(len(paths))]
     lost = ", ".join(str(path) for index, path in enumerate(paths) if index not in found)
     raise EsotericDRBGError(f"workers died {ATTEMPTS} times, and these files were not assessed: {lost}")
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _attempt(function: Callable[[Path], Result], path: Path) -> Result | EsotericDRBGError:

@@ -78,12 +78,6 @@ def run_tasks(
     if executor is not None:
         return _on_executor(tasks, order, executor, report)
     workers = min(threads or usable_processors(), len(tasks))
-    if workers <= 1:
-        results: dict[int, Result] = {}
-        for index in order:
-            results[index] = tasks[index]()
-            report(len(results), len(tasks), tasks[index].name)
-        return [results[index] for index in range(len(tasks))]
     return _on_threads(tasks, order, workers, report)
 
 
@@ -124,7 +118,7 @@ def _on_threads(tasks: Sequence[Task[Result]], order: list[int], workers: int, r
             except BaseException as error:  # noqa: BLE001, RUF100 - raised in the caller's thread
                 finished.put((index, None, error))
 
-    # Daemons: a Ctrl-C leaves at once, and what a kernel is still counting is nobody's.
+    # Never in the caller's own thread, and daemons: a Ctrl-C is heard at once, and what is still counted is nobody's.
     for number in range(workers):
         threading.Thread(target=work, name=f"assessment-{number}", daemon=True).start()
     results: dict[int, Any] = {}

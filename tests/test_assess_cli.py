@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,32 @@ def test_wide_samples_are_reduced_and_say_so(tmp_path: Path) -> None:
     assert len(found["reduction"]["ranking"]) == 16
     assert any("6.4" in warning for warning in found["warnings"])
     assert document("non-iid", path, "--format", "u16be", "--reduction", "bins")["alphabet"] == 256
+
+
+def _interrupted(arguments: list[str]) -> float:
+    """Start a command, interrupt it while it works, and return the seconds it took to end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "esoteric_drbg", "assess", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "ESOTERIC_DRBG_KERNELS": "reference"},
+    )
+    time.sleep(2.5)
+    assert process.poll() is None
+    started = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    seconds = time.monotonic() - started
+    assert process.returncode == 130, err
+    assert (out, err) == (b"", b"")
+    return seconds
+
+
+def test_an_interrupt_ends_the_work_at_once(tmp_path: Path) -> None:
+    paths = [tmp_path / "large.bin", tmp_path / "other.bin"]
+    for path in paths:
+        np.random.default_rng(8).integers(0, 256, 1_000_000).astype(np.uint8).tofile(path)
+    # The promise is 200 ms; a busy machine gets a little more.
+    assert _interrupted(["non-iid", str(paths[0])]) < 1.0
+    assert _interrupted(["non-iid", *map(str, paths), "--jobs", "2"]) < 1.0
