@@ -20,7 +20,7 @@ __all__ = ["read_npy", "read_npz", "read_words"]
 MAPPED_BYTES = 1 << 26
 
 
-def read_words(source: BinaryIO | memoryview, name: str, word: np.dtype[Any], offset: int = 0) -> NDArray[Any]:
+def read_words(source: BinaryIO | NDArray[np.uint8], name: str, word: np.dtype[Any], offset: int = 0) -> NDArray[Any]:
     """Read words from `offset` to the end of a file or a buffer, without a second copy.
 
     Raises
@@ -28,14 +28,14 @@ def read_words(source: BinaryIO | memoryview, name: str, word: np.dtype[Any], of
     InvalidInputError
         If the bytes are not a whole number of words.
     """
-    size = source.nbytes if isinstance(source, memoryview) else source.seek(0, os.SEEK_END) - offset
+    size = source.nbytes if isinstance(source, np.ndarray) else source.seek(0, os.SEEK_END) - offset
     if size % word.itemsize:
         raise InvalidInputError(
             f"{name}: {size} bytes are no whole number of {word.itemsize}-byte words; "
             f"the last word begins at byte {offset + size - size % word.itemsize}"
         )
-    if isinstance(source, memoryview):
-        return np.frombuffer(source, dtype=word)
+    if isinstance(source, np.ndarray):
+        return source.view(word)
     count = size // word.itemsize
     if size >= MAPPED_BYTES and _has_descriptor(source):
         return np.memmap(source, dtype=word, mode="r", offset=offset, shape=(count,))

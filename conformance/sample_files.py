@@ -19,7 +19,7 @@ from esoteric_drbg.conformance.reduction import chunks, reduce_values
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 
-__all__ = ["FORMATS", "open_samples", "read_samples", "unsigned_values"]
+__all__ = ["FORMATS", "Source", "load_values", "open_samples", "read_samples", "to_sample_set"]
 
 #: Raw formats and the type of their words.
 WORDS: dict[str, np.dtype[Any]] = {
@@ -95,13 +95,18 @@ def read_samples(
     [9]
     """
     _check_arguments(bits, format, subset)
-    name, values = _values(source, bits, format, column)
-    values = _subset(values, subset, name)
+    name, values = load_values(source, bits, format=format, column=column)
+    values = _subset(_one_dimension(values, name), subset, name)
     if values.size == 0:
         raise InvalidInputError(f"{name}: empty, there are no samples")
-    values = unsigned_values(values, name, bits)
-    width = bits or max(1, max(int(chunk.max()) for _, chunk in chunks(values)).bit_length())
+    return to_sample_set(values, name, bits, reduction)
+
+
+def to_sample_set(values: NDArray[Any], name: str, bits: int | None, reduction: str | None) -> SampleSet:
+    """Make a sample set of loaded values in one dimension, reducing wide ones; the second half of `read_samples`."""
+    values = _unsigned(values, name, bits)
     try:
+        width = bits or max(1, max(int(chunk.max()) for _, chunk in chunks(values)).bit_length())
         if reduction is not None or width > 8:
             symbols, how = reduce_values(values, width, reduction)
             return SampleSet.from_symbols(symbols, len(how.bits) or None, reduction=how)
@@ -121,16 +126,24 @@ def _check_arguments(bits: int | None, form: str, subset: tuple[int, int] | None
         raise InvalidInputError(f"subset={subset!r}: expected (index, samples), from 0 and from 1")
 
 
-def _values(source: Source, bits: int | None, form: str, column: str | int | None) -> tuple[str, NDArray[Any]]:
-    """Return what to call the source, and its values in one dimension."""
-    if isinstance(source, memoryview) and source.itemsize > 1:
-        source = np.asarray(source)
-    if isinstance(source, np.ndarray) and (form == "auto" or source.dtype != np.uint8):
-        if form != "auto" or column is not None:
-            raise InvalidInputError(
-                f"format={form!r}, column={column!r}: an array of {source.dtype} has its own format"
-            )
-        return "array", one_dimension(source, "array")
+def load_values(
+    source: Source,
+    bits: int | None = None,
+    *,
+    format: str = "auto",  # noqa: A002 - as in read_samples
+    column: str | int | None = None,
+) -> tuple[str, NDArray[Any]]:
+    """Return what to call the source, and its values as they are, in their shape; the first half of `read_samples`.
+
+    Text and tables are checked here, number by number; arrays and raw words are not looked at.
+
+    Raises
+    ------
+    InvalidInputError
+        If the source cannot be read in this format.
+    """
+    _check_arguments(bits, format, None)
+    form = format
     if isinstance(source, (str, os.PathLike)):
         name = os.fsdecode(source)
         if form == "auto":
@@ -138,18 +151,24 @@ def _values(source: Source, bits: int | None, form: str, column: str | int | Non
         _check_column(column, form)
         with open_samples(name) as file:
             return name, _parse(file, name, bits, form, column)
+    name = type(source).__name__
+    if isinstance(source, memoryview) and source.itemsize > 1:
+        source = np.asarray(source)
+    if isinstance(source, np.ndarray) and (form == "auto" or source.dtype != np.uint8):
+        if form != "auto" or column is not None:
+            raise InvalidInputError(
+                f"format={form!r}, column={column!r}: an array of {source.dtype} has its own format"
+            )
+        return name, source
     form = "u8" if form == "auto" else form
     _check_column(column, form)
     try:
-        view = np.frombuffer(source, dtype=np.uint8).data
+        octets = np.frombuffer(source, dtype=np.uint8)
     except (TypeError, ValueError, BufferError):
-        raise InvalidInputError(
-            f"source: expected bytes, an array or a path, contiguous; not {type(source).__name__}"
-        ) from None
-    name = type(source).__name__
+        raise InvalidInputError(f"source: expected bytes, an array or a path, contiguous; not {name}") from None
     if form in WORDS:
-        return name, read_words(view, name, WORDS[form])
-    return name, _parse(io.BytesIO(view), name, bits, form, column)
+        return name, read_words(octets, name, WORDS[form])
+    return name, _parse(io.BytesIO(octets.data), name, bits, form, column)
 
 
 def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str | int | None) -> NDArray[Any]:
@@ -160,9 +179,9 @@ def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str |
         if form == "csv":
             return read_csv(file, name, column, most)
         if form == "npy":
-            return one_dimension(read_npy(file, name), name)
+            return read_npy(file, name)
         if form == "npz":
-            return one_dimension(read_npz(file, name, column), name)
+            return read_npz(file, name, column)
         return read_words(file, name, WORDS[form])
     except MemoryError:
         raise InvalidInputError(f"{name}: does not fit into memory") from None
@@ -217,14 +236,14 @@ def _subset(values: NDArray[Any], subset: tuple[int, int] | None, name: str) -> 
     return values[index * samples : (index + 1) * samples]
 
 
-def one_dimension(array: NDArray[Any], name: str) -> NDArray[Any]:
+def _one_dimension(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Return the array without dimensions of length 1; refuse one with two or more others."""
     if sum(length != 1 for length in array.shape) > 1:
         raise InvalidInputError(f"{name}: shape {array.shape}: expected one dimension, sample after sample")
     return array.reshape(-1)
 
 
-def unsigned_values(values: NDArray[Any], name: str, bits: int | None = None) -> NDArray[Any]:
+def _unsigned(values: NDArray[Any], name: str, bits: int | None = None) -> NDArray[Any]:
     """Check that every value is a whole number from 0 that fits into `bits`, and return them as unsigned integers.
 
     Unsigned integers are not copied, and signed ones only looked at in another way.
