@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from esoteric_drbg.cli.assess_restart import conditioning, restart, transpose
 from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
@@ -25,6 +26,10 @@ QUICK_SAMPLES = 100_000
 @click.group()
 def assess() -> None:
     """Assess recorded raw data by SP 800-90B."""
+
+
+for _command in (restart, transpose, conditioning):
+    assess.add_command(_command)
 
 
 def _subset(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
