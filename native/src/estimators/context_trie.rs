@@ -3,11 +3,18 @@
 /// The nodes of the contexts of one symbol come first.
 pub const FIRST_NODES: usize = 256;
 
+/// Alphabets up to this size have all symbols of a node side by side.
+const SMALL_ALPHABET: usize = 8;
+
 /// What each node has for some symbols: its children, or its successors' counts.
 pub struct Links {
-    /// Of the first nodes, all 256 symbols side by side.
-    first: Vec<u32>,
-    /// Of each node, bit s % 64 says whether it may have something for symbol s: most look-ups find nothing.
+    /// Symbols that nodes have side by side.
+    row: usize,
+    /// The rows: of every node if the alphabet is small, otherwise of the first ones.
+    rows: Vec<u32>,
+    /// Nodes that have rows, and more: all others have none.
+    nodes_with_rows: usize,
+    /// Of each node without a row, bit s % 64 says whether it may have something for symbol s: most look-ups find nothing.
     may_have: Vec<u64>,
     others: PairMap,
 }
@@ -15,22 +22,34 @@ pub struct Links {
 const NOTHING: u32 = u32::MAX;
 
 impl Links {
-    pub fn new() -> Self {
-        Self { first: vec![NOTHING; FIRST_NODES << 8], may_have: vec![0; FIRST_NODES], others: PairMap::new() }
+    pub fn new(k: usize) -> Self {
+        let small = k <= SMALL_ALPHABET;
+        Self {
+            row: k,
+            rows: vec![NOTHING; FIRST_NODES * k],
+            nodes_with_rows: if small { usize::MAX } else { FIRST_NODES },
+            may_have: Vec::new(),
+            others: PairMap::new(),
+        }
     }
 
     /// Make room for the next node.
     #[inline(always)]
     pub fn add_node(&mut self) {
-        self.may_have.push(0);
+        if self.nodes_with_rows == usize::MAX {
+            self.rows.resize(self.rows.len() + self.row, NOTHING);
+        } else {
+            self.may_have.push(0);
+        }
     }
 
     /// What a node has for a symbol.
     #[inline(always)]
     pub fn get_mut(&mut self, node: u32, symbol: u8) -> Option<&mut u32> {
-        if (node as usize) < FIRST_NODES {
-            Some(&mut self.first[(node as usize) << 8 | usize::from(symbol)]).filter(|value| **value != NOTHING)
-        } else if self.may_have[node as usize] >> (symbol % 64) & 1 == 1 {
+        let place = node as usize;
+        if place < self.nodes_with_rows {
+            Some(&mut self.rows[place * self.row + usize::from(symbol)]).filter(|value| **value != NOTHING)
+        } else if self.may_have[place - FIRST_NODES] >> (symbol % 64) & 1 == 1 {
             self.others.get_mut(node, symbol)
         } else {
             None
@@ -40,10 +59,11 @@ impl Links {
     /// Give a node something for a symbol it has nothing for.
     #[inline(always)]
     pub fn insert(&mut self, node: u32, symbol: u8, value: u32) {
-        if (node as usize) < FIRST_NODES {
-            self.first[(node as usize) << 8 | usize::from(symbol)] = value;
+        let place = node as usize;
+        if place < self.nodes_with_rows {
+            self.rows[place * self.row + usize::from(symbol)] = value;
         } else {
-            self.may_have[node as usize] |= 1 << (symbol % 64);
+            self.may_have[place - FIRST_NODES] |= 1 << (symbol % 64);
             self.others.insert(node, symbol, value);
         }
     }

@@ -114,13 +114,13 @@ struct Dictionary<'a> {
 }
 
 impl<'a> Dictionary<'a> {
-    fn new(symbols: &'a [u8]) -> Self {
+    fn new(symbols: &'a [u8], k: usize) -> Self {
         Self {
             symbols,
             best: vec![Best::default(); FIRST_NODES],
             known: vec![false; FIRST_NODES],
-            children: Links::new(),
-            successors: Links::new(),
+            children: Links::new(k),
+            successors: Links::new(k),
             contexts: 0,
         }
     }
@@ -194,9 +194,9 @@ impl<'a> Dictionary<'a> {
     }
 }
 
-pub fn of_symbols(symbols: &[u8], _k: usize) -> (u64, u64) {
+pub fn of_symbols(symbols: &[u8], k: usize) -> (u64, u64) {
     let (mut correct, mut runs) = (0u64, Runs::default());
-    let mut dictionary = Dictionary::new(symbols);
+    let mut dictionary = Dictionary::new(symbols, k);
     for i in LENGTHS..symbols.len() {
         let hit = dictionary.step(i);
         if i > LENGTHS {

@@ -30,12 +30,12 @@ struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    fn new(symbols: &'a [u8]) -> Self {
+    fn new(symbols: &'a [u8], k: usize) -> Self {
         Self {
             symbols,
             best: vec![Best::default(); FIRST_NODES],
-            children: Links::new(),
-            successors: Links::new(),
+            children: Links::new(k),
+            successors: Links::new(k),
             pairs: [0; ORDERS + 1],
             full_from: [usize::MAX; ORDERS + 1],
             unreachable: HashSet::new(),
@@ -161,8 +161,8 @@ impl<'a> Models<'a> {
     }
 }
 
-pub fn of_symbols(symbols: &[u8], _k: usize) -> (u64, u64) {
-    let mut models = Models::new(symbols);
+pub fn of_symbols(symbols: &[u8], k: usize) -> (u64, u64) {
+    let mut models = Models::new(symbols, k);
     let mut scores = [0u64; ORDERS];
     let (mut winner, mut correct, mut runs) = (0usize, 0u64, Runs::default());
     for i in 1..symbols.len() {
