@@ -43,6 +43,8 @@ _MARKOV_STEPS = 128
 _COMPRESSION_BLOCK = 6
 _COMPRESSION_DICTIONARY = 1000
 _LARGEST_WINDOW = 4095
+#: Tuple lengths that are worked on at a time: repetitive data have millions.
+_AT_A_TIME = 1 << 16
 
 
 def mcv(data: Data, n: int, k: int) -> MostCommonValueEstimate:
@@ -209,8 +211,11 @@ def t_tuple_and_lrs(data: Data, n: int, k: int) -> tuple[Estimate, Estimate]:
 def _t_tuple(most_common: NDArray[np.uint64], n: int) -> Estimate:
     if most_common.size == 0:
         return NotEstimated(reason="no symbol occurs 35 times")
-    t = np.arange(1, most_common.size + 1)
-    p_hat_max = float(np.max((most_common / (n - t + 1)) ** (1.0 / t)))
+    p_hat_max = 0.0
+    for start in range(0, most_common.size, _AT_A_TIME):
+        part = most_common[start : start + _AT_A_TIME]
+        t = np.arange(1 + start, 1 + start + part.size)
+        p_hat_max = max(p_hat_max, float(np.max((part / (n - t + 1)) ** (1.0 / t))))
     p_u = upper_bound(p_hat_max, n)
     return TTupleEstimate(t=most_common.size, p_hat_max=p_hat_max, p_u=p_u, min_entropy=entropy_of(p_u))
 
@@ -218,9 +223,12 @@ def _t_tuple(most_common: NDArray[np.uint64], n: int) -> Estimate:
 def _lrs(pairs: NDArray[np.uint64], u: int, v: int, n: int) -> Estimate:
     if v < u:
         return NotEstimated(reason=f"no tuple of u = {u} symbols, the first length without 35 equal ones, repeats")
-    w = np.arange(u, v + 1)
-    places = (n - w + 1).astype(np.float64)
-    p_hat = float(np.max((pairs / (places * (places - 1.0) / 2.0)) ** (1.0 / w)))
+    p_hat = 0.0
+    for start in range(0, pairs.size, _AT_A_TIME):
+        part = pairs[start : start + _AT_A_TIME]
+        w = np.arange(u + start, u + start + part.size)
+        places = (n - w + 1).astype(np.float64)
+        p_hat = max(p_hat, float(np.max((part / (places * (places - 1.0) / 2.0)) ** (1.0 / w))))
     p_u = upper_bound(p_hat, n)
     return LRSEstimate(u=u, v=v, p_hat=p_hat, p_u=p_u, min_entropy=entropy_of(p_u))
 

@@ -5,8 +5,14 @@ use pyo3::types::PyBytes;
 
 use super::symbols::{bits_of, Input};
 
-fn little_endian(counts: &[u64]) -> Vec<u8> {
-    counts.iter().flat_map(|count| count.to_le_bytes()).collect()
+/// 64-bit little-endian numbers, written where Python keeps them.
+fn little_endian<'py>(py: Python<'py>, counts: &[u64]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, 8 * counts.len(), |bytes| {
+        for (bytes, count) in bytes.chunks_exact_mut(8).zip(counts) {
+            bytes.copy_from_slice(&count.to_le_bytes());
+        }
+        Ok(())
+    })
 }
 
 /// Ones and the transitions 00, 01, 10, 11.
@@ -27,8 +33,8 @@ fn collision_counts(py: Python<'_>, packed: &Bound<'_, PyAny>, n: usize) -> PyRe
 #[pyfunction]
 fn gap_histogram<'py>(py: Python<'py>, packed: &Bound<'py, PyAny>, n: usize) -> PyResult<Bound<'py, PyBytes>> {
     let input = Input::new(packed, n, 2)?;
-    let histogram = py.detach(|| little_endian(&super::bit_statistics::gap_histogram(&input.words(), n)));
-    Ok(PyBytes::new(py, &histogram))
+    let histogram = py.detach(|| super::bit_statistics::gap_histogram(&input.words(), n));
+    little_endian(py, &histogram)
 }
 
 /// Counts of the most common tuples, v, and the repeated pairs of W-tuples for W = u, ..., v.
@@ -41,11 +47,7 @@ fn tuple_counts<'py>(
 ) -> PyResult<(Bound<'py, PyBytes>, usize, Bound<'py, PyBytes>)> {
     let input = Input::new(data, n, k)?;
     let counts = py.detach(|| super::tuples::tuple_counts(input.bytes(), n, k));
-    Ok((
-        PyBytes::new(py, &little_endian(&counts.most_common)),
-        counts.longest,
-        PyBytes::new(py, &little_endian(&counts.pairs)),
-    ))
+    Ok((little_endian(py, &counts.most_common)?, counts.longest, little_endian(py, &counts.pairs)?))
 }
 
 /// C and the longest run of right predictions.

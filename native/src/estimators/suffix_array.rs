@@ -12,9 +12,15 @@ pub fn push_all(text: &[u8], sums: &mut TupleSums) {
         unreachable!("texts below 2^31 symbols are in the domain of the suffix array library")
     };
     let prefixes = found.plcp();
-    // The prefix of a suffix is the one it shares with the suffix before it.
-    for &suffix in &found.suffix_array()[1..] {
-        sums.push(prefixes[suffix as usize] as u32);
+    // The prefix of a suffix is the one it shares with the suffix before it. Looked up many at a time: the memory's latency is hidden.
+    let mut looked_up = [0u32; 1 << 10];
+    for suffixes in found.suffix_array()[1..].chunks(looked_up.len()) {
+        for (length, &suffix) in looked_up.iter_mut().zip(suffixes) {
+            *length = prefixes[suffix as usize] as u32;
+        }
+        for &length in &looked_up[..suffixes.len()] {
+            sums.push(length);
+        }
     }
     sums.push(0);
 }

@@ -1,6 +1,6 @@
 //! From the common prefixes of neighbours in sorted order to the counts of repeated tuples, SP 800-90B 6.3.5 and 6.3.6.
 
-const CUTOFF: u64 = 35;
+const CUTOFF: u32 = 35;
 
 /// What the t-Tuple and LRS estimates rest on.
 pub struct TupleCounts {
@@ -15,7 +15,7 @@ pub struct TupleCounts {
 /// Takes the lengths of the common prefixes of each suffix and the next, in sorted order.
 pub struct TupleSums {
     /// Entry h: suffixes in the largest interval with a common prefix of h.
-    most: Vec<u64>,
+    most: Vec<u32>,
     /// Differences, from entry to entry, of the sums over W. They may wrap; the sums do not.
     sums: Vec<u64>,
     /// Common prefix and first suffix of the intervals around the latest suffix, both ascending.
@@ -37,7 +37,7 @@ impl TupleSums {
 
     fn grow(&mut self, length: usize) {
         if length >= self.most.len() {
-            let length = (length + 1).next_power_of_two();
+            let length = (length + 1).max(self.most.len() + self.most.len() / 2);
             self.most.resize(length, 0);
             self.sums.resize(length, 0);
         }
@@ -52,7 +52,7 @@ impl TupleSums {
             while height > prefix {
                 self.open.pop();
                 let outer = self.open[self.open.len() - 1].0;
-                self.close(height, outer.max(prefix), u64::from(self.suffixes - first + 1));
+                self.close(height, outer.max(prefix), self.suffixes - first + 1);
                 if outer <= prefix {
                     if outer < prefix {
                         self.open.push((prefix, first));
@@ -69,9 +69,10 @@ impl TupleSums {
     }
 
     #[inline(always)]
-    fn close(&mut self, height: u32, outer: u32, suffixes: u64) {
+    fn close(&mut self, height: u32, outer: u32, suffixes: u32) {
         let most = &mut self.most[height as usize];
         *most = (*most).max(suffixes);
+        let suffixes = u64::from(suffixes);
         let pairs = suffixes * (suffixes - 1) / 2;
         self.sums[height as usize] = self.sums[height as usize].wrapping_add(pairs);
         self.sums[outer as usize] = self.sums[outer as usize].wrapping_sub(pairs);
@@ -87,14 +88,13 @@ impl TupleSums {
             pairs[length] = pairs[length].wrapping_add(pairs[length + 1]);
         }
         for (index, &(count, number)) in shorter.iter().enumerate() {
-            most[index + 1] = most[index + 1].max(count);
+            most[index + 1] = most[index + 1].max(count as u32);
             pairs[index + 1] += number;
         }
         let longest = (1..pairs.len()).rfind(|&length| pairs[length] > 0).unwrap_or(0);
         let common = (1..=longest).take_while(|&length| most[length] >= CUTOFF).count();
-        let pairs = if longest > common { pairs[common + 1..=longest].to_vec() } else { Vec::new() };
-        most.truncate(common + 1);
-        most.remove(0);
-        TupleCounts { most_common: most, longest, pairs }
+        pairs.truncate(longest + 1);
+        pairs.drain(..(common + 1).min(longest + 1));
+        TupleCounts { most_common: most[1..=common].iter().map(|&count| u64::from(count)).collect(), longest, pairs }
     }
 }

@@ -11,17 +11,15 @@ use crate::multiversion::multiversion;
 
 /// Bits, at most, that suffixes are distributed by.
 const BUCKET_BITS: usize = 12;
-/// Places and bits of the sample that tells repetitive data, and how many equal ones do.
+/// Places, at most, and words of each, of the sample that tells repetitive data, and what part of it has to be equal.
 const SAMPLES: usize = 4096;
 const SAMPLE_WORDS: usize = 8;
-const REPETITIVE: usize = 8;
+const REPETITIVE: usize = 16;
 
 pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
     let text = Text::new(bytes, n, k);
-    if !text.looks_repetitive() {
-        if let Some(counts) = Sorter::new(&text).run() {
-            return counts;
-        }
+    if let Some(counts) = Sorter::new(&text).run() {
+        return counts;
     }
     let symbols: Vec<u8> = (0..n).map(|i| text.symbol(i)).collect();
     let mut sums = TupleSums::new();
@@ -82,26 +80,20 @@ impl Text {
         (self.bits_from(i) >> (64 - self.width)) as u8
     }
 
-    /// Whether many of the places sampled, one somewhere in each stretch of the text, go on alike for 512 bits.
-    fn looks_repetitive(&self) -> bool {
-        if self.n < 2 * SAMPLES {
-            return false;
-        }
+    /// Whether many of the places, which begin alike, go on alike for 512 bits.
+    fn goes_on_alike(&self, places: &[u32]) -> bool {
         let symbols_a_word = 64 / self.width;
-        let stretch = self.n / SAMPLES;
-        let mut state = 0x9e37_79b9_7f4a_7c15u64;
-        let mut prints: Vec<u64> = (0..SAMPLES)
-            .map(|sample| {
-                state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-                let i = sample * stretch + ((u128::from(state) * stretch as u128) >> 64) as usize;
+        let mut prints: Vec<u64> = places[..places.len().min(SAMPLES)]
+            .iter()
+            .map(|&i| {
                 (0..SAMPLE_WORDS).fold(0u64, |print, word| {
-                    let at = (i + word * symbols_a_word).min(self.n);
+                    let at = (i as usize + word * symbols_a_word).min(self.n);
                     (print ^ self.bits_from(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
                 })
             })
             .collect();
         prints.sort_unstable();
-        prints.windows(2).filter(|pair| pair[0] == pair[1]).count() >= REPETITIVE
+        prints.windows(2).filter(|pair| pair[0] == pair[1]).count() > prints.len() / REPETITIVE
     }
 }
 
@@ -176,6 +168,19 @@ impl<'a> Sorter<'a> {
             let slot = &mut next[bucket_of(self.text.bits_from(i))];
             places[*slot as usize] = i as u32;
             *slot += 1;
+        }
+        // Places that begin alike are a sample in which every repeat shows.
+        let (mut first, mut chosen) = (0, 0..0);
+        for &size in &sizes {
+            let members = first..first + size as usize;
+            first = members.end;
+            let wanted = members.len() >= SAMPLES / 4 && (chosen.is_empty() || members.len() < chosen.len());
+            if wanted {
+                chosen = members;
+            }
+        }
+        if self.text.goes_on_alike(&places[chosen]) {
+            return None;
         }
         let mut shared = Vec::new();
         let mut rest = places.as_slice();
