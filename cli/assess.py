@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterator
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import click
 
+from esoteric_drbg.cli.assess_files import QUICK_SAMPLES, cluster, input_options, split_bits
 from esoteric_drbg.cli.assess_restart import conditioning, restart, transpose
 from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
 from esoteric_drbg.cli.output import emit_json, json_option
@@ -18,9 +16,6 @@ from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 __all__ = ["assess"]
-
-#: Samples that ``--quick`` looks at.
-QUICK_SAMPLES = 100_000
 
 
 @click.group()
@@ -30,56 +25,6 @@ def assess() -> None:
 
 for _command in (restart, transpose, conditioning):
     assess.add_command(_command)
-
-
-def _subset(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    try:
-        index, samples = (int(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r}: expected INDEX,SAMPLES") from None
-    return index, samples
-
-
-def input_options(command: Any) -> Any:
-    """Add the options that say how a file is read."""
-    for option in (
-        click.option("--reduction", metavar="HOW", help="Wide symbols: bits, bins, or bits=0,3,5,..."),
-        click.option(
-            "--column", metavar="NAME", help="Column of a CSV file, by name or from 0; member of an .npz file."
-        ),
-        click.option(
-            "--format",
-            "data_format",
-            default="auto",
-            show_default=True,
-            type=click.Choice(
-                ["auto", "u8", "u16le", "u16be", "u32le", "u32be", "u64le", "u64be", "text", "csv", "npy", "npz"]
-            ),
-            help="How the file holds its samples; auto goes by the suffix.",
-        ),
-        click.option(
-            "-l",
-            "--subset",
-            metavar="INDEX,SAMPLES",
-            callback=_subset,
-            help="Assess the INDEX-th block of SAMPLES samples only.",
-        ),
-        click.option(
-            "-b", "--bits", type=click.IntRange(1, 64), help="Bits per symbol; found from the data if absent."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def split_bits(arguments: tuple[str, ...], bits: int | None) -> tuple[list[Path], int | None]:
-    """Take a last argument that is a number, and no file, as bits per symbol: FILE BITS, as NIST's tool has it."""
-    *files, last = arguments
-    if files and bits is None and last.isdecimal() and not Path(last).exists():
-        return [Path(name) for name in files], int(last)
-    return [Path(name) for name in arguments], bits
 
 
 @assess.command("non-iid")
@@ -177,20 +122,9 @@ def run_files(function: Any, paths: list[Path], jobs: int | None, scheduler: str
             return [function(paths[0], threads=jobs, progress=progress)]
     # Each file has its own process: one thread in each.
     alone = functools.partial(function, threads=1)
-    with progress_bar("files") as progress, _cluster(scheduler) as executor:
+    with progress_bar("files") as progress, cluster(scheduler) as executor:
         results = assess_files(alone, paths, jobs=jobs, executor=executor, progress=progress)
     for result in results:
         if isinstance(result, EsotericDRBGError):
             click.echo(f"Error: {result}", err=True)
     return [result for result in results if not isinstance(result, EsotericDRBGError)]
-
-
-@contextlib.contextmanager
-def _cluster(address: str | None) -> Iterator[Executor | None]:
-    if address is None:
-        yield None
-        return
-    from esoteric_drbg.conformance.cluster import connected
-
-    with connected(address) as executor:
-        yield executor
