@@ -160,6 +160,57 @@ def test_wide_samples_are_reduced_and_say_so(tmp_path: Path) -> None:
     assert document("non-iid", path, "--format", "u16be", "--reduction", "bins")["alphabet"] == 256
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_reference_kernels_assess_a_million_samples_in_five_minutes(tmp_path: Path) -> None:
+    path = tmp_path / "million.bin"
+    np.random.default_rng(9).integers(0, 256, 1_000_000).astype(np.uint8).tofile(path)
+    found = {}
+    for kernels in ("rust", "reference"):
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "esoteric_drbg", "assess", "non-iid", str(path), "--json"],
+            env={**os.environ, "ESOTERIC_DRBG_KERNELS": kernels},
+            capture_output=True,
+            check=False,
+            timeout=590,
+        )
+        if kernels == "rust" and done.returncode == 2:
+            pytest.skip("the Rust kernels are not built")
+        assert time.monotonic() - began < 300
+        found[kernels] = json.loads(done.stdout)
+        assert found[kernels].pop("kernels") == kernels
+    assert found["rust"] == found["reference"]
+
+
+def test_restart_transpose_and_their_verdicts(tmp_path: Path) -> None:
+    path, target = tmp_path / "restarts.bin", tmp_path / "columns.bin"
+    matrix = np.random.default_rng(11).integers(0, 16, (100, 200)).astype(np.uint8)
+    matrix.tofile(path)
+    shape = ("--rows", "100", "--columns", "200")
+    done = run("restart", *shape, path, "4", "3.0")
+    assert done.returncode == 0, done.stderr
+    assert "sanity check passed" in done.stdout
+    assert "validation passed" in done.stdout
+    assert "Assessed: min(H_r, H_c, H_I)" in done.stdout
+    done = run("transpose", *shape, path, target)
+    assert done.returncode == 0
+    assert np.array_equal(np.fromfile(target, dtype=np.uint8).reshape(200, 100), matrix.T)
+    matrix[17] = 3
+    matrix[:, 5] = 3
+    matrix.tofile(path)
+    done = run("restart", *shape, path, "3.0")
+    assert done.returncode == 1
+    assert "row 17: symbol 3 occurs 200 times" in done.stdout
+    assert "column 5: symbol 3 occurs 100 times" in done.stdout
+    assert "Assessed: nothing" in done.stdout
+    for arguments in ((path, "3.0"), (*shape, path, "nine"), (*shape, path, "9"), (*shape, path, "1", "2", "3")):
+        done = run("restart", *arguments)
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert done.stderr.count("\n") == 1
+    assert run("transpose", *shape, path, path).returncode == 2
+
+
 def _interrupted(arguments: list[str]) -> float:
     """Start a command, interrupt it while it works, and return the seconds it took to end."""
     process = subprocess.Popen(

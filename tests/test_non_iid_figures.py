@@ -88,6 +88,11 @@ def _compare(result: NonIIDAssessment, figures: Figures) -> None:
                     assert ours[quantity] == pytest.approx(value, rel=1e-10, abs=1e-12), (part, name, quantity)
 
 
+def _skip_if_slow(samples: int) -> None:
+    if kernel_info().name == "reference" and samples > 20_000:
+        pytest.skip("reference kernels: minutes; the slow tier shows that they equal the Rust kernels")
+
+
 @functools.cache
 def _runs() -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = json.loads((_PATH / "expected.json").read_text())
@@ -105,12 +110,11 @@ def _dataset(name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def test_every_run_of_nists_tool(run: dict[str, Any]) -> None:
     options = run["args"].split()
     symbols = _dataset(run["dataset"])
-    if kernel_info().name == "reference" and symbols.size > 300_000:
-        pytest.skip("reference kernels: the large data sets are in the slow tier")
     if "-l" in options:
         index, count = map(int, options[options.index("-l") + 1].split(","))
         symbols = symbols[index * count : (index + 1) * count]
     bits = int(options[-1]) if options[-1].isdigit() else None
+    _skip_if_slow(symbols.size)
     result = assess_non_iid(
         SampleSet.from_symbols(symbols, bits),
         conditioned="-c" in options,
@@ -149,8 +153,7 @@ def _selftest(path: Path) -> tuple[Figures, dict[str, float]]:
 def test_nists_self_test(path: Path) -> None:
     figures, totals = _selftest(path)
     symbols = np.fromfile(path.with_suffix(".bin"), dtype=np.uint8)
-    if kernel_info().name == "reference" and symbols.size > 300_000:
-        pytest.skip("reference kernels: the large samples are in the slow tier")
+    _skip_if_slow(symbols.size)
     result = assess_non_iid(symbols)
     _compare(result, figures)
     assert totals["Assessed min entropy"] == pytest.approx(result.h_assessed, rel=1e-10)
