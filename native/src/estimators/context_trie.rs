@@ -4,7 +4,7 @@
 pub const FIRST_NODES: usize = 256;
 
 /// Alphabets up to this size have all symbols of a node side by side.
-const SMALL_ALPHABET: usize = 8;
+const SMALL_ALPHABET: usize = 16;
 
 /// What each node has for some symbols: its children, or its successors' counts.
 pub struct Links {

@@ -152,11 +152,9 @@ impl<'a> Sorter<'a> {
         let (n, width) = (self.text.n, self.text.width);
         let prefix = (BUCKET_BITS / width).max(1);
         let bucket_bits = prefix * width;
-        let bucket_of = |bits: u64| (bits >> (64 - bucket_bits)) as usize;
+        let shift = 64 - bucket_bits as u32;
         let mut sizes = vec![0u32; 1 << bucket_bits];
-        for i in 0..n {
-            sizes[bucket_of(self.text.bits_from(i))] += 1;
-        }
+        count_buckets(&self.text.words, n, width, shift, &mut sizes);
         let mut next = Vec::with_capacity(sizes.len());
         let mut start = 0;
         for &size in &sizes {
@@ -164,11 +162,7 @@ impl<'a> Sorter<'a> {
             start += size;
         }
         let mut places = vec![0u32; n];
-        for i in 0..n {
-            let slot = &mut next[bucket_of(self.text.bits_from(i))];
-            places[*slot as usize] = i as u32;
-            *slot += 1;
-        }
+        place_in_buckets(&self.text.words, n, width, shift, &mut next, &mut places);
         // Places that begin alike are a sample in which every repeat shows.
         let (mut first, mut chosen) = (0, 0..0);
         for &size in &sizes {
@@ -350,6 +344,39 @@ impl<'a> Sorter<'a> {
         let last = self.push_sorted(base, self.entries.len(), deeper);
         self.entries.truncate(base);
         last
+    }
+}
+
+/// Call `visit` with each place and the highest bits, from `shift` up, of the 64 from it on.
+#[inline(always)]
+fn for_each_beginning(words: &[u64], n: usize, width: usize, shift: u32, mut visit: impl FnMut(usize, usize)) {
+    let mut i = 0;
+    for pair in words.windows(2) {
+        let mut offset = i * width % 64;
+        while offset < 64 && i < n {
+            let bits = pair[0] << offset | (pair[1] >> 1) >> (63 - offset);
+            visit(i, (bits >> shift) as usize);
+            i += 1;
+            offset += width;
+        }
+    }
+}
+
+multiversion! {
+    /// How many places begin with each pattern of bits.
+    fn count_buckets(words: &[u64], n: usize, width: usize, shift: u32, sizes: &mut [u32]) {
+        for_each_beginning(words, n, width, shift, |_, bucket| sizes[bucket] += 1);
+    }
+}
+
+multiversion! {
+    /// Put the places with each pattern side by side; `next` has where each one's part begins.
+    fn place_in_buckets(words: &[u64], n: usize, width: usize, shift: u32, next: &mut [u32], places: &mut [u32]) {
+        for_each_beginning(words, n, width, shift, |i, bucket| {
+            let slot = &mut next[bucket];
+            places[*slot as usize] = i as u32;
+            *slot += 1;
+        });
     }
 }
 
