@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.estimators import Data
 from esoteric_drbg.version import __version__
 
-__all__ = ["ESTIMATORS", "NonIIDAssessment", "assess_non_iid", "estimate_all", "literal_min_entropy"]
+__all__ = ["ESTIMATORS", "NonIIDAssessment", "assess_non_iid", "estimate_all", "literal_min_entropies"]
 
 #: The ten estimators' names in the order of the standard.
 ESTIMATORS = (
@@ -205,11 +205,23 @@ def assess_non_iid(
     )
 
 
-def literal_min_entropy(samples: SampleSet, threads: int | None = None) -> float:
-    """Return the least literal estimate, in bits per symbol: H_r or H_c of the restart tests, 3.1.4."""
-    result = assess_non_iid(samples, bitstring="none", threads=threads)
-    assert result.h_original is not None  # noqa: S101 - for the type checker: the initial track always has it
-    return result.h_original
+def literal_min_entropies(
+    data_sets: Sequence[SampleSet],
+    *,
+    threads: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> list[float]:
+    """Return the least literal estimate of each data set, in bits per symbol: H_r and H_c of the restart tests, 3.1.4.
+
+    All estimators of all data sets share the threads.
+    """
+    parts = {str(index): literal_data(data) for index, data in enumerate(data_sets) if data.alphabet > 1}
+    found = _estimate_parts(parts, threads, executor, progress)
+    return [
+        min(float(data.bits), _lowest(found[str(index)])[0]) if data.alphabet > 1 else 0.0
+        for index, data in enumerate(data_sets)
+    ]
 
 
 def literal_data(samples: SampleSet) -> tuple[Data, int, int]:

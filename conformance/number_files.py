@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -59,14 +60,16 @@ def read_text(stream: BinaryIO, name: str, most: int = MOST_64_BITS) -> Numbers:
     [3, 255, 16]
     """
     pieces: list[Numbers] = []
-    line = 1
+    line, before = 1, 0  # where a piece begins: its line, and numbers in that line before it
     for text in _whole_tokens(stream, name):
         tokens = [token.decode("ascii", "backslashreplace") for token in text.split()]
         numbers = _fast(tokens, most)
         if numbers is None:
-            numbers = _careful(tokens, most, lambda index, text=text, line=line: f"{name}, {_place(text, index, line)}")
+            numbers = _careful(tokens, most, functools.partial(_place, name, text, line, before))
         pieces.append(numbers)
-        line += text.count(b"\n")
+        lines = text.count(b"\n")
+        before = len(text[text.rfind(b"\n") + 1 :].split()) + (0 if lines else before)
+        line += lines
     return _joined(pieces, name)
 
 
@@ -89,14 +92,14 @@ def _whole_tokens(stream: BinaryIO, name: str) -> Iterator[bytes]:
         rest = text[end:]
 
 
-def _place(text: bytes, index: int, first_line: int) -> str:
-    """Line of number `index` of a text, and its number in the line."""
-    for line, row in enumerate(text.split(b"\n"), first_line):
+def _place(name: str, text: bytes, line: int, before: int, index: int) -> str:
+    """Say where number `index` of a piece of text stands."""
+    for row in text.split(b"\n"):
         inside = len(row.split())
         if index < inside:
-            return f"line {line}, number {index + 1}"
-        index -= inside
-    raise AssertionError("the text has fewer numbers")
+            break
+        index, line, before = index - inside, line + 1, 0
+    return f"{name}, line {line}, number {before + index + 1}"
 
 
 def _fast(tokens: Sequence[str], most: int) -> Numbers | None:
@@ -111,7 +114,7 @@ def _fast(tokens: Sequence[str], most: int) -> Numbers | None:
     return np.array(numbers, dtype=_narrowest(largest)) if largest <= most else None
 
 
-def _careful(tokens: Sequence[str], most: int, place: Any) -> Numbers:
+def _careful(tokens: Sequence[str], most: int, place: Callable[[int], str]) -> Numbers:
     """Convert one by one; the first fault is named by ``place(index)``."""
     numbers = []
     for index, token in enumerate(tokens):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,39 +90,46 @@ def restart_cutoff(h: float, n: int, alpha: float) -> int:
         raise InvalidInputError(f"n={n}: a row or column has 1 or more symbols")
     if not 0.0 < alpha < 1.0:
         raise InvalidInputError(f"alpha={alpha}: expected between 0 and 1")
-    low, high = -(-n // 257) - 1, n  # the largest count is above `low`, and never above `high`
+    p, symbols, rest = worst_case(h)
+    tails = ((symbols, _tails(n, p)), (1, _tails(n, rest)))
+    low, high = 0, n  # the largest count is above `low`, and never above `high`
     while high - low > 1:
         u = (low + high) // 2
-        if _reached(u, h, n, alpha):
+        decided = _reached([(count, float(tail[u])) for count, tail in tails], alpha)
+        if decided is None:
+            decided = max_count_cdf(u, n, h) >= 1.0 - alpha
+        if decided:
             high = u
         else:
             low = u
     return high
 
 
-def _reached(u: int, h: float, n: int, alpha: float) -> bool:
-    """Whether P(X <= u) >= 1 - alpha."""
-    p, symbols, rest = worst_case(h)
-    tails = (symbols, _tail(u, n, p)), (1, _tail(u, n, rest))
+def _reached(tails: Sequence[tuple[int, float]], alpha: float) -> bool | None:
+    """Whether P(X <= u) >= 1 - alpha; None if the bounds leave it open. `tails`: symbols, and P(N > u) of each."""
     if math.fsum(count * tail for count, tail in tails) * (1.0 + _ERROR) <= alpha:
         return True
-    if any(tail == 1.0 for _, tail in tails):
+    if any(tail >= 1.0 for _, tail in tails):
         return False
-    product_above = -math.expm1(math.fsum(count * math.log1p(-tail) for count, tail in tails))
-    if product_above * (1.0 - _ERROR) > alpha:
-        return False
-    return max_count_cdf(u, n, h) >= 1.0 - alpha
+    above = -math.expm1(math.fsum(count * math.log1p(-tail) for count, tail in tails))
+    return False if above * (1.0 - _ERROR) > alpha else None
 
 
-def _tail(u: int, n: int, p: float) -> float:
-    """P(N > u) of a binomial count: an incomplete beta function."""
-    if u >= n or p <= 0.0:
-        return 0.0
-    if p >= 1.0:
-        return 1.0
-    from scipy.special import betainc  # noqa: PLC0415 - slow to import
+def _tails(n: int, p: float) -> NDArray[np.float64]:
+    """P(N > u) of a binomial count, for u = 0 ... n.
 
-    return float(betainc(u + 1, n - u, p))
+    Each probability is a product of ratios from the most likely count on, so that nothing overflows; their sum sets
+    the scale.
+    """
+    if p <= 0.0 or p >= 1.0:
+        return np.where(np.arange(n + 1) < n * p, 1.0, 0.0)
+    counts = np.arange(n + 1, dtype=np.float64)
+    ratios = (n - counts[:-1]) / counts[1:] * (p / (1.0 - p))  # of count j + 1 to count j
+    mode = min(n, int((n + 1) * p))
+    weights = np.concatenate((np.cumprod(1.0 / ratios[:mode][::-1])[::-1], [1.0], np.cumprod(ratios[mode:])))
+    from_top = np.cumsum(weights[::-1])[::-1]
+    tails: NDArray[np.float64] = np.append(from_top[1:], 0.0) / from_top[0]
+    return tails
 
 
 def max_count_cdf(u: int, n: int, h: float) -> float:
@@ -163,6 +171,6 @@ def _poisson(u: int, n: int, mean: float) -> NDArray[np.float64]:
     counts = np.arange(min(u, n) + 1, dtype=np.float64)
     if mean <= 0.0:
         return np.asarray(counts == 0.0, dtype=np.float64)
-    from scipy.special import gammaln  # noqa: PLC0415 - slow to import
-
-    return np.asarray(np.exp(counts * math.log(mean) - mean - gammaln(counts + 1.0)))
+    factorials = np.array([math.lgamma(count + 1.0) for count in counts.tolist()])
+    terms: NDArray[np.float64] = np.exp(counts * math.log(mean) - mean - factorials)
+    return terms

@@ -94,6 +94,14 @@ def test_orders_that_fill_up_one_after_another(native: ModuleType) -> None:
     assert native.lz78y(text, text.size, 256) == table.reference("lz78y")(text, text.size, 256)
 
 
+@pytest.mark.parametrize(("n", "block", "k"), [(300_000, 5_000, 256), (400_000, 6_000, 2), (200_000, 60_000, 5)])
+def test_long_blocks_that_come_three_times(native: ModuleType, n: int, block: int, k: int) -> None:
+    text = np.random.default_rng(n).integers(0, k, n + 2 * block).astype(np.uint8)
+    text[n // 2 : n // 2 + block] = text[-block:] = text[:block]
+    data = np.packbits(text) if k == 2 else text
+    assert native.tuple_counts(data, text.size, k) == table.reference("tuple_counts")(data, text.size, k)
+
+
 @given(st.lists(st.integers(0, 2**4 - 1), min_size=1, max_size=80), st.integers(1, 90))
 def test_the_scoreboard_says_what_the_standard_says(steps: list[int], chunk: int) -> None:
     right = np.array([[step >> d & 1 for step in steps] for d in range(4)], dtype=bool)

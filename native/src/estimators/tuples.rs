@@ -15,6 +15,8 @@ const BUCKET_BITS: usize = 12;
 const SAMPLES: usize = 4096;
 const SAMPLE_WORDS: usize = 8;
 const REPETITIVE: usize = 16;
+/// Groups within groups.
+const DEEPEST: usize = 64;
 
 pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
     let text = Text::new(bytes, n, k);
@@ -332,7 +334,7 @@ impl<'a> Sorter<'a> {
             };
             return (self.budget > 0).then_some(if a_is_less { b } else { a });
         }
-        if self.budget <= 0 {
+        if self.budget <= 0 || offset > DEEPEST * self.symbols {
             return None;
         }
         let base = self.entries.len();
