@@ -10,6 +10,11 @@ mod fork_guard;
 mod hash_df;
 mod hash_drbg;
 mod health;
+mod iid;
+mod iid_bzip2;
+mod iid_compression;
+mod iid_shuffle;
+mod iid_statistics;
 mod multiversion;
 mod rdseed;
 mod sha256;
@@ -50,6 +55,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     hash_df::register(module)?;
     hash_drbg::register(module)?;
     health::register(module)?;
+    iid::register(module)?;
     rdseed::register(module)?;
     timing::register(module)?;
     Ok(())
