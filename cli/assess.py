@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from esoteric_drbg.cli.assess_files import QUICK_SAMPLES, cluster, input_options, split_bits
+from esoteric_drbg.cli.assess_iid import iid
 from esoteric_drbg.cli.assess_restart import conditioning, restart, transpose
 from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
 from esoteric_drbg.cli.output import emit_json, json_option
@@ -23,7 +24,7 @@ def assess() -> None:
     """Assess recorded raw data by SP 800-90B."""
 
 
-for _command in (restart, transpose, conditioning):
+for _command in (iid, restart, transpose, conditioning):
     assess.add_command(_command)
 
 

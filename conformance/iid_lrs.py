@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.iid_chi_square import FAILS_BELOW
 from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.kernels.estimators import tuple_counts
 
 __all__ = ["LongestRepeat", "longest_repeat", "longest_repeat_test"]
 
 Symbols = NDArray[np.uint8]
-Numbers = NDArray[np.int64]
 
 
 @attrs.frozen(kw_only=True)
@@ -80,61 +80,7 @@ def longest_repeat(symbols: Symbols, k: int) -> int:
         Symbols 0 to k - 1.
     k : int
         Size of the alphabet.
-
-    Notes
-    -----
-    A level numbers all substrings of one length by their content: first by value, for lengths 1, 2, 4, ... as long as
-    the values fit, then by rank. A set of starts whose next `length` symbols repeat is extended by the longest level until
-    nothing is left that repeats, with new levels made on the way, and then by the shorter levels in turn.
     """
-    n = symbols.size
     if k == 1:
-        return n - 1
-    level: Numbers = symbols.astype(np.int64)
-    size, bound = 1, k
-    levels = [level]
-    while bound < 1 << 31 and 2 * size < n:
-        level = level[:-size] * bound + level[size:]
-        size, bound = 2 * size, bound * bound
-        levels.append(level)
-    length = 0
-    starts: Numbers = np.arange(n)
-    numbers: Numbers = np.zeros(n, dtype=np.int64)
-    while (found := _extended(starts, numbers, length, levels[-1])) is not None:
-        starts, numbers = found
-        length += size
-        if length > size:
-            size = length
-            level = np.arange(n, 2 * n - size + 1)  # a substring that does not repeat has a number of its own
-            level[starts] = numbers
-            levels.append(level)
-    for level in reversed(levels[:-1]):
-        size //= 2
-        found = _extended(starts, numbers, length, level)
-        if found is not None:
-            starts, numbers = found
-            length += size
-    return length
-
-
-def _extended(starts: Numbers, numbers: Numbers, length: int, level: Numbers) -> tuple[Numbers, Numbers] | None:
-    """Return which substrings still repeat when the level's length is added to theirs, and their numbers; None if none.
-
-    `numbers` tells the substrings of `length` symbols at `starts` apart; `level` those of its own length, by start.
-    """
-    inside = starts < level.size - length
-    starts, keys = starts[inside], level[starts[inside] + length]
-    if starts.size < 2:
-        return None
-    if length:
-        if int(keys.max()) >= 1 << 32:
-            keys = np.unique(keys, return_inverse=True)[1]
-        keys = keys + numbers[inside] * (int(keys.max()) + 1)
-    order = np.argsort(keys)
-    keys = keys[order]
-    same = keys[1:] == keys[:-1]
-    repeats = np.r_[same, False] | np.r_[False, same]
-    if not repeats.any():
-        return None
-    fresh = ~np.r_[False, same]
-    return starts[order[repeats]], np.cumsum(fresh)[repeats]
+        return symbols.size - 1
+    return tuple_counts(np.packbits(symbols) if k == 2 else symbols, symbols.size, k)[1]

@@ -62,9 +62,7 @@ class PermutationCounts:
     def plus(self, counts: tuple[Triple, ...], permutations: int, mask: int) -> PermutationCounts:
         """Return where it stands after some more permutations."""
         return PermutationCounts(
-            counts=tuple(
-                (a + x, b + y, c + z) for (a, b, c), (x, y, z) in zip(self.counts, counts, strict=True)
-            ),
+            counts=tuple((a + x, b + y, c + z) for (a, b, c), (x, y, z) in zip(self.counts, counts, strict=True)),
             permutations=self.permutations + permutations,
             compressions=self.compressions + (permutations if mask & COMPRESSION else 0),
         )
@@ -104,7 +102,9 @@ class Checkpoint:
             return PermutationCounts()
         if found["facts"] != self.facts:
             other = [key for key in self.facts if found["facts"].get(key) != self.facts[key]]
-            raise InvalidInputError(f"{self.path} is of another run ({', '.join(other)} differ); remove it to begin anew")
+            raise InvalidInputError(
+                f"{self.path} is of another run ({', '.join(other)} differ); remove it to begin anew"
+            )
         triples = tuple((int(a), int(b), int(c)) for a, b, c in found["counts"])
         if len(triples) != len(STATISTICS):
             raise InvalidInputError(f"{self.path} holds {len(triples)} statistics, not {len(STATISTICS)}")

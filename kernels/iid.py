@@ -108,9 +108,7 @@ def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: i
     >>> sorted(iid_permutation(b"caab", 1, 7))
     [97, 97, 98, 99]
     """
-    permuted: bytes = kernel("iid_permutation")(
-        symbols, _natural("seed", seed, _WORD), _natural("index", index, _WORD)
-    )
+    permuted: bytes = kernel("iid_permutation")(symbols, _natural("seed", seed, _WORD), _natural("index", index, _WORD))
     return permuted
 
 

@@ -1,9 +1,9 @@
-"""Reference kernels of the IID track: the 19 permutation statistics of SP 800-90B 5.1, and the comparison with permutations."""
+"""Reference kernels of the IID track, SP 800-90B 5.1: the 19 statistics, and permutations compared with them."""
 
 from __future__ import annotations
 
 import bz2
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ def compression(x: Symbols) -> int:
 
 
 def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> tuple[int, ...]:
-    """Return the keys of the statistics that the mask selects, 0 for the others; see :mod:`esoteric_drbg.kernels.iid`."""
+    """Return the keys of the selected statistics, 0 for the others; see :mod:`esoteric_drbg.kernels.iid`."""
     x = np.frombuffer(_checked(symbols), dtype=np.uint8)
     if not 0 <= mask <= _ALL:
         raise InvalidInputError(f"mask={mask}: expected 0 to {_ALL}")
@@ -106,7 +106,7 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> tuple[
         packed = np.packbits(x == x.max())
         sums = np.unpackbits(packed[:, None], axis=1).sum(axis=1, dtype=np.uint8)  # conversion I
         whole = packed  # conversion II
-    groups = (
+    groups: tuple[tuple[int, Callable[[], tuple[int, ...]]], ...] = (
         (0b1, lambda: (excursion(x),)),
         (0b1110, lambda: directional(sums)),
         (0b110000, lambda: about_the_median(x)),
