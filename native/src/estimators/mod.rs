@@ -10,9 +10,11 @@ mod multi_mmc;
 mod multi_mmc_bits;
 mod prefix_counts;
 mod python;
+mod radix_sort;
 mod scoreboard;
 mod suffix_array;
 mod symbols;
+mod text;
 mod tuple_sums;
 mod tuples;
 

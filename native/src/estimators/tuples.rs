@@ -5,16 +5,14 @@
 //! go to a suffix array of linear time.
 
 use super::prefix_counts::{self, PrefixCounts};
+use super::radix_sort::{distribute, sort, sort_parts, DIGIT_BITS};
 use super::suffix_array;
+use super::text::{count_buckets, place_in_buckets, Text, FEWEST_SAMPLES};
 use super::tuple_sums::{TupleCounts, TupleSums};
 use crate::multiversion::multiversion;
 
 /// Bits, at most, that suffixes are distributed by.
 const BUCKET_BITS: usize = 12;
-/// Places, at most, and words of each, of the sample that tells repetitive data, and what part of it has to be equal.
-const SAMPLES: usize = 4096;
-const SAMPLE_WORDS: usize = 8;
-const REPETITIVE: usize = 16;
 /// Groups within groups.
 const DEEPEST: usize = 64;
 
@@ -27,76 +25,6 @@ pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
     let mut sums = TupleSums::new();
     suffix_array::push_all(&symbols, &mut sums);
     sums.finish(&[])
-}
-
-/// Symbols packed into as many bits as the alphabet needs, first symbol in the highest bits.
-struct Text {
-    words: Vec<u64>,
-    n: usize,
-    width: usize,
-    /// Whole symbols in that many bits: 0 to 64.
-    symbols_in: [u8; 65],
-}
-
-impl Text {
-    fn new(bytes: &[u8], n: usize, k: usize) -> Self {
-        let width = (usize::BITS - (k - 1).leading_zeros()) as usize;
-        let mut words = vec![0u64; (n * width).div_ceil(64) + SAMPLE_WORDS + 2];
-        if width == 1 || width == 8 {
-            for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
-                let mut eight = [0u8; 8];
-                eight[..chunk.len()].copy_from_slice(chunk);
-                *word = u64::from_be_bytes(eight);
-            }
-            if width == 1 && !n.is_multiple_of(64) {
-                words[n / 64] &= !(!0 >> (n % 64));
-            }
-        } else {
-            for (i, &symbol) in bytes.iter().enumerate() {
-                let (word, shift) = (i * width / 64, i * width % 64);
-                let symbol = u64::from(symbol) << (64 - width);
-                words[word] |= symbol >> shift;
-                if shift + width > 64 {
-                    words[word + 1] |= symbol << (64 - shift);
-                }
-            }
-        }
-        Self { words, n, width, symbols_in: std::array::from_fn(|bits| (bits / width) as u8) }
-    }
-
-    /// 64 bits from symbol `i` on; beyond the end they are 0.
-    #[inline(always)]
-    fn bits_from(&self, i: usize) -> u64 {
-        let place = i * self.width;
-        let (word, shift) = (place / 64, place % 64);
-        self.words[word] << shift | (self.words[word + 1] >> 1) >> (63 - shift)
-    }
-
-    /// Symbols that two words of bits have in common from their highest one on.
-    #[inline(always)]
-    fn in_common(&self, a: u64, b: u64) -> usize {
-        usize::from(self.symbols_in[(a ^ b).leading_zeros() as usize])
-    }
-
-    fn symbol(&self, i: usize) -> u8 {
-        (self.bits_from(i) >> (64 - self.width)) as u8
-    }
-
-    /// Whether many of the places, which begin alike, go on alike for 512 bits.
-    fn goes_on_alike(&self, places: &[u32]) -> bool {
-        let symbols_a_word = 64 / self.width;
-        let mut prints: Vec<u64> = places[..places.len().min(SAMPLES)]
-            .iter()
-            .map(|&i| {
-                (0..SAMPLE_WORDS).fold(0u64, |print, word| {
-                    let at = (i as usize + word * symbols_a_word).min(self.n);
-                    (print ^ self.bits_from(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-                })
-            })
-            .collect();
-        prints.sort_unstable();
-        prints.windows(2).filter(|pair| pair[0] == pair[1]).count() > prints.len() / REPETITIVE
-    }
 }
 
 struct Sorter<'a> {
@@ -170,7 +98,7 @@ impl<'a> Sorter<'a> {
         for &size in &sizes {
             let members = first..first + size as usize;
             first = members.end;
-            let wanted = members.len() >= SAMPLES / 4 && (chosen.is_empty() || members.len() < chosen.len());
+            let wanted = members.len() >= FEWEST_SAMPLES && (chosen.is_empty() || members.len() < chosen.len());
             if wanted {
                 chosen = members;
             }
@@ -349,39 +277,6 @@ impl<'a> Sorter<'a> {
     }
 }
 
-/// Call `visit` with each place and the highest bits, from `shift` up, of the 64 from it on.
-#[inline(always)]
-fn for_each_beginning(words: &[u64], n: usize, width: usize, shift: u32, mut visit: impl FnMut(usize, usize)) {
-    let mut i = 0;
-    for pair in words.windows(2) {
-        let mut offset = i * width % 64;
-        while offset < 64 && i < n {
-            let bits = pair[0] << offset | (pair[1] >> 1) >> (63 - offset);
-            visit(i, (bits >> shift) as usize);
-            i += 1;
-            offset += width;
-        }
-    }
-}
-
-multiversion! {
-    /// How many places begin with each pattern of bits.
-    fn count_buckets(words: &[u64], n: usize, width: usize, shift: u32, sizes: &mut [u32]) {
-        for_each_beginning(words, n, width, shift, |_, bucket| sizes[bucket] += 1);
-    }
-}
-
-multiversion! {
-    /// Put the places with each pattern side by side; `next` has where each one's part begins.
-    fn place_in_buckets(words: &[u64], n: usize, width: usize, shift: u32, next: &mut [u32], places: &mut [u32]) {
-        for_each_beginning(words, n, width, shift, |i, bucket| {
-            let slot = &mut next[bucket];
-            places[*slot as usize] = i as u32;
-            *slot += 1;
-        });
-    }
-}
-
 multiversion! {
     /// Whole symbols that each entry has in common with the one before it, at most `most`.
     fn common_prefixes(entries: &[u64], symbols_in: &[u8; 65], most: u8, shared: &mut Vec<u8>) {
@@ -389,86 +284,5 @@ multiversion! {
         shared.extend(
             entries.windows(2).map(|pair| symbols_in[(pair[0] ^ pair[1]).leading_zeros() as usize].min(most)),
         );
-    }
-}
-
-/// Bits, at most, that entries are distributed by at a time.
-const DIGIT_BITS: u32 = 11;
-/// Entries that are sorted by insertion.
-const SMALL: usize = 40;
-
-/// Sort numbers: by their highest differing bits first, then small parts by insertion.
-fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
-    let length = entries.len();
-    if length <= SMALL {
-        insertion_sort(entries);
-        return;
-    }
-    let (least, most) = entries.iter().fold((u64::MAX, 0), |(least, most), &entry| (least.min(entry), most.max(entry)));
-    let different = 64 - (least ^ most).leading_zeros();
-    let digit_bits = (length.ilog2() + 1).min(DIGIT_BITS).min(different);
-    let shift = different - digit_bits;
-    let mut starts = [0u32; 1 << DIGIT_BITS];
-    let starts = &mut starts[..1 << digit_bits];
-    for &entry in entries.iter() {
-        starts[(entry >> shift) as usize & (starts.len() - 1)] += 1;
-    }
-    if starts.iter().any(|&size| size as usize > length / 2) && length < 1 << 12 {
-        entries.sort_unstable();
-        return;
-    }
-    scratch.clear();
-    scratch.extend_from_slice(entries);
-    distribute(scratch, entries, starts, shift);
-    sort_parts(entries, starts, scratch);
-}
-
-/// Put entries in the order of a digit that starts at bit `shift`; `starts` has the size of each part, a power of two of them, and
-/// gets where it ends.
-#[inline(always)]
-fn distribute(from: &[u64], to: &mut [u64], starts: &mut [u32], shift: u32) {
-    let mut total = 0;
-    for start in starts.iter_mut() {
-        let size = *start;
-        *start = total;
-        total += size;
-    }
-    for &entry in from {
-        let slot = &mut starts[(entry >> shift) as usize & (starts.len() - 1)];
-        to[*slot as usize] = entry;
-        *slot += 1;
-    }
-}
-
-/// Sort each part of what was distributed; `ends` has where each one ends.
-#[inline(always)]
-fn sort_parts(entries: &mut [u64], ends: &[u32], scratch: &mut Vec<u64>) {
-    let mut start = 0;
-    let mut crowded = false;
-    for &end in ends {
-        crowded |= (end - start) as usize > SMALL;
-        start = end;
-    }
-    if !crowded {
-        insertion_sort(entries);
-        return;
-    }
-    let mut start = 0;
-    for &end in ends {
-        sort(&mut entries[start as usize..end as usize], scratch);
-        start = end;
-    }
-}
-
-#[inline(always)]
-fn insertion_sort(entries: &mut [u64]) {
-    for i in 1..entries.len() {
-        let entry = entries[i];
-        let mut j = i;
-        while j > 0 && entries[j - 1] > entry {
-            entries[j] = entries[j - 1];
-            j -= 1;
-        }
-        entries[j] = entry;
     }
 }
