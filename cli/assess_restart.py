@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from esoteric_drbg.conformance.samples import SampleSet
 
 __all__ = ["conditioning", "restart", "transpose"]
 
@@ -60,7 +64,15 @@ def restart(
         raise InvalidInputError(f"{' '.join(numbers)}: expected H_I, or bits per symbol and H_I") from None
     with progress_bar(file.name) as progress:
         result = assess_restart(
-            file, h_initial, bits=bits, rows=rows, columns=columns, iid=not non_iid, threads=jobs, progress=progress
+            file,
+            h_initial,
+            bits=bits,
+            rows=rows,
+            columns=columns,
+            iid=not non_iid,
+            iid_test=None if non_iid else functools.partial(_is_iid, threads=jobs),
+            threads=jobs,
+            progress=progress,
         )
     document = {"file": str(file), **result.as_dict()}
     if as_json:
@@ -69,6 +81,13 @@ def restart(
         _print_restart(document)
     if not result.passed:
         raise click.exceptions.Exit(1)
+
+
+def _is_iid(samples: SampleSet, threads: int | None) -> bool:
+    """Whether the tests of section 5 accept a data set."""
+    from esoteric_drbg.conformance import assess_iid
+
+    return assess_iid(samples, threads=threads).passed is True
 
 
 def _print_restart(document: dict[str, Any]) -> None:
@@ -95,6 +114,13 @@ def _print_restart(document: dict[str, Any]) -> None:
         out.print(
             f"validation {verdict[document['validation_passed']]}: H_r {document['h_row']:.6f}, H_c "
             f"{document['h_column']:.6f}; both have to be at least H_I / 2 = {document['h_initial'] / 2:.6f}",
+            markup=False,
+        )
+    if document["row_is_iid"] is not None:
+        said = {True: "accept", False: "do not accept"}
+        out.print(
+            f"the IID tests {said[document['row_is_iid']]} the row data set, and {said[document['column_is_iid']]} "
+            "the column data set",
             markup=False,
         )
     if document["h_assessed"] is not None:

@@ -67,6 +67,25 @@ def test_json_follows_the_schema_and_equals_the_library(recording: Path, options
     assert found == json.loads(json.dumps(result.as_dict()))
 
 
+def test_the_other_documents_follow_their_schemas(recording: Path, tmp_path: Path) -> None:
+    def check(name: str, *arguments: str | Path) -> None:
+        schema = json.loads((_SCHEMAS / f"{name}.schema.json").read_text())
+        done = run(name, *arguments, "--json")
+        assert done.returncode in {0, 1}, done.stderr
+        jsonschema.validate(json.loads(done.stdout), schema)
+
+    check("iid", "--quick", "-l", "0,2000", recording)
+    check("iid", "--quick", "-c", "-l", "0,100", recording)
+    check("restart", "--rows", "100", "--columns", "200", recording, "5.0")
+    check("restart", "--rows", "100", "--columns", "200", "--iid", recording, "7.99")
+    stuck = tmp_path / "stuck.bin"
+    stuck.write_bytes(bytes(20_000))
+    check("restart", "--rows", "100", "--columns", "200", stuck, "1.0")
+    check("conditioning", "512", "256", "256", "300")
+    check("conditioning", "-n", "512", "256", "256", "300", "0.5")
+    check("conditioning", "--bijective", "64", "64", "64", "3.5")
+
+
 def test_json_of_data_that_no_estimator_likes(tmp_path: Path) -> None:
     schema = json.loads((_SCHEMAS / "non-iid.schema.json").read_text())
     for name, content in (
