@@ -31,11 +31,13 @@ __all__ = [
     "collision",
     "compression",
     "lag",
+    "lrs",
     "lz78y",
     "markov",
     "mcv",
     "multi_mcw",
     "multi_mmc",
+    "t_tuple",
     "t_tuple_and_lrs",
 ]
 
@@ -206,6 +208,16 @@ def t_tuple_and_lrs(data: Data, n: int, k: int) -> tuple[Estimate, Estimate]:
     most_common, v, pairs = kernels.tuple_counts(data, n, k)
     u = most_common.size + 1
     return _t_tuple(most_common, n), _lrs(pairs, u, v, n)
+
+
+def t_tuple(data: Data, n: int, k: int) -> Estimate:
+    """t-Tuple estimate, 6.3.5, alone; :func:`t_tuple_and_lrs` gives both for the same work."""
+    return t_tuple_and_lrs(data, n, k)[0]
+
+
+def lrs(data: Data, n: int, k: int) -> Estimate:
+    """Longest Repeated Substring estimate, 6.3.6, alone; :func:`t_tuple_and_lrs` gives both for the same work."""
+    return t_tuple_and_lrs(data, n, k)[1]
 
 
 def _t_tuple(most_common: NDArray[np.uint64], n: int) -> Estimate:

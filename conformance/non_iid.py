@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from esoteric_drbg.conformance import estimators
 from esoteric_drbg.conformance.estimates import Estimate, NotEstimated
 from esoteric_drbg.conformance.parallel import Progress, Task, run_tasks
 from esoteric_drbg.conformance.reduction import Reduction
+from esoteric_drbg.conformance.sample_files import Source, read_samples
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
@@ -117,7 +117,7 @@ class NonIIDAssessment:
 
 
 def assess_non_iid(
-    samples: SampleSet | bytes | bytearray | memoryview | NDArray[np.uint8],
+    samples: SampleSet | Source,
     bits: int | None = None,
     *,
     conditioned: bool = False,
@@ -130,10 +130,10 @@ def assess_non_iid(
 
     Parameters
     ----------
-    samples : SampleSet, buffer of bytes or ndarray of uint8
-        One symbol a byte. See :func:`esoteric_drbg.conformance.read_samples` for files and wide symbols.
+    samples : SampleSet, path, buffer of bytes or array of integers
+        What is no SampleSet is read by :func:`esoteric_drbg.conformance.read_samples`, which knows more formats.
     bits : int, optional
-        w, bits per symbol, 1 to 8; found from the highest bit set if None.
+        Bits per symbol; found from the highest bit set if None. A SampleSet has its own.
     conditioned : bool
         Assess the output of a non-vetted conditioning component: the bitstring only, 3.1.5.2.
     bitstring : {"all", "truncated", "none"}
@@ -167,7 +167,7 @@ def assess_non_iid(
         raise InvalidInputError(f"bitstring={bitstring!r}: expected 'all', 'truncated' or 'none'")
     if conditioned and bitstring == "none":
         raise InvalidInputError("a conditioned assessment is made on the bitstring: bitstring='none' leaves nothing")
-    data = samples if isinstance(samples, SampleSet) else SampleSet.from_symbols(samples, bits)
+    data = samples if isinstance(samples, SampleSet) else read_samples(samples, bits)
     parts: dict[str, tuple[Data, int, int]] = {}
     if not conditioned:
         parts["literal"] = literal_data(data)

@@ -257,3 +257,12 @@ def test_an_interrupt_ends_the_work_at_once(tmp_path: Path) -> None:
     # The promise is 200 ms; a busy machine gets a little more.
     assert _interrupted(["non-iid", str(paths[0])]) < 1.0
     assert _interrupted(["non-iid", *map(str, paths), "--jobs", "2"]) < 1.0
+
+
+def test_the_library_takes_paths_and_arrays_of_all_kinds(recording: Path) -> None:
+    symbols = np.fromfile(recording, dtype=np.uint8)
+    result = assess_non_iid(symbols)
+    assert assess_non_iid(recording) == assess_non_iid(str(recording)) == result
+    assert assess_non_iid(np.memmap(recording, dtype=np.uint8, mode="r")) == result
+    assert assess_non_iid(symbols.tobytes()) == assess_non_iid(memoryview(symbols.tobytes())) == result
+    assert assess_non_iid(symbols.astype(np.int64)) == result

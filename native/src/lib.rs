@@ -35,6 +35,11 @@ fn cpu_features() -> String {
         }
         found.push("rdtscp");
     }
+    match multiversion::level() {
+        multiversion::Level::Avx512 => found.push("avx512"),
+        multiversion::Level::Avx2 => found.push("avx2"),
+        multiversion::Level::Portable => {}
+    }
     #[cfg(target_arch = "aarch64")]
     {
         if std::arch::is_aarch64_feature_detected!("sha2") {
