@@ -1,5 +1,8 @@
 //! The size of what bzip2's entropy coder makes of a block: move to front, zero runs, Huffman codes. Nothing is coded.
 
+use crate::iid_statistics::pack;
+use crate::multiversion::multiversion;
+
 /// Symbols that share a Huffman table.
 const GROUP: usize = 50;
 /// Most different bytes in a block, and room for the symbols made of them: two for zero runs, the ranks, the end.
@@ -12,36 +15,113 @@ const REFINEMENTS: usize = 4;
 
 type Lengths = [u8; SYMBOLS];
 
-/// Move bytes to front and code runs of rank 0 in two symbols, as bzip2 does; `codes` are 0 to `used` - 1.
-pub fn ranks(codes: &[u8], used: usize, out: &mut Vec<u8>) {
-    out.clear();
-    // The list of codes, most recent first, four bits each.
-    let mut list = 0xfedc_ba98_7654_3210_u64;
-    let mut zeros = 0;
-    for &code in codes {
-        let wanted = u64::from(code);
-        if list & 15 == wanted {
-            zeros += 1;
-            continue;
-        }
-        push_zeros(&mut zeros, out);
-        let differs = list ^ (wanted * 0x1111_1111_1111_1111);
-        let at = (differs.wrapping_sub(0x1111_1111_1111_1111) & !differs & 0x8888_8888_8888_8888).trailing_zeros() & !3;
-        let moved = (16 << at) - 1;
-        list = list & !moved | list << 4 & moved | wanted;
-        out.push((at / 4 + 1) as u8);
+/// Zero runs shorter than this are coded by a table.
+const SHORT_RUN: usize = 128;
+
+/// Move codes to front and code runs of rank 0 in two symbols, as bzip2 does; codes are 0 to `used` - 1.
+pub fn ranks(codes: &mut [u8], used: usize, out: &mut Vec<u8>) {
+    move_to_front(codes);
+    // Of each short run the symbols, and how many they are.
+    let mut short = [([0; 8], 0); SHORT_RUN];
+    for (length, (symbols, count)) in short.iter_mut().enumerate() {
+        let mut coded = Vec::new();
+        push_zeros(length, &mut coded);
+        symbols[..coded.len()].copy_from_slice(&coded);
+        *count = coded.len();
     }
-    push_zeros(&mut zeros, out);
+    out.clear();
+    out.resize(codes.len() + 16, 0);
+    let (mut end, mut zeros) = (0, 0);
+    for block in codes.chunks(64) {
+        let mut nonzero = [0; 64];
+        nonzero.iter_mut().zip(block).for_each(|(flag, &rank)| *flag = u8::from(rank != 0));
+        let mut flags = pack(&nonzero);
+        let mut next = 0;
+        while flags != 0 {
+            let place = flags.trailing_zeros() as usize;
+            flags &= flags - 1;
+            zeros += place - next;
+            next = place + 1;
+            if zeros < SHORT_RUN {
+                let (symbols, count) = &short[zeros];
+                out[end..end + 8].copy_from_slice(symbols);
+                end += count;
+            } else {
+                let mut coded = Vec::new();
+                push_zeros(zeros, &mut coded);
+                out[end..end + coded.len()].copy_from_slice(&coded);
+                end += coded.len();
+            }
+            zeros = 0;
+            out[end] = block[place] + 1;
+            end += 1;
+        }
+        zeros += block.len() - next;
+    }
+    out.truncate(end);
+    push_zeros(zeros, out);
     out.push(used as u8 + 1);
 }
 
-/// A run of zeros as a number in base 2 with the digits 1 and 2, the lowest first.
-#[inline]
-fn push_zeros(zeros: &mut u64, out: &mut Vec<u8>) {
-    let mut rest = std::mem::take(zeros);
-    while rest > 0 {
-        out.push(((rest - 1) & 1) as u8);
-        rest = (rest - 1) / 2;
+/// A list of 16 codes, the most recent one in the lowest four bits.
+#[derive(Clone, Copy)]
+struct Recent(u64);
+
+impl Recent {
+    const ONES: u64 = 0x1111_1111_1111_1111;
+
+    /// Move a code to the front; return its rank.
+    #[inline(always)]
+    fn touch(&mut self, code: u8) -> u8 {
+        let wanted = u64::from(code);
+        let differs = self.0 ^ (wanted * Self::ONES);
+        let at = (differs.wrapping_sub(Self::ONES) & !differs & (Self::ONES << 3)).trailing_zeros() & !3;
+        let moved = (16u64 << at).wrapping_sub(1);
+        self.0 = self.0 & !moved | self.0 << 4 & moved | wanted;
+        (at / 4) as u8
+    }
+
+    /// The list after a block began with `codes`: those that came, by their last time, then the others.
+    fn after(codes: &[u8]) -> Self {
+        let (mut list, mut seen, mut places) = (0, 0u32, 0);
+        for code in codes.iter().rev().copied().chain(0..16u8) {
+            if seen >> code & 1 == 0 {
+                seen |= 1 << code;
+                list |= u64::from(code) << (4 * places);
+                places += 1;
+                if places == 16 {
+                    break;
+                }
+            }
+        }
+        Self(list)
+    }
+}
+
+/// Replace codes by their ranks among the most recent ones. Four quarters go at a time: a step waits for the one before it.
+fn move_to_front(codes: &mut [u8]) {
+    let quarter = codes.len() / 4;
+    let [mut one, mut two, mut three, mut four] = [0, 1, 2, 3].map(|part| Recent::after(&codes[..part * quarter]));
+    let (first, rest) = codes.split_at_mut(quarter);
+    let (second, rest) = rest.split_at_mut(quarter);
+    let (third, rest) = rest.split_at_mut(quarter);
+    let (fourth, rest) = rest.split_at_mut(quarter);
+    for (((a, b), c), d) in first.iter_mut().zip(second).zip(third).zip(fourth) {
+        *a = one.touch(*a);
+        *b = two.touch(*b);
+        *c = three.touch(*c);
+        *d = four.touch(*d);
+    }
+    for code in rest {
+        *code = four.touch(*code);
+    }
+}
+
+/// Append a run of zeros: its length in base 2 with the digits 1 and 2, the lowest first.
+fn push_zeros(mut zeros: usize, out: &mut Vec<u8>) {
+    while zeros > 0 {
+        out.push(((zeros - 1) & 1) as u8);
+        zeros = (zeros - 1) / 2;
     }
 }
 
@@ -108,7 +188,7 @@ fn first_tables(groups: &[[u8; SYMBOLS]], symbols: u32, tables: usize, alphabet:
     lengths
 }
 
-crate::multiversion::multiversion! {
+multiversion! {
     /// Choose the cheapest table for each group, the first of equals; return how often each table codes each symbol.
     fn choose(
         groups: &[[u8; SYMBOLS]],
@@ -249,7 +329,7 @@ mod tests {
     #[test]
     fn ranks_of_a_short_block() {
         let mut out = Vec::new();
-        ranks(&[0, 0, 0, 1, 1, 0, 2], 3, &mut out);
+        ranks(&mut [0, 0, 0, 1, 1, 0, 2], 3, &mut out);
         // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the end.
         assert_eq!(out, [0, 0, 2, 0, 2, 3, 4]);
     }

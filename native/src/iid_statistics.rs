@@ -78,7 +78,7 @@ fn holds_streak(mut word: u64, length: u32) -> bool {
 
 /// A word whose bit i is flag i; flags are 0 or 1.
 #[inline(always)]
-fn pack(flags: &[u8; BLOCK]) -> u64 {
+pub fn pack(flags: &[u8; BLOCK]) -> u64 {
     let mut word = 0;
     for (byte, eight) in flags.chunks_exact(8).enumerate() {
         let lows = u64::from_le_bytes([eight[0], eight[1], eight[2], eight[3], eight[4], eight[5], eight[6], eight[7]]);
