@@ -266,3 +266,16 @@ def test_the_library_takes_paths_and_arrays_of_all_kinds(recording: Path) -> Non
     assert assess_non_iid(np.memmap(recording, dtype=np.uint8, mode="r")) == result
     assert assess_non_iid(symbols.tobytes()) == assess_non_iid(memoryview(symbols.tobytes())) == result
     assert assess_non_iid(symbols.astype(np.int64)) == result
+
+
+def test_every_vector_level_gives_the_same(recording: Path, binary: Path) -> None:
+    for path in (recording, binary):
+        found = [
+            run("non-iid", path, "--json", ESOTERIC_DRBG_SIMD=level).stdout for level in ("portable", "avx2", "avx512")
+        ]
+        assert found[0] == found[1] == found[2]
+        iid = [
+            run("iid", path, "--seed", "5", "--quick", "--json", ESOTERIC_DRBG_SIMD=level).stdout
+            for level in ("portable", "avx2", "avx512")
+        ]
+        assert iid[0] == iid[1] == iid[2]
