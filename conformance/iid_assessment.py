@@ -94,8 +94,8 @@ class IidAssessment:
     early_stop : bool
         Whether statistics that could not fail any more were left out.
     h_original, h_bitstring, h_assessed : float or None
-        Most Common Value min-entropy: bits per symbol, bits per bit, and their minimum as SP 800-90B 3.1.3 takes it, bits per
-        symbol (per bit if `conditioned`). None unless every test ran and passed, or where it does not apply.
+        Most Common Value min-entropy: bits per symbol, bits per bit, and their minimum as SP 800-90B 3.1.3 takes it,
+        bits per symbol (per bit if `conditioned`). None unless every test ran and passed, or where it does not apply.
     kernels, version : str
         Which kernels computed it, and the version of this package.
     warnings : tuple of str
@@ -141,9 +141,7 @@ class IidAssessment:
         return {"passed": self.passed, **values, "warnings": list(self.warnings)}
 
 
-def _verdict(
-    statistics: tuple[PermutationStatistic, ...], tests: tuple[ChiSquare | LongestRepeat, ...]
-) -> bool | None:
+def _verdict(statistics: tuple[PermutationStatistic, ...], tests: tuple[ChiSquare | LongestRepeat, ...]) -> bool | None:
     verdicts = [statistic.passed for statistic in statistics] + [test.passed for test in tests]
     if False in verdicts:
         return False
@@ -177,8 +175,8 @@ def assess_iid(
     seed : int, optional
         0 to 2^64 - 1, of the permutations; random if None.
     permutations : int
-        Most permutations, 100 or more. A statistic fails if at most 5 in 10,000 of them are on one side of the samples'.
-        Statistics that cannot fail any more are left out, and testing stops when none is left.
+        Most permutations, 100 or more. A statistic fails if at most 5 in 10,000 of them are on one side of the
+        samples'. Statistics that cannot fail any more are left out, and testing stops when none is left.
     exact_count : int, optional
         Make exactly that many permutations of every statistic, without stopping early; 100 or more.
     threads : int, optional
@@ -244,9 +242,7 @@ def assess_iid(
             less=less,
             passed=not undecided >> i & 1,
         )
-        for i, (name, key, (greater, equal, less)) in enumerate(
-            zip(STATISTICS, original, counted.counts, strict=True)
-        )
+        for i, (name, key, (greater, equal, less)) in enumerate(zip(STATISTICS, original, counted.counts, strict=True))
     )
     independent, fits = independence(sample_set), goodness_of_fit(sample_set)
     repeat = longest_repeat_test(sample_set)
@@ -308,7 +304,7 @@ def _most_common_value(mode: int, n: int) -> float:
 
 
 def _min_entropy(samples: SampleSet, conditioned: bool) -> tuple[float | None, float | None, float]:
-    """Return H_original, H_bitstring and the assessed min-entropy, 3.1.3; IID data have the Most Common Value estimate."""
+    """Return H_original, H_bitstring and the assessed min-entropy, 3.1.3, each by the Most Common Value estimate."""
     packed, n = samples.bitstring()
     ones = int(np.bitwise_count(packed).sum(dtype=np.int64))
     per_bit = min(1.0, _most_common_value(max(ones, n - ones), n))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +126,7 @@ def _shares(samples: SampleSet) -> NDArray[np.float64]:
 
 
 def _bins(expected: NDArray[np.float64]) -> Counts:
-    """Assign each value to a bin, the rarest first, so that every bin expects at least 5; the last one takes the rest."""
+    """Assign each value to a bin, the rarest first: every bin expects at least 5, and the last takes what is left."""
     bins = np.empty(expected.size, dtype=np.int64)
     current, total = 0, 0.0
     for value in np.argsort(expected, kind="stable"):
@@ -137,11 +139,9 @@ def _bins(expected: NDArray[np.float64]) -> Counts:
     return bins
 
 
-def _result(
-    observed: NDArray[np.generic], expected: NDArray[np.float64], degrees_of_freedom: int, what: str
-) -> ChiSquare:
+def _result(observed: NDArray[Any], expected: NDArray[Any], degrees_of_freedom: int, what: str) -> ChiSquare:
     """Return the test's result for counts and expectations of the same bins."""
-    from scipy.special import gammaincc
+    from scipy.special import gammaincc  # noqa: PLC0415 - slow to import
 
     if degrees_of_freedom <= 0:
         return ChiSquare(reason=f"too few {what}: {degrees_of_freedom} degrees of freedom are left after binning")

@@ -84,8 +84,8 @@ def longest_repeat(symbols: Symbols, k: int) -> int:
     Notes
     -----
     A level numbers all substrings of one length by their content: first by value, for lengths 1, 2, 4, ... as long as
-    the values fit, then by rank. A set of starts whose next `length` symbols repeat is extended by the longest level until
-    nothing is left that repeats, with new levels made on the way, and then by the shorter levels in turn.
+    the values fit, then by rank. A set of starts whose next `length` symbols repeat is extended by the longest level
+    until nothing is left that repeats, with new levels made on the way, and then by the shorter levels in turn.
     """
     n = symbols.size
     if k == 1:
