@@ -304,7 +304,7 @@ def _most_common_value(mode: int, n: int) -> float:
 
 
 def _min_entropy(samples: SampleSet, conditioned: bool) -> tuple[float | None, float | None, float]:
-    """Return H_original, H_bitstring and the assessed min-entropy, 3.1.3: Most Common Value estimates."""
+    """Return H_original, H_bitstring and the assessed min-entropy, 3.1.3, each by the Most Common Value estimate."""
     packed, n = samples.bitstring()
     ones = int(np.bitwise_count(packed).sum(dtype=np.int64))
     per_bit = min(1.0, _most_common_value(max(ones, n - ones), n))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +69,9 @@ def independence(samples: SampleSet) -> ChiSquare:
     share = _shares(samples)
     expected = np.outer(share, share).reshape(-1) * pairs
     bins = _bins(expected)
-    return _result(_summed(bins, observed), _summed(bins, expected), int(bins.max()) + 1 - k, "pairs")
+    return _result(
+        np.bincount(bins, weights=observed), np.bincount(bins, weights=expected), int(bins.max()) + 1 - k, "pairs"
+    )
 
 
 def _binary_independence(samples: SampleSet) -> ChiSquare:
@@ -104,7 +108,9 @@ def goodness_of_fit(samples: SampleSet) -> ChiSquare:
     bins = np.arange(k) if k == 2 else _bins(expected)
     n_bins = int(bins.max()) + 1
     observed = np.array([np.bincount(bins[x[b * size : (b + 1) * size]], minlength=n_bins) for b in range(BLOCKS)])
-    return _result(observed, _summed(bins, expected)[None, :], (BLOCKS - 1) * (n_bins - 1), "symbols in a block")
+    return _result(
+        observed, np.bincount(bins, weights=expected)[None, :], (BLOCKS - 1) * (n_bins - 1), "symbols in a block"
+    )
 
 
 def _shares(samples: SampleSet) -> NDArray[np.float64]:
@@ -120,7 +126,7 @@ def _shares(samples: SampleSet) -> NDArray[np.float64]:
 
 
 def _bins(expected: NDArray[np.float64]) -> Counts:
-    """Assign each value to a bin, the rarest first; every bin expects at least 5, the last one takes the rest."""
+    """Assign each value to a bin, the rarest first: every bin expects at least 5, and the last takes what is left."""
     bins = np.empty(expected.size, dtype=np.int64)
     current, total = 0, 0.0
     for value in np.argsort(expected, kind="stable"):
@@ -133,17 +139,7 @@ def _bins(expected: NDArray[np.float64]) -> Counts:
     return bins
 
 
-def _summed(bins: Counts, values: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the sum of the values in each bin."""
-    return np.asarray(np.bincount(bins, weights=values), dtype=np.float64)
-
-
-def _result(
-    observed: NDArray[np.float64] | NDArray[np.int64],
-    expected: NDArray[np.floating],
-    degrees_of_freedom: int,
-    what: str,
-) -> ChiSquare:
+def _result(observed: NDArray[Any], expected: NDArray[Any], degrees_of_freedom: int, what: str) -> ChiSquare:
     """Return the test's result for counts and expectations of the same bins."""
     from scipy.special import gammaincc  # noqa: PLC0415 - slow to import
 

@@ -138,11 +138,11 @@ def fail_limit(permutations: int) -> int:
 
 
 def permutation_chunk(
-    symbols: bytes, original: tuple[int, ...], seed: int, first: int, count: int, mask: int
+    symbols: bytes, original: tuple[int, ...], seed: int, span: tuple[int, int], mask: int
 ) -> tuple[tuple[Triple, ...], float]:
     """Compare some permutations with the original in a worker; return the counts and the seconds it took."""
     began = time.perf_counter()
-    counts = iid_permutations(symbols, original, seed, first, count, mask)
+    counts = iid_permutations(symbols, original, seed, span, mask)
     return counts, time.perf_counter() - began
 
 
@@ -203,7 +203,7 @@ def count_permutations(
                 break
             size = max(1, min(-(-count // workers), int(CHUNK_S / pace)))
             parts = [(start, min(size, first + count - start)) for start in range(first, first + count, size)]
-            done = _run(executor, [(symbols, original, seed, start, part, mask) for start, part in parts])
+            done = _run(executor, [(symbols, original, seed, part, mask) for part in parts])
             for counts, _ in done:
                 state = state.plus(counts, 0, 0)
             state = state.plus(PermutationCounts().counts, count, mask)

@@ -82,8 +82,8 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int = ALL_STAT
     >>> dict(zip(STATISTICS, iid_statistics(bytes([5, 15, 12, 1, 13, 9, 4])), strict=True))["directional_runs"]
     4
     """
-    keys: tuple[int, ...] = kernel("iid_statistics")(symbols, _natural("mask", mask, ALL_STATISTICS + 1))
-    return keys
+    keys: list[int] = kernel("iid_statistics")(symbols, _natural("mask", mask, ALL_STATISTICS + 1))
+    return tuple(keys)
 
 
 def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: int) -> bytes:
@@ -116,11 +116,10 @@ def iid_permutations(
     symbols: bytes | bytearray | memoryview,
     original: Sequence[int],
     seed: int,
-    first: int,
-    count: int,
+    span: tuple[int, int],
     mask: int = ALL_STATISTICS,
 ) -> tuple[tuple[int, int, int], ...]:
-    """Compare permutations first ... first + count - 1 with the original sequence, statistic by statistic.
+    """Compare some permutations with the original sequence, statistic by statistic.
 
     Parameters
     ----------
@@ -128,10 +127,11 @@ def iid_permutations(
         1 to 2^27 symbols, one a byte.
     original : sequence of int, length 19
         What :func:`iid_statistics` gives for the symbols.
-    seed, first : int
-        0 to 2^64 - 1 each, as in :func:`iid_permutation`.
-    count : int
-        How many permutations, 0 to 2^32 - 1. Keep a call below some 100 ms: it cannot be interrupted.
+    seed : int
+        0 to 2^64 - 1, as in :func:`iid_permutation`.
+    span : tuple (first, count)
+        Index of the first permutation, 0 to 2^64 - 1, and how many, 0 to 2^32 - 1. Keep a call below some 100 ms: it
+        cannot be interrupted.
     mask : int
         Bit i selects statistic i; the others count nothing.
 
@@ -149,15 +149,14 @@ def iid_permutations(
     --------
     >>> from esoteric_drbg.kernels.iid import iid_permutations, iid_statistics
     >>> symbols = bytes(range(50))
-    >>> iid_permutations(symbols, iid_statistics(symbols), seed=1, first=0, count=20)[1]
+    >>> iid_permutations(symbols, iid_statistics(symbols), seed=1, span=(0, 20))[1]
     (20, 0, 0)
     """
-    counts: tuple[tuple[int, int, int], ...] = kernel("iid_permutations")(
+    counts: list[tuple[int, int, int]] = kernel("iid_permutations")(
         symbols,
         [_natural("original", key, 1 << 63) for key in original],
         _natural("seed", seed, _WORD),
-        _natural("first", first, _WORD),
-        _natural("count", count, 1 << 32),
+        (_natural("first", span[0], _WORD), _natural("count", span[1], 1 << 32)),
         _natural("mask", mask, ALL_STATISTICS + 1),
     )
-    return counts
+    return tuple(counts)

@@ -1,4 +1,4 @@
-"""Reference kernels of the IID track, SP 800-90B 5.1: the 19 statistics, and permutations compared with them."""
+"""Reference kernels of the IID track: the 19 permutation statistics of SP 800-90B 5.1, compared with permutations."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def compression(x: Symbols) -> int:
     return len(bz2.compress(" ".join(map(str, x.tolist())).encode(), 5))
 
 
-def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> tuple[int, ...]:
-    """Return the keys of the selected statistics, 0 for the others; see :mod:`esoteric_drbg.kernels.iid`."""
+def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> list[int]:
+    """Return the keys of the statistics that the mask selects, 0 for the others; see the face of the kernel."""
     x = np.frombuffer(_checked(symbols), dtype=np.uint8)
     if not 0 <= mask <= _ALL:
         raise InvalidInputError(f"mask={mask}: expected 0 to {_ALL}")
@@ -118,7 +118,7 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> tuple[
     keys: list[int] = []
     for group, compute in groups:
         keys += compute() if mask & group else (0,) * group.bit_count()
-    return tuple(key if mask >> i & 1 else 0 for i, key in enumerate(keys))
+    return [key if mask >> i & 1 else 0 for i, key in enumerate(keys)]
 
 
 def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: int) -> bytes:
@@ -127,16 +127,17 @@ def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: i
 
 
 def iid_permutations(
-    symbols: bytes | bytearray | memoryview, original: Sequence[int], seed: int, first: int, count: int, mask: int
-) -> tuple[tuple[int, int, int], ...]:
+    symbols: bytes | bytearray | memoryview, original: Sequence[int], seed: int, span: tuple[int, int], mask: int
+) -> list[tuple[int, int, int]]:
     """Return how many permutations have a greater, an equal and a smaller statistic than the original, by statistic."""
     data = _checked(symbols)
     if len(original) != _COUNT:
         raise InvalidInputError(f"{len(original)} keys of the original: expected {_COUNT}")
     counts = [[0, 0, 0] for _ in range(_COUNT)]
+    first, count = span
     for index in range(first, first + count):
         keys = iid_statistics(permute(data, seed, index & (1 << 64) - 1), mask)
         for i, (key, own) in enumerate(zip(keys, original, strict=True)):
             if mask >> i & 1:
                 counts[i][(key <= own) + (key < own)] += 1
-    return tuple((greater, equal, less) for greater, equal, less in counts)
+    return [(greater, equal, less) for greater, equal, less in counts]

@@ -181,8 +181,7 @@ fn iid_permutations(
     symbols: &Bound<'_, PyAny>,
     original: Vec<u64>,
     seed: u64,
-    first: u64,
-    count: u64,
+    span: (u64, u64),
     mask: u32,
 ) -> PyResult<[(u64, u64, u64); COUNT]> {
     let view = ByteView::new(symbols)?;
@@ -194,8 +193,8 @@ fn iid_permutations(
     Ok(py.detach(|| {
         let mut sequence = Sequence::new(symbols);
         let mut counts = [(0, 0, 0); COUNT];
-        for index in 0..count {
-            let keys = sequence.permuted_statistics(seed, first.wrapping_add(index), mask);
+        for index in 0..span.1 {
+            let keys = sequence.permuted_statistics(seed, span.0.wrapping_add(index), mask);
             for statistic in (0..COUNT).filter(|&statistic| mask.has(statistic)) {
                 let (greater, equal, less) = &mut counts[statistic];
                 match keys[statistic].cmp(&original[statistic]) {

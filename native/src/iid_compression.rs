@@ -144,7 +144,7 @@ impl Compressor {
         let depth = ((64 - PLACE_BITS) / width) as usize;
         self.set_keys(width, depth);
         // A key cannot tell the token at the seam from its neighbour: rotations that soon come to it are put in later.
-        let apart = if self.tokens[count - 1] % 2 == 0 { depth.min(count) } else { 0 };
+        let apart = if self.tokens[count - 1].is_multiple_of(2) { depth.min(count) } else { 0 };
         self.keys.truncate(count - apart);
         self.sort_keys();
         let mut ties: Vec<(usize, usize)> = Vec::new();

@@ -89,13 +89,14 @@ multiversion! {
         for step in 0..STEPS {
             let words = state.next();
             let bound = (top + 1).wrapping_sub(16 * step as u64) & 0xffff_ffff;
-            for lane in 0..LANES {
-                let even = bound.wrapping_sub(2 * lane as u64) & 0xffff_ffff;
+            let pairs = out.places[step].iter_mut().zip(&mut out.lows[step]);
+            for ((lane, &word), (place, low)) in (0u64..).zip(&words).zip(pairs) {
+                let even = bound.wrapping_sub(2 * lane) & 0xffff_ffff;
                 let odd = even.wrapping_sub(1) & 0xffff_ffff;
-                let first = (words[lane] & 0xffff_ffff) * even;
-                let second = (words[lane] >> 32) * odd;
-                out.places[step][lane] = (first >> 32) | (second & HIGH);
-                out.lows[step][lane] = (first & 0xffff_ffff) | (second << 32);
+                let first = (word & 0xffff_ffff) * even;
+                let second = (word >> 32) * odd;
+                *place = (first >> 32) | (second & HIGH);
+                *low = (first & 0xffff_ffff) | (second << 32);
                 suspicious |= u64::from((first & 0xffff_ffff) < even) | u64::from((second & 0xffff_ffff) < odd);
             }
         }
@@ -116,8 +117,7 @@ fn fisher_yates(symbols: &mut [u8], seed: u64, index: u64) {
             redraw_biased(&mut partners, &mut single, top as u64, count);
         }
         let flat = partners.places.as_flattened();
-        for pair in 0..count / 2 {
-            let both = flat[pair];
+        for (pair, &both) in flat[..count / 2].iter().enumerate() {
             symbols.swap(top - 2 * pair, (both & 0xffff_ffff) as usize);
             symbols.swap(top - 2 * pair - 1, (both >> 32) as usize);
         }
@@ -171,7 +171,7 @@ pub fn arrange_bits(n: usize, ones: usize, seed: u64, index: u64, words: &mut [u
     } else {
         words.fill(0);
     }
-    let tail = if n % 64 == 0 { u64::MAX } else { (1 << (n % 64)) - 1 };
+    let tail = if n.is_multiple_of(64) { u64::MAX } else { (1 << (n % 64)) - 1 };
     words[n.div_ceil(64) - 1] &= tail;
     let mut count = words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
     let wrong = u64::from(count > rare);
