@@ -10,6 +10,7 @@ import pickle
 import re
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -264,9 +265,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StopError):
         assess_iid(symbols, seed=4, progress=stop, resume=path)
-    for other in ({"seed": 5}, {"permutations": 9000}, {"exact_count": 10_000}):
+    for seed, permutations, exact_count in ((5, 10_000, None), (4, 9000, None), (4, 10_000, 10_000)):
         with pytest.raises(errors.InvalidInputError, match="another run"):
-            assess_iid(symbols, resume=path, **other)
+            assess_iid(symbols, seed=seed, permutations=permutations, exact_count=exact_count, resume=path)
     with pytest.raises(errors.InvalidInputError, match="sha256"):
         assess_iid(symbols[:-1], resume=path)
     for text in ("", "[]", "{}", '{"facts": 1, "counts": [], "permutations": 1, "compressions": 1}'):
@@ -360,7 +361,7 @@ def test_tiny_collision_probabilities_are_no_error() -> None:
 
 
 def test_bad_input_is_refused() -> None:
-    for call, message in (
+    calls: tuple[tuple[Callable[[], object], str], ...] = (
         (lambda: assess_iid(b""), "no samples"),
         (lambda: assess_iid(b"ab", permutations=99), "100 or more"),
         (lambda: assess_iid(b"ab", exact_count=0), "100 or more"),
@@ -369,7 +370,8 @@ def test_bad_input_is_refused() -> None:
         (lambda: assess_iid(b"ab", seed=2**64), "seed="),
         (lambda: assess_iid(SampleSet.from_symbols(b"ab"), bits=8), "bits=8"),
         (lambda: assess_iid(b"ab", bits=2), "does not fit"),
-    ):
+    )
+    for call, message in calls:
         with pytest.raises(errors.InvalidInputError, match=message):
             call()
 
