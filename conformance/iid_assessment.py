@@ -212,7 +212,8 @@ def assess_iid(
         raise InvalidInputError(f"threads={threads}: expected 1 or more")
     path = None if resume is None else Path(resume)
     if seed is None:
-        seed = (None if path is None else Checkpoint.seed_in(path)) or secrets.randbits(53)
+        kept = None if path is None else Checkpoint.seed_in(path)
+        seed = secrets.randbits(53) if kept is None else kept
     early_stop = exact_count is None
     facts = {"sha256": sample_set.sha256, "seed": seed, "permutations": asked, "early_stop": early_stop}
     workers = threads or os.cpu_count() or 1

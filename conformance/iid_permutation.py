@@ -106,8 +106,6 @@ class Checkpoint:
                 f"{self.path} is of another run ({', '.join(other)} differ); remove it to begin anew"
             )
         triples = tuple((int(a), int(b), int(c)) for a, b, c in found["counts"])
-        if len(triples) != len(STATISTICS):
-            raise InvalidInputError(f"{self.path} holds {len(triples)} statistics, not {len(STATISTICS)}")
         return PermutationCounts(
             counts=triples, permutations=int(found["permutations"]), compressions=int(found["compressions"])
         )
@@ -127,9 +125,21 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     except ValueError:
         found = None
-    if not isinstance(found, dict) or {"facts", "counts", "permutations", "compressions"} - set(found):
+    if not _is_checkpoint(found):
         raise InvalidInputError(f"{path} is no checkpoint of permutation testing")
-    return found
+    return dict(found)
+
+
+def _is_checkpoint(found: Any) -> bool:
+    """Return whether it looks like what `save` writes."""
+    return (
+        isinstance(found, dict)
+        and set(found) == {"facts", "counts", "permutations", "compressions"}
+        and isinstance(found["facts"], dict)
+        and isinstance(found["facts"].get("seed"), int)
+        and isinstance(found["counts"], list)
+        and [len(triple) for triple in found["counts"] if isinstance(triple, list)] == [3] * len(STATISTICS)
+    )
 
 
 def fail_limit(permutations: int) -> int:
