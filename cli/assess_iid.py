@@ -22,6 +22,7 @@ QUICK_PERMUTATIONS = 1000
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE... [BITS]")
 @click.option("-i/-c", "--initial/--conditioned", "initial", default=True, help="Raw data, or a conditioner's output.")
+@click.option("-a/-t", "--all-bits/--truncated", "all_bits", default=True, help="All bits, or the first 1,000,000.")
 @input_options
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Of the permutations: the same seed, the same result.")
 @click.option(
@@ -36,6 +37,7 @@ QUICK_PERMUTATIONS = 1000
 def iid(
     files: tuple[str, ...],
     initial: bool,
+    all_bits: bool,
     bits: int | None,
     subset: tuple[int, int] | None,
     data_format: str,
@@ -72,6 +74,7 @@ def iid(
                     result = assess_iid(
                         samples,
                         conditioned=not initial,
+                        bitstring="all" if all_bits else "truncated",
                         seed=seed,
                         permutations=QUICK_PERMUTATIONS if quick else PERMUTATIONS,
                         exact_count=exact_count,

@@ -7,11 +7,10 @@ import os
 import secrets
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.iid_chi_square import ChiSquare, goodness_of_fit, independence
 from esoteric_drbg.conformance.iid_lrs import LongestRepeat, longest_repeat_test
@@ -22,6 +21,7 @@ from esoteric_drbg.conformance.iid_permutation import (
     count_permutations,
     fail_limit,
 )
+from esoteric_drbg.conformance.sample_files import Source, read_samples
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
@@ -37,6 +37,8 @@ FALSE_ALARMS = (
 )
 #: Fewest permutations that can tell anything.
 FEWEST_PERMUTATIONS = 100
+#: Bits that a truncated bitstring has.
+TRUNCATED_BITS = 1_000_000
 #: Quantile of the 99% bound in 6.3.1.
 Z = 2.5758293035489008
 
@@ -149,10 +151,11 @@ def _verdict(statistics: tuple[PermutationStatistic, ...], tests: tuple[ChiSquar
 
 
 def assess_iid(
-    samples: SampleSet | bytes | bytearray | memoryview | NDArray[np.uint8],
+    samples: SampleSet | Source,
     bits: int | None = None,
     *,
     conditioned: bool = False,
+    bitstring: Literal["all", "truncated"] = "all",
     seed: int | None = None,
     permutations: int = PERMUTATIONS,
     exact_count: int | None = None,
@@ -165,13 +168,16 @@ def assess_iid(
 
     Parameters
     ----------
-    samples : SampleSet or buffer of bytes
-        The samples in the order they came; at most 2^27.
+    samples : SampleSet, path, buffer of bytes or array of integers
+        The samples in the order they came; at most 2^27. What is no SampleSet is read by
+        :func:`esoteric_drbg.conformance.read_samples`, which knows more formats.
     bits : int, optional
         Bits per symbol, 1 to 8; found from the data if None. Not with a SampleSet, which has its own.
     conditioned : bool
         Whether these are outputs of a non-vetted conditioning component (3.1.5.2). As in NIST's tool the tests are the
         same; the min-entropy is that of the bitstring alone, per bit.
+    bitstring : {"all", "truncated"}
+        Whether all bits make the bitstring of H_bitstring, or the first 1,000,000.
     seed : int, optional
         0 to 2^64 - 1, of the permutations; random if None.
     permutations : int
@@ -205,6 +211,8 @@ def assess_iid(
     (False, None, 624)
     """
     sample_set = _sample_set(samples, bits)
+    if bitstring not in {"all", "truncated"}:
+        raise InvalidInputError(f"bitstring={bitstring!r}: expected 'all' or 'truncated'")
     asked = permutations if exact_count is None else exact_count
     if asked < FEWEST_PERMUTATIONS:
         raise InvalidInputError(f"{asked} permutations: make {FEWEST_PERMUTATIONS} or more")
@@ -248,7 +256,8 @@ def assess_iid(
     independent, fits = independence(sample_set), goodness_of_fit(sample_set)
     repeat = longest_repeat_test(sample_set)
     verdict = _verdict(statistics, (independent, fits, repeat))
-    entropy = _min_entropy(sample_set, conditioned) if verdict else (None, None, None)
+    most = TRUNCATED_BITS if bitstring == "truncated" else None
+    entropy = _min_entropy(sample_set, conditioned, most) if verdict else (None, None, None)
     return IidAssessment(
         samples=sample_set.symbols.size,
         alphabet=sample_set.alphabet,
@@ -275,9 +284,9 @@ def assess_iid(
     )
 
 
-def _sample_set(samples: SampleSet | bytes | bytearray | memoryview | NDArray[np.uint8], bits: int | None) -> SampleSet:
+def _sample_set(samples: SampleSet | Source, bits: int | None) -> SampleSet:
     if not isinstance(samples, SampleSet):
-        return SampleSet.from_symbols(samples, bits)
+        return read_samples(samples, bits)
     if bits not in (None, samples.bits):
         raise InvalidInputError(f"bits={bits}: the sample set has symbols of {samples.bits} bits")
     return samples
@@ -304,9 +313,9 @@ def _most_common_value(mode: int, n: int) -> float:
     return -math.log2(min(1.0, p + Z * math.sqrt(p * (1 - p) / (n - 1)))) or 0.0
 
 
-def _min_entropy(samples: SampleSet, conditioned: bool) -> tuple[float | None, float | None, float]:
+def _min_entropy(samples: SampleSet, conditioned: bool, most: int | None) -> tuple[float | None, float | None, float]:
     """Return H_original, H_bitstring and the assessed min-entropy, 3.1.3, each by the Most Common Value estimate."""
-    packed, n = samples.bitstring()
+    packed, n = samples.bitstring(most)
     ones = int(np.bitwise_count(packed).sum(dtype=np.int64))
     per_bit = min(1.0, _most_common_value(max(ones, n - ones), n))
     if conditioned:

@@ -1,4 +1,4 @@
-"""``esoteric-drbg assess iid``, and assessments that are interrupted and go on, or run elsewhere."""
+"""``esoteric-drbg assess iid`` as its users meet it, interrupted and taken up again too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 
 from esoteric_drbg.conformance import assess_iid
-from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 
 
@@ -87,15 +85,6 @@ def test_data_that_no_test_likes() -> None:
         assert result.h_assessed is None
 
 
-def test_every_executor_gives_the_same() -> None:
-    samples = np.random.default_rng(5).integers(0, 4, 1500).astype(np.uint8)
-    here = assess_iid(samples, seed=3, permutations=300)
-    with ThreadPoolExecutor(3) as threads:
-        assert assess_iid(samples, seed=3, permutations=300, executor=threads) == here
-    with ProcessPoolExecutor(2) as processes:
-        assert assess_iid(samples, seed=3, permutations=300, executor=processes) == here
-
-
 @pytest.mark.filterwarnings("ignore")  # of dask's own
 def test_a_dask_cluster_gives_the_same() -> None:
     distributed = pytest.importorskip("distributed")
@@ -136,26 +125,3 @@ def test_an_interrupted_assessment_goes_on(tmp_path: Path) -> None:
     whole = json.loads(run("--seed", "9", "--json", "--exact-count", str(count), path).stdout)
     assert found == whole
     assert sorted(os.listdir(tmp_path)) == ["noise.bin"]
-
-
-def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "state.json"
-    samples = bytes(np.random.default_rng(1).integers(0, 4, 500).astype(np.uint8))
-
-    class StopError(Exception):
-        pass
-
-    def stop(_done: int, _total: int, _text: str) -> None:
-        raise StopError
-
-    with pytest.raises(StopError):
-        assess_iid(samples, seed=1, exact_count=500, resume=checkpoint, progress=stop)
-    assert checkpoint.exists()
-    for seed, count in ((2, 500), (1, 600)):
-        with pytest.raises(InvalidInputError, match="another run"):
-            assess_iid(samples, resume=checkpoint, seed=seed, exact_count=count)
-    with pytest.raises(InvalidInputError, match="another run"):
-        assess_iid(samples + b"\x01", seed=1, exact_count=500, resume=checkpoint)
-    result = assess_iid(samples, exact_count=500, resume=checkpoint)
-    assert result.seed == 1
-    assert result == assess_iid(samples, seed=1, exact_count=500)

@@ -100,36 +100,6 @@ def test_figures_of_the_golden_runs(name: str) -> None:
     )
 
 
-def test_figures_of_all_complete_runs(vectors: Path) -> None:
-    arrays = np.load(vectors / "90b" / "datasets.npz")
-    checked = 0
-    for run in json.loads((vectors / "90b" / "expected.json").read_text()):
-        if run["tool"] != "ea_iid" or not run["complete"]:
-            continue
-        symbols = arrays[run["dataset"]]
-        if cut := re.search(r"-l (\d+),(\d+)", run["args"]):
-            place, size = int(cut[1]), int(cut[2])
-            symbols = symbols[place * size : (place + 1) * size]
-        if kernel_info().name == "reference" and symbols.size > 100_000:
-            continue
-        results = run["results"]
-        printed = results["permutation_unpermuted"]
-        assert values(symbols) == [close(printed[name]) for name in NIST_NAMES], run["run"]
-        samples = SampleSet.from_symbols(symbols)
-        for test, result in (
-            ("Chi square independence", independence(samples)),
-            ("Chi square goodness of fit", goodness_of_fit(samples)),
-        ):
-            nist = results[test]
-            check_chi_square(result, [nist["T"], nist["df"], nist["P-value"]] if nist["df"] > 0 else None)
-        nist = results["Literal Longest Repeated Substring"]
-        repeat = longest_repeat_test(samples)
-        assert repeat.length == nist["W"]
-        assert (repeat.collision_probability, repeat.p_value) == (close(nist["P_col"]), close(nist["Pr(X >= 1)"]))
-        checked += 1
-    assert checked > 20
-
-
 def test_verdicts_equal_the_tools(vectors: Path) -> None:
     """Data sets that fail by far, or pass by far."""
     arrays = np.load(vectors / "90b" / "datasets.npz")
