@@ -1,14 +1,15 @@
 """Permutation testing, SP 800-90B 5.1: rounds of permutations over any executor, with checkpoints.
 
 Permutation j depends on the seed and j alone, and which statistics are still open is settled only between rounds, whose
-sizes are fixed. So the counts are the same for every executor, every number of workers and every interruption.
+sizes follow from the counts alone. So the counts are the same for every executor, any number of workers and after any
+interruption.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ __all__ = ["Checkpoint", "PermutationCounts", "count_permutations", "fail_limit"
 #: Permutations that SP 800-90B 5.1 asks for, and up to how many of them on one side make a statistic fail.
 PERMUTATIONS = 10_000
 FAILS_UP_TO = 5
-#: Sizes of the rounds, as (how many rounds, permutations in each); the last one repeats.
-ROUNDS = ((8, 8), (4, 16), (4, 32), (4, 64), (1, 128))
+#: Permutations in a round: few as long as the slow compression statistic may be decided by each, many otherwise.
+FEWEST_IN_ROUND = 8
+MOST_IN_ROUND = 128
 #: What a call of a kernel should take at most, in seconds.
 CHUNK_S = 0.06
 #: Seconds between looks for an interrupt, and between writes of a checkpoint.
@@ -156,14 +158,13 @@ def permutation_chunk(
     return counts, time.perf_counter() - began
 
 
-def _rounds(permutations: int) -> Iterator[tuple[int, int]]:
-    """Yield first permutation and size of each round."""
-    first = 0
-    sizes = iter([size for times, size in ROUNDS for _ in range(times)])
-    while first < permutations:
-        count = min(next(sizes, ROUNDS[-1][1]), permutations - first)
-        yield first, count
-        first += count
+def _round_size(done: int, mask: int, early_stop: bool) -> int:
+    """Return how many permutations to make before looking at the counts; it depends on nothing but the counts."""
+    if not early_stop:
+        return MOST_IN_ROUND
+    if mask & COMPRESSION:
+        return FEWEST_IN_ROUND
+    return min(max(FEWEST_IN_ROUND, done // 8), MOST_IN_ROUND)
 
 
 def count_permutations(
@@ -205,12 +206,12 @@ def count_permutations(
     written = time.monotonic()
     saved = state
     try:
-        for first, count in _rounds(permutations):
-            if first < state.permutations:
-                continue
+        while state.permutations < permutations:
             mask = state.undecided(limit) if early_stop else ALL_STATISTICS
             if not mask:
                 break
+            first = state.permutations
+            count = min(_round_size(first, mask, early_stop), permutations - first)
             size = max(1, min(-(-count // workers), int(CHUNK_S / pace)))
             parts = [(start, min(size, first + count - start)) for start in range(first, first + count, size)]
             done = _run(executor, [(symbols, original, seed, part, mask) for part in parts])
