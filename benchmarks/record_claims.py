@@ -5,9 +5,8 @@
 Interrupted restart recordings go on where they stopped. A second sequential recording keeps the deltas at full width.
 Run it on an idle machine: other load raises the figures. ESOTERIC_DRBG_KERNELS=reference records the reference kernels.
 
-The limit printed is half of the lowest figure of the subset (6.3.1 to 6.3.3), rounded down. It is an upper limit, no
-recommendation: on timing data the other estimators came out lower, by a factor of 2 (memory_timing)
-to 25 (clock_jitter).
+Assessed are the sequential data (non-IID track, symbols and bitstring) and the restart matrix (sanity check against
+the exact cutoff of the present claim, H_r, H_c). The limit printed is half of the lowest figure, rounded down.
 """
 
 from __future__ import annotations
@@ -19,11 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from esoteric_drbg.conformance.quick_assessment import quick_assess, restart_maximum
+from esoteric_drbg.conformance import assess_non_iid, assess_restart, read_samples
 from esoteric_drbg.conformance.recording import record, record_restarts
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import registry
@@ -31,8 +29,23 @@ from esoteric_drbg.noise_sources import registry
 TIMED = ["memory_timing", "cpu_jitter", "clock_jitter", "sleep_jitter", "disk_io"]
 
 
-def assess(path: Path, symbol_bits: int) -> dict[str, Any]:
-    return quick_assess(np.fromfile(path, dtype=np.uint8), symbol_bits).as_dict()
+def sequential_figures(path: Path, symbol_bits: int) -> dict[str, Any]:
+    result = assess_non_iid(read_samples(path, symbol_bits))
+    assert result.literal is not None
+    return {
+        "samples": result.samples,
+        "h_original": result.h_original,
+        "h_bitstring": result.h_bitstring,
+        "h_assessed": result.h_assessed,
+        "decided_by": result.decided_by,
+        "mcv": result.literal["mcv"].min_entropy,
+    }
+
+
+def restart_figures(path: Path, restarts: int, claim: float) -> dict[str, Any]:
+    result = assess_restart(path, claim, rows=restarts, columns=path.stat().st_size // restarts)
+    names = ("h_row", "h_column", "x_row", "x_column", "row_cutoff", "column_cutoff", "sanity_passed")
+    return {"restarts": restarts, **{name: getattr(result, name) for name in names}}
 
 
 def main() -> None:
@@ -63,23 +76,21 @@ def main() -> None:
                 record(source, options.samples, folder / f"{name}.wide.bin", wide=True, progress=wide)
             rows_done = shown(f"{name}: restarts", options.restarts)
             record_restarts(name, matrix_path, restarts=options.restarts, progress=rows_done)
-        rows = np.fromfile(matrix_path, dtype=np.uint8).reshape(options.restarts, -1)
-        columns = folder / f"{name}.columns.bin"
-        np.ascontiguousarray(rows.T).tofile(columns)
-        results = {
-            "sequential": assess(folder / f"{name}.bin", source.symbol_bits),
-            "restart rows": assess(matrix_path, source.symbol_bits),
-            "restart columns": assess(columns, source.symbol_bits),
-        }
+        sequences = {"sequential": folder / f"{name}.bin"}
         if not options.no_wide:
-            results["sequential, full width"] = assess(folder / f"{name}.wide.bin", source.symbol_bits)
-        lowest = min(result["assessed"] for result in results.values())
+            sequences["sequential, full width"] = folder / f"{name}.wide.bin"
+        results = {label: sequential_figures(path, source.symbol_bits) for label, path in sequences.items()}
+        restarted = restart_figures(matrix_path, options.restarts, source.claim.min_entropy)
+        found = [result["h_assessed"] for result in results.values()]
+        found += [restarted[line] for line in ("h_row", "h_column") if restarted[line] is not None]
+        lowest = min(found) if restarted["sanity_passed"] else 0.0
         figures[name] = {
             "date": facts["date"],
             "machine": facts["machine"],
+            "claim": source.claim.min_entropy,
             **results,
+            "restarts": restarted,
             "lowest": lowest,
-            "restart_x_max": restart_maximum(rows),
             "claim_limit": math.floor(lowest * 50) / 100,
         }
         console.print(f"{name}: lowest {lowest:.4f} bits per symbol, claim below {figures[name]['claim_limit']}")

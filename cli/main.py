@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 import click
 
+from esoteric_drbg.cli.assess import assess
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.cli.randomness import pool, stream
@@ -27,7 +29,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, info):
+for _command in (scan, probe, bench, stream, pool, assess, info):
     cli.add_command(_command)
 
 
@@ -40,7 +42,12 @@ def main() -> None:
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         raise SystemExit(done.exit_code) from None
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
+        # All blocks have been left by now. Ending the interpreter would wait for what a thread still counts.
+        if threading.active_count() > 1:
+            os._exit(130)
+        raise SystemExit(130) from None
+    except click.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:
         error.show()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from esoteric_drbg.conformance.non_iid import literal_min_entropies
 from esoteric_drbg.conformance.reduction import Reduction
 from esoteric_drbg.conformance.restart_cutoff import restart_alpha, restart_cutoff
 from esoteric_drbg.conformance.restart_matrix import STANDARD_SHAPE, Matrix, line_maxima, restart_data_sets
@@ -221,9 +221,11 @@ def assess_restart(
     warnings = (*by_rows.warnings, *_warnings(shape, by_rows.alphabet, h_initial))
     h_row = h_column = h_assessed = row_is_iid = column_is_iid = None
     if not failing:
-        if estimate is None:
-            estimate = _most_common_value if iid else _default_estimate(threads)
-        h_row, h_column = _both(estimate, by_rows, by_columns, executor, report)
+        if estimate is None and not iid:
+            h_row, h_column = literal_min_entropies((by_rows, by_columns), threads=threads, executor=executor)
+            report(3, 3, "row and column data sets")
+        else:
+            h_row, h_column = _both(estimate or _most_common_value, by_rows, by_columns, executor, report)
         if iid_test is not None:
             row_is_iid, column_is_iid = iid_test(by_rows), iid_test(by_columns)
         elif iid:
@@ -303,10 +305,3 @@ def _most_common_value(samples: SampleSet) -> float:
     p = int(counts[0]) / n
     bound = min(1.0, p + Z * math.sqrt(p * (1.0 - p) / (n - 1))) if n > 1 else 1.0
     return -math.log2(bound) if bound < 1.0 else 0.0
-
-
-def _default_estimate(threads: int | None) -> Estimate:
-    """Return the least of the non-IID estimators on the literal symbols."""
-    from esoteric_drbg.conformance.non_iid import literal_min_entropy  # noqa: PLC0415 - needed for this alone
-
-    return functools.partial(literal_min_entropy, threads=threads)

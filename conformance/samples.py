@@ -94,6 +94,14 @@ class SampleSet:
             warnings.append(reduction.describe())
         return cls(symbols=array, bits=bits or found, distinct=distinct, warnings=tuple(warnings), reduction=reduction)
 
+    def first(self, samples: int) -> SampleSet:
+        """Return the first `samples` symbols, with a warning if there are others."""
+        if samples >= self.symbols.size:
+            return self
+        part = SampleSet.from_symbols(self.symbols[:samples], self.bits, reduction=self.reduction)
+        left_out = f"quick: {samples} of {self.symbols.size} samples were looked at"
+        return attrs.evolve(part, warnings=(*part.warnings, left_out))
+
     @property
     def alphabet(self) -> int:
         """k, the number of distinct symbols."""

@@ -21,11 +21,22 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "HashDrbgState": f"{_REFERENCE}.hash_drbg",
         "RepetitionCountScan": f"{_REFERENCE}.health",
         "TimingSampler": f"{_REFERENCE}.timing",
+        "bit_counts": f"{_REFERENCE}.bit_statistics",
+        "collision_counts": f"{_REFERENCE}.bit_statistics",
         "counter_step": f"{_REFERENCE}.timing",
+        "gap_histogram": f"{_REFERENCE}.bit_statistics",
         "hash_df": f"{_REFERENCE}.hash_df",
+        "iid_permutation": f"{_REFERENCE}.iid",
+        "iid_permutations": f"{_REFERENCE}.iid",
+        "iid_statistics": f"{_REFERENCE}.iid",
+        "lag": f"{_REFERENCE}.predictors",
+        "lz78y": f"{_REFERENCE}.context_predictors",
+        "multi_mcw": f"{_REFERENCE}.predictors",
+        "multi_mmc": f"{_REFERENCE}.context_predictors",
         "rdseed_bytes": f"{_REFERENCE}.rdseed",
         "rdseed_supported": f"{_REFERENCE}.rdseed",
         "read_counter": f"{_REFERENCE}.timing",
+        "tuple_counts": f"{_REFERENCE}.tuples",
     }
 )
 

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.conformance.quick_assessment import bitstring, collision, markov, quick_assess, restart_maximum
 from esoteric_drbg.conformance.recording import record, record_restarts
 from esoteric_drbg.noise_sources import registry
-from esoteric_drbg.noise_sources.quality import most_common_value
 
 
 def test_record_writes_data_and_sidecar(tmp_path: Path) -> None:
@@ -118,54 +116,3 @@ def test_restart_recording_refuses_nonsense(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidInputError, match="restarts=0"):
         record_restarts("memory_timing", tmp_path / "r.bin", restarts=0)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_bitstring_is_most_significant_bit_first() -> None:
-    symbols = np.array([0b101, 0b011], dtype=np.uint8)
-    assert bitstring(symbols, 3).tolist() == [1, 0, 1, 0, 1, 1]
-    assert bitstring(symbols, 3, 4).tolist() == [1, 0, 1, 0]
-
-
-def test_restart_maximum_looks_at_rows_and_columns() -> None:
-    matrix = np.array([[0, 1, 2, 3], [0, 2, 3, 1], [0, 3, 1, 1]], dtype=np.uint8)
-    assert restart_maximum(matrix) == 3
-    assert restart_maximum(matrix[:, 1:]) == 2
-    for bad in (matrix[0], matrix[:0]):
-        with pytest.raises(errors.InvalidInputError, match="rows and columns"):
-            restart_maximum(bad)
-
-
-def test_estimates_of_known_data() -> None:
-    generator = np.random.Generator(np.random.PCG64(1))
-    fair = generator.integers(0, 2, 100_000, dtype=np.uint8)
-    assert collision(fair) > 0.85
-    assert markov(fair) > 0.98
-    alternating = np.tile(np.array([0, 1], dtype=np.uint8), 5000)
-    assert markov(alternating) == pytest.approx(1 / 128)
-    assert collision(alternating) == 1.0
-    constant = np.zeros(5000, dtype=np.uint8)
-    assert quick_assess(constant).assessed == 0.0
-    with pytest.raises(errors.InvalidInputError, match="at least 1,000"):
-        quick_assess(constant[:999])
-    with pytest.raises(errors.InvalidInputError, match="wider than 2 bits"):
-        quick_assess(np.full(1000, 4, dtype=np.uint8), 2)
-
-
-@pytest.mark.parametrize("name", ["truerand_1bit", "rand1_short", "rand4_short", "rand8_short"])
-def test_figures_equal_the_self_test_results(name: str, vectors: Path) -> None:
-    folder = vectors / "90b" / "nist-samples"
-    printed: dict[str, float] = {}
-    for line in (folder / f"{name}.res").read_text().splitlines():
-        label, _, value = line.partition(": min entropy = ")
-        if value:
-            printed[label] = float(value)
-    symbols = np.fromfile(folder / f"{name}.bin", dtype=np.uint8)
-    width = max(int(symbols.max()).bit_length(), 1)
-    bits = bitstring(symbols, width, None)
-    kind = "Literal" if width == 1 else "Bitstring"
-    assert most_common_value(symbols.tobytes()) == pytest.approx(
-        printed["Literal Most Common Value Estimate"], rel=1e-10
-    )
-    assert most_common_value(bits.tobytes()) == pytest.approx(printed[f"{kind} Most Common Value Estimate"], rel=1e-10)
-    assert collision(bits) == pytest.approx(printed[f"{kind} Collision Estimate"], rel=1e-10)
-    assert markov(bits) == pytest.approx(printed[f"{kind} Markov Estimate"], rel=1e-10)

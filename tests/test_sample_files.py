@@ -362,7 +362,7 @@ def test_bad_arguments() -> None:
             read_samples(source)
     source = np.array([1, 2])
     with pytest.raises(errors.InvalidInputError, match="expected uint8"):
-        SampleSet.from_symbols(source)
+        SampleSet.from_symbols(np.array([1, 2]))
     with pytest.raises(errors.InvalidInputError, match="no samples"):
         read_samples(b"")
 

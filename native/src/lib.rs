@@ -5,10 +5,16 @@ use pyo3::prelude::*;
 
 mod bytes;
 mod errors;
+mod estimators;
 mod fork_guard;
 mod hash_df;
 mod hash_drbg;
 mod health;
+mod iid;
+mod iid_bzip2;
+mod iid_compression;
+mod iid_shuffle;
+mod iid_statistics;
 mod multiversion;
 mod rdseed;
 mod sha256;
@@ -29,6 +35,11 @@ fn cpu_features() -> String {
         }
         found.push("rdtscp");
     }
+    match multiversion::level() {
+        multiversion::Level::Avx512 => found.push("avx512"),
+        multiversion::Level::Avx2 => found.push("avx2"),
+        multiversion::Level::Portable => {}
+    }
     #[cfg(target_arch = "aarch64")]
     {
         if std::arch::is_aarch64_feature_detected!("sha2") {
@@ -45,9 +56,11 @@ fn cpu_features() -> String {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
+    estimators::register(module)?;
     hash_df::register(module)?;
     hash_drbg::register(module)?;
     health::register(module)?;
+    iid::register(module)?;
     rdseed::register(module)?;
     timing::register(module)?;
     Ok(())

@@ -1,0 +1,78 @@
+"""What the assessing commands share: how files are named and read, and where the work is done."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["QUICK_SAMPLES", "cluster", "input_options", "split_bits"]
+
+#: Samples that ``--quick`` looks at.
+QUICK_SAMPLES = 100_000
+
+
+def _subset(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    try:
+        index, samples = (int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected INDEX,SAMPLES") from None
+    return index, samples
+
+
+def input_options(command: Any) -> Any:
+    """Add the options that say how a file is read."""
+    for option in (
+        click.option("--reduction", metavar="HOW", help="Wide symbols: bits, bins, or bits=0,3,5,..."),
+        click.option(
+            "--column", metavar="NAME", help="Column of a CSV file, by name or from 0; member of an .npz file."
+        ),
+        click.option(
+            "--format",
+            "data_format",
+            default="auto",
+            show_default=True,
+            type=click.Choice(
+                ["auto", "u8", "u16le", "u16be", "u32le", "u32be", "u64le", "u64be", "text", "csv", "npy", "npz"]
+            ),
+            help="How the file holds its samples; auto goes by the suffix.",
+        ),
+        click.option(
+            "-l",
+            "--subset",
+            metavar="INDEX,SAMPLES",
+            callback=_subset,
+            help="Assess the INDEX-th block of SAMPLES samples only.",
+        ),
+        click.option(
+            "-b", "--bits", type=click.IntRange(1, 64), help="Bits per symbol; found from the data if absent."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def split_bits(arguments: tuple[str, ...], bits: int | None) -> tuple[list[Path], int | None]:
+    """Take a last argument that is a number, and no file, as bits per symbol: FILE BITS, as NIST's tool has it."""
+    *files, last = arguments
+    if files and bits is None and last.isdecimal() and not Path(last).exists():
+        return [Path(name) for name in files], int(last)
+    return [Path(name) for name in arguments], bits
+
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[Executor | None]:
+    """Give the executor of the dask scheduler at an address; None without one."""
+    if address is None:
+        yield None
+        return
+    from esoteric_drbg.conformance.cluster import connected
+
+    with connected(address) as executor:
+        yield executor

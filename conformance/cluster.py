@@ -1,0 +1,47 @@
+"""A dask cluster as an executor, for assessments of many files or permutations."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+
+from esoteric_drbg.errors import InvalidInputError
+
+__all__ = ["connected"]
+
+#: Seconds to wait for the scheduler.
+CONNECT_TIMEOUT_S = 10.0
+#: How often a call is made again after its worker was lost.
+RETRIES = 3
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[Executor]:
+    """Connect to a dask scheduler and return its executor; the connection ends with the block.
+
+    The workers need this package, and see files under the same paths.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler: ``"tcp://host:8786"``.
+
+    Raises
+    ------
+    InvalidInputError
+        If dask is not installed (extra ``cluster``) or no scheduler answers at the address.
+    """
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InvalidInputError(
+            "a scheduler needs the extra 'cluster': python -m pip install 'esoteric-drbg[cluster]'"
+        ) from None
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidInputError(f"scheduler {address}: {error}") from None
+    with client:
+        # pure=False: equal calls are different calls. dask takes them for one otherwise.
+        yield client.get_executor(pure=False, retries=RETRIES)  # type: ignore[no-untyped-call]

@@ -1,0 +1,250 @@
+"""Permutation testing, SP 800-90B 5.1: rounds of permutations over any executor, with checkpoints.
+
+Permutation j depends on the seed and j alone, and which statistics are still open is settled only between rounds, whose
+sizes follow from the counts alone. So the counts are the same for every executor, any number of workers and after any
+interruption.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.iid import ALL_STATISTICS, COMPRESSION, STATISTICS, iid_permutations, iid_statistics
+
+__all__ = ["Checkpoint", "PermutationCounts", "count_permutations", "fail_limit", "permutation_chunk"]
+
+#: Permutations that SP 800-90B 5.1 asks for, and up to how many of them on one side make a statistic fail.
+PERMUTATIONS = 10_000
+FAILS_UP_TO = 5
+#: Permutations in a round: few as long as the slow compression statistic may be decided by each, many otherwise.
+FEWEST_IN_ROUND = 8
+MOST_IN_ROUND = 128
+#: What a call of a kernel should take at most, in seconds.
+CHUNK_S = 0.06
+#: Seconds between looks for an interrupt, and between writes of a checkpoint.
+POLL_S = 0.1
+CHECKPOINT_S = 1.0
+
+Progress = Callable[[int, int, str], None]
+Triple = tuple[int, int, int]
+
+
+@attrs.frozen(kw_only=True)
+class PermutationCounts:
+    """Where permutation testing stands.
+
+    Attributes
+    ----------
+    counts : tuple of 19 tuples (greater, equal, less)
+        Permutations whose statistic was greater than, equal to, less than the original's.
+    permutations, compressions : int
+        Permutations made, and of how many the compression statistic was computed.
+    """
+
+    counts: tuple[Triple, ...] = ((0, 0, 0),) * len(STATISTICS)
+    permutations: int = 0
+    compressions: int = 0
+
+    def undecided(self, limit: int) -> int:
+        """Return the mask of the statistics that may still fail."""
+        return sum(
+            1 << i
+            for i, (greater, equal, less) in enumerate(self.counts)
+            if greater + equal <= limit or equal + less <= limit
+        )
+
+    def plus(self, counts: tuple[Triple, ...], permutations: int, mask: int) -> PermutationCounts:
+        """Return where it stands after some more permutations."""
+        return PermutationCounts(
+            counts=tuple((a + x, b + y, c + z) for (a, b, c), (x, y, z) in zip(self.counts, counts, strict=True)),
+            permutations=self.permutations + permutations,
+            compressions=self.compressions + (permutations if mask & COMPRESSION else 0),
+        )
+
+
+@attrs.frozen
+class Checkpoint:
+    """A file that holds the finished rounds of one run, replaced as a whole.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    facts : dict
+        What the counts depend on; a file with other facts is refused.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+
+    @staticmethod
+    def seed_in(path: Path) -> int | None:
+        """Return the seed of the run that the file belongs to, None without a file."""
+        found = _read(path)
+        return None if found is None else int(found["facts"]["seed"])
+
+    def load(self) -> PermutationCounts:
+        """Return where the run stands, at the beginning without a file.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file is of another run, or no checkpoint.
+        """
+        found = _read(self.path)
+        if found is None:
+            return PermutationCounts()
+        if found["facts"] != self.facts:
+            other = [key for key in self.facts if found["facts"].get(key) != self.facts[key]]
+            raise InvalidInputError(
+                f"{self.path} is of another run ({', '.join(other)} differ); remove it to begin anew"
+            )
+        triples = tuple((int(a), int(b), int(c)) for a, b, c in found["counts"])
+        return PermutationCounts(
+            counts=triples, permutations=int(found["permutations"]), compressions=int(found["compressions"])
+        )
+
+    def save(self, state: PermutationCounts) -> None:
+        """Write the file, or leave the old one whole."""
+        partial = self.path.with_name(self.path.name + ".partial")
+        text = json.dumps({"facts": self.facts, **attrs.asdict(state)}, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(self.path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        found = None
+    if not _is_checkpoint(found):
+        raise InvalidInputError(f"{path} is no checkpoint of permutation testing")
+    return dict(found)
+
+
+def _is_checkpoint(found: Any) -> bool:
+    """Return whether it looks like what `save` writes."""
+    return (
+        isinstance(found, dict)
+        and set(found) == {"facts", "counts", "permutations", "compressions"}
+        and isinstance(found["facts"], dict)
+        and isinstance(found["facts"].get("seed"), int)
+        and isinstance(found["counts"], list)
+        and [len(triple) for triple in found["counts"] if isinstance(triple, list)] == [3] * len(STATISTICS)
+    )
+
+
+def fail_limit(permutations: int) -> int:
+    """Return up to how many permutations on one side make a statistic fail: 5 of 10,000, and in proportion."""
+    return FAILS_UP_TO * permutations // PERMUTATIONS
+
+
+def permutation_chunk(
+    symbols: bytes, original: tuple[int, ...], seed: int, span: tuple[int, int], mask: int
+) -> tuple[tuple[Triple, ...], float]:
+    """Compare some permutations with the original in a worker; return the counts and the seconds it took."""
+    began = time.perf_counter()
+    counts = iid_permutations(symbols, original, seed, span, mask)
+    return counts, time.perf_counter() - began
+
+
+def _round_size(done: int, mask: int, early_stop: bool) -> int:
+    """Return how many permutations to make before looking at the counts; it depends on nothing but the counts."""
+    if not early_stop:
+        return MOST_IN_ROUND
+    if mask & COMPRESSION:
+        return FEWEST_IN_ROUND
+    return min(max(FEWEST_IN_ROUND, done // 8), MOST_IN_ROUND)
+
+
+def count_permutations(
+    symbols: bytes,
+    *,
+    seed: int,
+    permutations: int,
+    early_stop: bool,
+    executor: Executor,
+    workers: int,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[tuple[int, ...], PermutationCounts]:
+    """Return the keys of the original's statistics and the counts of its permutations.
+
+    Parameters
+    ----------
+    symbols : bytes
+        The sequence, one symbol a byte.
+    seed : int
+        0 to 2^64 - 1.
+    permutations : int
+        Most permutations to make.
+    early_stop : bool
+        Leave out statistics that cannot fail any more, and stop when none is left.
+    executor : Executor
+        Where chunks run.
+    workers : int
+        Into how many chunks at least a round is split.
+    progress : callable, optional
+        ``progress(done, total, text)``, in permutations.
+    checkpoint : Checkpoint, optional
+        Where finished rounds are kept; it is removed at the end.
+    """
+    limit = fail_limit(permutations)
+    state = PermutationCounts() if checkpoint is None else checkpoint.load()
+    original = iid_statistics(symbols)
+    pace = CHUNK_S
+    written = time.monotonic()
+    saved = state
+    try:
+        while state.permutations < permutations:
+            mask = state.undecided(limit) if early_stop else ALL_STATISTICS
+            if not mask:
+                break
+            first = state.permutations
+            count = min(_round_size(first, mask, early_stop), permutations - first)
+            size = max(1, min(-(-count // workers), int(CHUNK_S / pace)))
+            parts = [(start, min(size, first + count - start)) for start in range(first, first + count, size)]
+            done = _run(executor, [(symbols, original, seed, part, mask) for part in parts])
+            for counts, _ in done:
+                state = state.plus(counts, 0, 0)
+            state = state.plus(PermutationCounts().counts, count, mask)
+            pace = sum(seconds for _, seconds in done) / count
+            if checkpoint is not None and time.monotonic() - written > CHECKPOINT_S:
+                checkpoint.save(state)
+                saved, written = state, time.monotonic()
+            if progress is not None:
+                left = state.undecided(limit).bit_count()
+                progress(state.permutations, permutations, f"{left} of {len(STATISTICS)} statistics undecided")
+    except BaseException:
+        if checkpoint is not None and state is not saved:
+            checkpoint.save(state)
+        raise
+    if checkpoint is not None:
+        checkpoint.path.unlink(missing_ok=True)
+    return original, state
+
+
+def _run(executor: Executor, calls: list[tuple[Any, ...]]) -> list[tuple[tuple[Triple, ...], float]]:
+    """Run the chunks of a round; an exception or an interrupt takes back those that have not begun."""
+    futures: list[Future[tuple[tuple[Triple, ...], float]]] = []
+    try:
+        futures += [executor.submit(permutation_chunk, *call) for call in calls]
+        waiting = set(futures)
+        while waiting:
+            finished, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()

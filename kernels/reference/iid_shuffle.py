@@ -1,0 +1,139 @@
+"""Reference of the permutations of the IID track: which arrangement belongs to (seed, index).
+
+Two streams of random words come from (seed, index): `lanes`, eight generators xoshiro256++ side by side, and
+`single`, one SplitMix64 for the rare draws. Both start from a SplitMix64 at mix(mix(seed) + index): its first 32 words
+are the states of the lanes (word 0 of lanes 0 to 7, then word 1, ...), the next one is the state of `single`.
+
+Sequences of three or more symbols are shuffled by Fisher and Yates; binary ones are drawn as an arrangement of bits.
+Either way every arrangement of the symbols is equally likely.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Single", "arrange_bits", "lane_words", "permute", "streams"]
+
+_MASK = (1 << 64) - 1
+_GAMMA = 0x9E3779B97F4A7C15
+LANES = 8
+
+Words = NDArray[np.uint64]
+
+
+def mix(word: int) -> int:
+    """Return the output function of SplitMix64."""
+    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & _MASK
+    return word ^ (word >> 31)
+
+
+class Single:
+    """SplitMix64, with unbiased bounded draws."""
+
+    def __init__(self, state: int) -> None:
+        self.state = state
+
+    def next(self) -> int:
+        """Return the next 64-bit word."""
+        self.state = self.state + _GAMMA & _MASK
+        return mix(self.state)
+
+    def below(self, bound: int) -> int:
+        """Return a uniform number from 0 to bound - 1: the high word of a product, unless its low word shows bias."""
+        reject_below = (1 << 64) % bound
+        while True:
+            product = self.next() * bound
+            if product & _MASK >= reject_below:
+                return product >> 64
+
+
+def streams(seed: int, index: int) -> tuple[Words, Single]:
+    """Return the state of the lanes, shape (4, 8), and the single stream of one permutation."""
+    start = Single(mix(mix(seed) + index & _MASK))
+    states = np.array([start.next() for _ in range(4 * LANES)], dtype=np.uint64).reshape(4, LANES)
+    return states, Single(start.next())
+
+
+def _rotate(words: Words, by: int) -> Words:
+    return (words << np.uint64(by)) | (words >> np.uint64(64 - by))
+
+
+def lane_words(states: Words, steps: int) -> Words:
+    """Return the next words of the lanes, shape (steps, 8), and advance their states: xoshiro256++."""
+    s0, s1, s2, s3 = states
+    out = np.empty((steps, LANES), dtype=np.uint64)
+    for step in range(steps):
+        out[step] = _rotate(s0 + s3, 23) + s0
+        shifted = s1 << np.uint64(17)
+        s2 = s2 ^ s0
+        s3 = s3 ^ s1
+        s1 = s1 ^ s2
+        s0 = s0 ^ s3
+        s2 = s2 ^ shifted
+        s3 = _rotate(s3, 45)
+    states[:] = s0, s1, s2, s3
+    return out
+
+
+def fisher_yates(symbols: bytes, seed: int, index: int) -> bytes:
+    """Shuffle from the last place down: place i swaps with a uniform one of places 0 to i.
+
+    Place i uses the next 32-bit half word of the lanes (of each word the low half first): the high half of its product
+    with i + 1. If the low half shows bias, less than 2^32 mod (i + 1), the single stream draws in its stead.
+    """
+    n = len(symbols)
+    states, single = streams(seed, index)
+    words = lane_words(states, -(-(n - 1) // (2 * LANES)))
+    halves = np.stack([words & np.uint64(0xFFFFFFFF), words >> np.uint64(32)], axis=-1).reshape(-1)[: n - 1]
+    bounds = np.arange(n, 1, -1, dtype=np.uint64)
+    products = halves * bounds
+    partners = (products >> np.uint64(32)).tolist()
+    biased = (products & np.uint64(0xFFFFFFFF)) < np.uint64(1 << 32) % bounds
+    for draw in np.flatnonzero(biased).tolist():
+        partners[draw] = single.below(n - draw)
+    permuted = bytearray(symbols)
+    for place, partner in zip(range(n - 1, 0, -1), partners, strict=True):
+        permuted[place], permuted[partner] = permuted[partner], permuted[place]
+    return bytes(permuted)
+
+
+def arrange_bits(n: int, ones: int, seed: int, index: int) -> NDArray[np.uint8]:
+    """Return n bits of which `ones` are 1, every arrangement equally likely; shape (n,).
+
+    The rarer bit is drawn independently for all places, with probability q / 256 just below its share; given how often
+    it came, all arrangements are equally likely. Then random places are changed until it came as often as it must.
+    """
+    rare = min(ones, n - ones)
+    states, single = streams(seed, index)
+    q = 256 * rare // n
+    blocks = -(-n // (64 * LANES))
+    words = np.zeros((blocks, LANES), dtype=np.uint64)
+    if q:
+        lowest = (q & -q).bit_length() - 1
+        draws = lane_words(states, blocks * (8 - lowest)).reshape(blocks, 8 - lowest, LANES)
+        for digit in range(lowest, 8):
+            drawn = draws[:, digit - lowest]
+            words = words | drawn if q >> digit & 1 else words & drawn
+    bits = np.unpackbits(words.reshape(-1).astype("<u8").view(np.uint8), bitorder="little")[:n].copy()
+    count = int(bits.sum())
+    wrong = int(count > rare)
+    while count != rare:
+        place = single.below(n)
+        if bits[place] == wrong:
+            bits[place] = 1 - wrong
+            count += 1 - 2 * wrong
+    return bits if rare == ones else 1 - bits
+
+
+def permute(symbols: bytes, seed: int, index: int) -> bytes:
+    """Return permutation `index` of the symbols under `seed`."""
+    distinct = sorted(set(symbols))
+    if len(distinct) == 1:
+        return symbols
+    if len(distinct) > 2:
+        return fisher_yates(symbols, seed, index)
+    low, high = distinct
+    bits = arrange_bits(len(symbols), symbols.count(high), seed, index)
+    return np.where(bits == 1, np.uint8(high), np.uint8(low)).tobytes()

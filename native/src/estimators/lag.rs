@@ -1,0 +1,120 @@
+//! The Lag predictor, SP 800-90B 6.3.8.
+
+use super::scoreboard::Scoreboard;
+use crate::multiversion::multiversion;
+
+const LAGS: usize = 128;
+
+multiversion! {
+    /// Bits: what came d bits before is the word shifted by d.
+    pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
+        let mut board = Scoreboard::<LAGS>::new();
+        let mut right = [0u64; LAGS];
+        let (mut before, mut last) = (0u64, 0u64);
+        for (index, &word) in words.iter().enumerate() {
+            let (near, far) = right.split_at_mut(64);
+            for (agree, lag) in near[..63].iter_mut().zip(1u32..) {
+                *agree = !(word ^ (word << lag | last >> (64 - lag)));
+            }
+            near[63] = !(word ^ last);
+            for (agree, lag) in far[..63].iter_mut().zip(1u32..) {
+                *agree = !(word ^ (last << lag | before >> (64 - lag)));
+            }
+            far[63] = !(word ^ before);
+            let valid = n - 64 * index;
+            if index < 3 || valid < 64 {
+                let inside = if valid < 64 { (1u64 << valid) - 1 } else { !0 };
+                for (lag, agree) in right.iter_mut().enumerate() {
+                    // A lag reaches back before the first bit for a while.
+                    let missing = (lag + 1).saturating_sub(64 * index);
+                    *agree &= inside & if missing >= 64 { 0 } else { !0 << missing };
+                }
+            }
+            board.play(&right);
+            (before, last) = (last, word);
+        }
+        (board.correct, board.longest_run())
+    }
+}
+
+multiversion! {
+    /// Symbols: blocks of 64 are compared with the block d symbols before.
+    pub fn of_symbols(symbols: &[u8]) -> (u64, u64) {
+        let mut board = Scoreboard::<LAGS>::new();
+        let mut right = [0u64; LAGS];
+        for start in (0..symbols.len()).step_by(64) {
+            let block = &symbols[start..symbols.len().min(start + 64)];
+            if let (Ok(block), true) = (<&[u8; 64]>::try_from(block), start >= LAGS) {
+                for (lag, agree) in right.iter_mut().enumerate() {
+                    let from = start - lag - 1;
+                    if let Ok(earlier) = symbols[from..from + 64].try_into() {
+                        *agree = equal_flags(block, earlier);
+                    }
+                }
+            } else {
+                for (lag, agree) in right.iter_mut().enumerate() {
+                    *agree = 0;
+                    for (step, &symbol) in block.iter().enumerate() {
+                        let same = start + step > lag && symbols[start + step - lag - 1] == symbol;
+                        *agree |= u64::from(same) << step;
+                    }
+                }
+            }
+            board.play(&right);
+        }
+        (board.correct, board.longest_run())
+    }
+}
+
+/// Bit i says whether byte i of both blocks is the same.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn equal_flags(a: &[u8; 64], b: &[u8; 64]) -> u64 {
+    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
+    let mut flags = 0u64;
+    for part in 0..4 {
+        // SAFETY: SSE2 is part of x86-64; 16 bytes from byte 16 * part on lie within both blocks, at any alignment.
+        let equal = unsafe {
+            let a = _mm_loadu_si128(a.as_ptr().add(16 * part).cast::<__m128i>());
+            let b = _mm_loadu_si128(b.as_ptr().add(16 * part).cast::<__m128i>());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(a, b))
+        };
+        flags |= u64::from(equal as u16) << (16 * part);
+    }
+    flags
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use portable_flags as equal_flags;
+
+/// The portable twin of `equal_flags`.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn portable_flags(a: &[u8; 64], b: &[u8; 64]) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let mut flags = 0u64;
+    for part in 0..8 {
+        let eight = |bytes: &[u8; 64]| u64::from_le_bytes(std::array::from_fn(|byte| bytes[8 * part + byte]));
+        let different = eight(a) ^ eight(b);
+        // The highest bit of each byte that is 0, and only of those; then the eight bits side by side.
+        let equal = !(((different & LOW) + LOW) | different | LOW) >> 7;
+        flags |= (equal.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * part);
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_compare_blocks_agree() {
+        let mut a = [0u8; 64];
+        for round in 0..2000usize {
+            let b = std::array::from_fn(|i| ((i * i + round * 7) % 251 * (i + round) % 3) as u8);
+            let plain = (0..64).fold(0u64, |flags, i| flags | u64::from(a[i] == b[i]) << i);
+            assert_eq!((equal_flags(&a, &b), portable_flags(&a, &b)), (plain, plain));
+            a = b;
+            a[round % 64] ^= 0x80;
+        }
+    }
+}

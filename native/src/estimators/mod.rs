@@ -1,0 +1,21 @@
+//! The counts behind the ten estimators of SP 800-90B 6.3. Twins of `kernels/reference/{bit_statistics,tuples,predictors,
+//! context_predictors}.py`, which say what each one is.
+
+mod bit_statistics;
+mod context_trie;
+mod lag;
+mod lz78y;
+mod multi_mcw;
+mod multi_mmc;
+mod multi_mmc_bits;
+mod prefix_counts;
+mod python;
+mod radix_sort;
+mod scoreboard;
+mod suffix_array;
+mod symbols;
+mod text;
+mod tuple_sums;
+mod tuples;
+
+pub use python::register;

@@ -1,0 +1,185 @@
+//! The MultiMMC predictor on larger alphabets, SP 800-90B 6.3.9.
+//!
+//! Contexts form a trie from the latest symbol back, whose depth is the order. A context that occurred once is not stored with
+//! all its longer ones: a leaf is the place of that occurrence, and becomes nodes when it comes again. Orders fill up from
+//! the longest one (each has at least the pairs of the shorter ones), so a leaf stands for all orders still open at its place.
+
+use std::collections::HashSet;
+
+use super::context_trie::{Best, Links, FIRST_NODES};
+use super::scoreboard::Runs;
+
+const ORDERS: usize = 16;
+const MOST_PAIRS: u32 = 100_000;
+const LEAF: u32 = 1 << 31;
+
+struct Models<'a> {
+    symbols: &'a [u8],
+    /// Of each node: the best successor.
+    best: Vec<Best>,
+    /// (node, older symbol) -> node, or LEAF | place.
+    children: Links,
+    /// (node, successor) -> count.
+    successors: Links,
+    /// Pairs of each order, 1 to 16.
+    pairs: [u32; ORDERS + 1],
+    /// The place from which on an order records no new pairs.
+    full_from: [usize; ORDERS + 1],
+    /// Order, context and successor of pairs that were recorded behind a context that was not.
+    unreachable: HashSet<(usize, Vec<u8>)>,
+}
+
+impl<'a> Models<'a> {
+    fn new(symbols: &'a [u8], k: usize) -> Self {
+        Self {
+            symbols,
+            best: vec![Best::default(); FIRST_NODES],
+            children: Links::new(k),
+            successors: Links::new(k),
+            pairs: [0; ORDERS + 1],
+            full_from: [usize::MAX; ORDERS + 1],
+            unreachable: HashSet::new(),
+        }
+    }
+
+    /// Whether an order has room for one more pair; takes it.
+    #[inline(always)]
+    fn take_room(&mut self, order: usize, i: usize) -> bool {
+        if self.pairs[order] >= MOST_PAIRS {
+            return false;
+        }
+        self.pairs[order] += 1;
+        if self.pairs[order] == MOST_PAIRS {
+            self.full_from[order] = i + 1;
+        }
+        true
+    }
+
+    /// Count `symbol`, at place `i`, behind the context of a node.
+    #[inline(always)]
+    fn count(&mut self, node: u32, order: usize, symbol: u8, i: usize) {
+        if let Some(count) = self.successors.get_mut(node, symbol) {
+            *count += 1;
+            self.best[node as usize].offer(*count, symbol);
+        } else if self.take_room(order, i) {
+            self.successors.insert(node, symbol, 1);
+            self.best[node as usize].offer(1, symbol);
+        }
+    }
+
+    /// Predict and then record the symbol at place `i`. Bit d - 1 of the first result says whether order d was right, and
+    /// the second one is how many orders predicted.
+    #[inline(always)]
+    fn step(&mut self, i: usize) -> (u32, usize) {
+        let symbol = self.symbols[i];
+        let mut node = u32::from(self.symbols[i - 1]);
+        let (mut right, mut present) = (0u32, 0usize);
+        for order in 1..=ORDERS {
+            let best = self.best[node as usize];
+            if best.count > 0 {
+                present = order;
+                right |= u32::from(best.symbol == symbol) << (order - 1);
+            }
+            self.count(node, order, symbol, i);
+            if order == ORDERS || order >= i {
+                break;
+            }
+            let older = self.symbols[i - order - 1];
+            match self.children.get_mut(node, older).map(|child| *child) {
+                None => {
+                    self.leave(node, order, i);
+                    break;
+                }
+                Some(child) if child & LEAF == 0 => node = child,
+                Some(leaf) => {
+                    let place = (leaf & !LEAF) as usize;
+                    let deepest = self.shared(place, i, order + 1);
+                    if self.symbols[place] == symbol {
+                        right |= ((1 << deepest) - 1) & !((1 << order) - 1);
+                    }
+                    self.unfold(node, order, place, i, deepest);
+                    return (right, deepest);
+                }
+            }
+        }
+        (right, present)
+    }
+
+    /// Record place `i` in the orders beyond `order`, in which its contexts are new: as a leaf in those that have room, down to the first
+    /// that has none. Longer ones may still have some, a few steps long, but no prediction ever reaches them: they only count.
+    #[inline(always)]
+    fn leave(&mut self, node: u32, order: usize, i: usize) {
+        let longest = ORDERS.min(i);
+        let mut depth = order + 1;
+        while depth <= longest && self.take_room(depth, i) {
+            depth += 1;
+        }
+        if depth > order + 1 {
+            self.children.insert(node, self.symbols[i - order - 1], LEAF | i as u32);
+        }
+        for depth in depth + 1..=longest {
+            if self.pairs[depth] < MOST_PAIRS && self.unreachable.insert((depth, self.symbols[i - depth..=i].to_vec()))
+            {
+                self.take_room(depth, i);
+            }
+        }
+    }
+
+    /// The longest order in which places `a` and `b` share their context and `a` was recorded; at least `known`.
+    fn shared(&self, a: usize, b: usize, known: usize) -> usize {
+        let mut order = known;
+        while order < ORDERS.min(a)
+            && a < self.full_from[order + 1]
+            && self.symbols[a - order - 1] == self.symbols[b - order - 1]
+        {
+            order += 1;
+        }
+        order
+    }
+
+    /// Turn the leaf `place` under a node of `order` into nodes down to `deepest`, and record place `i` in each of them.
+    fn unfold(&mut self, mut node: u32, order: usize, place: usize, i: usize, deepest: usize) {
+        let (known, symbol) = (self.symbols[place], self.symbols[i]);
+        for depth in order + 1..=deepest {
+            let older = self.symbols[i - depth];
+            let child = self.best.len() as u32;
+            self.best.push(Best { count: 1, symbol: known });
+            self.children.add_node();
+            self.successors.add_node();
+            match self.children.get_mut(node, older) {
+                Some(entry) => *entry = child,
+                None => self.children.insert(node, older, child),
+            }
+            self.successors.insert(child, known, 1);
+            node = child;
+            self.count(node, depth, symbol, i);
+        }
+        if deepest < ORDERS.min(place) && place < self.full_from[deepest + 1] {
+            self.children.insert(node, self.symbols[place - deepest - 1], LEAF | place as u32);
+        }
+        self.leave(node, deepest, i);
+    }
+}
+
+pub fn of_symbols(symbols: &[u8], k: usize) -> (u64, u64) {
+    let mut models = Models::new(symbols, k);
+    let mut scores = [0u64; ORDERS];
+    let (mut winner, mut correct, mut runs) = (0usize, 0u64, Runs::default());
+    for i in 1..symbols.len() {
+        let (mut right, present) = models.step(i);
+        if winner < present {
+            let hit = right >> winner & 1 == 1;
+            correct += u64::from(hit);
+            runs.step(hit);
+        }
+        while right != 0 {
+            let order = right.trailing_zeros() as usize;
+            right &= right - 1;
+            scores[order] += 1;
+            if scores[order] >= scores[winner] {
+                winner = order;
+            }
+        }
+    }
+    (correct, runs.longest)
+}

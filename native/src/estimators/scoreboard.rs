@@ -1,0 +1,280 @@
+//! Which sub-predictor speaks, how often it was right, and for how long at a stretch; 64 steps at a time.
+//!
+//! In each step, in ascending index, each sub-predictor that was right scores, and takes over if its score is then no less than the
+//! winner's. A step is judged by the winner before it. Most words of 64 steps cannot change the winner: no rival's lead over it within
+//! the word makes up for the gap. Only the others are played step by step, by the rivals that count.
+
+/// Scores of `M` sub-predictors and what the winners did.
+pub struct Scoreboard<const M: usize> {
+    scores: [u64; M],
+    winner: usize,
+    pub correct: u64,
+    runs: Runs,
+}
+
+impl<const M: usize> Scoreboard<M> {
+    pub fn new() -> Self {
+        Self { scores: [0; M], winner: 0, correct: 0, runs: Runs::default() }
+    }
+
+    pub fn longest_run(&self) -> u64 {
+        self.runs.longest
+    }
+
+    /// Take 64 steps in which every sub-predictor predicted: bit i of `right[d]` says whether d was right in step i. Steps beyond the
+    /// data count as wrong, for everyone: that changes nothing.
+    #[inline(always)]
+    pub fn play(&mut self, right: &[u64; M]) {
+        let outcome = if self.score(right) { right[self.winner] } else { self.contested(right, |_, _| {}) };
+        self.correct += u64::from(outcome.count_ones());
+        self.runs.take(outcome);
+    }
+
+    /// As [`play`](Self::play), where bit i of `present[d]` says whether d predicted in step i; it was not right where it did not. A
+    /// winner without a prediction neither extends nor ends the run.
+    #[inline(always)]
+    pub fn play_present(&mut self, right: &[u64; M], present: &[u64; M]) {
+        let start = self.winner;
+        let (outcome, judged) = if self.score(right) {
+            (right[start], present[start])
+        } else {
+            let mut judged = present[start];
+            let outcome = self.contested(right, |from, winner| judged = judged & !from | present[winner] & from);
+            (outcome, judged)
+        };
+        self.correct += u64::from(outcome.count_ones());
+        if judged == !0 {
+            self.runs.take(outcome);
+        } else {
+            self.runs.take_judged(outcome, judged);
+        }
+    }
+
+    /// Add the scores of a word; returns whether the winner is certain to stay.
+    #[inline(always)]
+    fn score(&mut self, right: &[u64; M]) -> bool {
+        let before = std::mem::take(&mut self.scores[self.winner]);
+        let mut highest_rival = 0;
+        for (score, word) in self.scores.iter_mut().zip(right) {
+            highest_rival = highest_rival.max(*score);
+            *score += u64::from(word.count_ones());
+        }
+        self.scores[self.winner] += before;
+        highest_rival + 65 < before
+    }
+
+    /// The outcome of a word in which the winner may change; `changed(steps from then on, new winner)` is told of each change.
+    /// The scores already contain the word.
+    #[inline(always)]
+    fn contested(&mut self, right: &[u64; M], mut changed: impl FnMut(u64, usize)) -> u64 {
+        let first = self.winner;
+        let leading = right[first];
+        let score_before = |d: usize| self.scores[d] - u64::from(right[d].count_ones());
+        let bar = score_before(first);
+        // Those that can reach the winner's score somewhere in the word; one in hand for a rival that scores first in a step.
+        let mut rivals = [0u8; M];
+        let mut count = 0;
+        let mut alike = true;
+        for (d, &word) in right.iter().enumerate() {
+            if d == first || score_before(d) + u64::from((word & !leading).count_ones()) + 1 >= bar {
+                rivals[count] = d as u8;
+                count += 1;
+                alike &= word == leading;
+            }
+        }
+        let rivals = &rivals[..count];
+        if alike {
+            // All score in the same steps: of equal scores the highest index ends as the winner, and it makes no difference.
+            if leading != 0 {
+                for &d in rivals {
+                    if score_before(usize::from(d)) == bar {
+                        self.winner = usize::from(d);
+                    }
+                }
+                if self.winner != first {
+                    // `present` of the others may differ only where none is right.
+                    changed(!0 << leading.trailing_zeros() << 1, self.winner);
+                }
+            }
+            return leading;
+        }
+        let mut scores = [0u64; M];
+        let mut steps = 0;
+        for (place, &d) in rivals.iter().enumerate() {
+            scores[place] = score_before(usize::from(d));
+            steps |= right[usize::from(d)];
+        }
+        let mut winner = rivals.iter().position(|&d| usize::from(d) == first).unwrap_or(0);
+        let mut outcome = leading;
+        while steps != 0 {
+            let step = steps.trailing_zeros();
+            steps &= steps - 1;
+            let before = winner;
+            for (place, &d) in rivals.iter().enumerate() {
+                scores[place] += right[usize::from(d)] >> step & 1;
+                if right[usize::from(d)] >> step & 1 == 1 && scores[place] >= scores[winner] {
+                    winner = place;
+                }
+            }
+            if winner != before {
+                let from = !0u64 << step << 1;
+                let d = usize::from(rivals[winner]);
+                outcome = outcome & !from | right[d] & from;
+                changed(from, d);
+            }
+        }
+        self.winner = usize::from(rivals[winner]);
+        outcome
+    }
+}
+
+/// The longest run of ones in a stream of words.
+#[derive(Default)]
+pub struct Runs {
+    open: u64,
+    pub longest: u64,
+}
+
+impl Runs {
+    /// Take 64 steps.
+    #[inline(always)]
+    pub fn take(&mut self, outcome: u64) {
+        self.take_some(outcome, 64);
+    }
+
+    /// Take the judged ones of 64 steps.
+    #[inline(never)]
+    pub fn take_judged(&mut self, outcome: u64, judged: u64) {
+        let (mut kept, mut steps, mut absent) = (outcome, 64, !judged);
+        while absent != 0 {
+            // Close the gap at the latest absent step.
+            let latest = 1u64 << (63 - absent.leading_zeros());
+            absent ^= latest;
+            kept = kept & (latest - 1) | kept >> 1 & !(latest - 1);
+            steps -= 1;
+        }
+        self.take_some(kept, steps);
+    }
+
+    /// Take the first `steps` of 64; the others are 0.
+    #[inline(always)]
+    fn take_some(&mut self, outcome: u64, steps: u32) {
+        let ones = outcome.trailing_ones();
+        self.longest = self.longest.max(self.open + u64::from(ones));
+        if ones == steps {
+            self.open += u64::from(steps);
+            return;
+        }
+        if self.longest < 64 && has_run(outcome, self.longest as u32 + 1) {
+            self.longest = u64::from(longest_in(outcome));
+        }
+        self.open = u64::from((outcome << (64 - steps)).leading_ones());
+    }
+
+    /// Take one step.
+    #[inline(always)]
+    pub fn step(&mut self, right: bool) {
+        self.open = if right { self.open + 1 } else { 0 };
+        self.longest = self.longest.max(self.open);
+    }
+}
+
+/// Whether a word has `length` ones in a row, 1 to 64.
+#[inline(always)]
+fn has_run(word: u64, length: u32) -> bool {
+    let (mut runs, mut reached) = (word, 1);
+    while reached < length && runs != 0 {
+        let more = reached.min(length - reached);
+        runs &= runs >> more;
+        reached += more;
+    }
+    runs != 0
+}
+
+#[inline(never)]
+fn longest_in(mut word: u64) -> u32 {
+    let mut length = 0;
+    while word != 0 {
+        word &= word >> 1;
+        length += 1;
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::symbols::tests::noise;
+    use super::*;
+
+    /// The words of the standard, step by step.
+    fn plain<const M: usize>(right: &[[u64; M]], present: &[[u64; M]]) -> (u64, u64) {
+        let (mut scores, mut winner, mut correct, mut run, mut longest) = ([0u64; M], 0usize, 0, 0, 0);
+        for (right, present) in right.iter().zip(present) {
+            for step in 0..64 {
+                let is = |words: &[u64; M], d: usize| words[d] >> step & 1 == 1;
+                if is(present, winner) {
+                    run = if is(right, winner) { run + 1 } else { 0 };
+                    correct += u64::from(is(right, winner));
+                    longest = longest.max(run);
+                }
+                for d in 0..M {
+                    if is(right, d) {
+                        scores[d] += 1;
+                        if scores[d] >= scores[winner] {
+                            winner = d;
+                        }
+                    }
+                }
+            }
+        }
+        (correct, longest)
+    }
+
+    fn check<const M: usize>(right: &[[u64; M]], present: Option<&[[u64; M]]>) {
+        let all = vec![[!0u64; M]; right.len()];
+        let mut board = Scoreboard::<M>::new();
+        for (index, word) in right.iter().enumerate() {
+            match present {
+                Some(present) => board.play_present(word, &present[index]),
+                None => board.play(word),
+            }
+        }
+        assert_eq!((board.correct, board.runs.longest), plain(right, present.unwrap_or(&all)));
+    }
+
+    #[test]
+    fn words_give_what_single_steps_give() {
+        for seed in 1..60u64 {
+            let source = noise(64 * 40 * 2, seed);
+            let mut at = source.iter();
+            let mut right = vec![[0u64; 5]; 200];
+            let mut present = vec![[!0u64; 5]; 200];
+            for (words, there) in right.iter_mut().zip(&mut present) {
+                let kind = at.next().unwrap() % 8;
+                let common = at.next().unwrap() | at.next().unwrap();
+                for (d, word) in words.iter_mut().enumerate() {
+                    *word = match kind {
+                        0 => common,
+                        1 => !0,
+                        2 => 0,
+                        3 => common & at.next().unwrap(),
+                        _ => *at.next().unwrap(),
+                    };
+                    if seed % 3 == 0 {
+                        there[d] = if kind == 1 { !0 } else { at.next().unwrap() | at.next().unwrap() };
+                    }
+                    *word &= there[d];
+                }
+            }
+            check(&right, None);
+            check(&right, Some(&present));
+        }
+    }
+
+    #[test]
+    fn a_lower_index_one_behind_takes_over_within_a_step() {
+        // 1 leads by one; in step 1 both are right: 0 passes by before 1 has scored, and 1 takes the lead back.
+        check(&[[0b10, 0b11]], None);
+        check(&[[0b110, 0b001]], None);
+    }
+}

@@ -1,0 +1,113 @@
+//! Symbols packed into as few bits as their alphabet needs, and what their suffixes begin with.
+
+use crate::multiversion::multiversion;
+
+/// Places, at most, and words of each, of the sample that tells repetitive data, and what part of it has to be equal.
+const SAMPLES: usize = 4096;
+const SAMPLE_WORDS: usize = 8;
+const REPETITIVE: usize = 16;
+/// So many places that begin alike make a sample.
+pub const FEWEST_SAMPLES: usize = SAMPLES / 4;
+
+/// Symbols packed into as many bits as the alphabet needs, first symbol in the highest bits.
+pub struct Text {
+    pub words: Vec<u64>,
+    pub n: usize,
+    pub width: usize,
+    /// Whole symbols in that many bits: 0 to 64.
+    pub symbols_in: [u8; 65],
+}
+
+impl Text {
+    pub fn new(bytes: &[u8], n: usize, k: usize) -> Self {
+        let width = (usize::BITS - (k - 1).leading_zeros()) as usize;
+        let mut words = vec![0u64; (n * width).div_ceil(64) + SAMPLE_WORDS + 2];
+        if width == 1 || width == 8 {
+            for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
+                let mut eight = [0u8; 8];
+                eight[..chunk.len()].copy_from_slice(chunk);
+                *word = u64::from_be_bytes(eight);
+            }
+            if width == 1 && !n.is_multiple_of(64) {
+                words[n / 64] &= !(!0 >> (n % 64));
+            }
+        } else {
+            for (i, &symbol) in bytes.iter().enumerate() {
+                let (word, shift) = (i * width / 64, i * width % 64);
+                let symbol = u64::from(symbol) << (64 - width);
+                words[word] |= symbol >> shift;
+                if shift + width > 64 {
+                    words[word + 1] |= symbol << (64 - shift);
+                }
+            }
+        }
+        Self { words, n, width, symbols_in: std::array::from_fn(|bits| (bits / width) as u8) }
+    }
+
+    /// 64 bits from symbol `i` on; beyond the end they are 0.
+    #[inline(always)]
+    pub fn bits_from(&self, i: usize) -> u64 {
+        let place = i * self.width;
+        let (word, shift) = (place / 64, place % 64);
+        self.words[word] << shift | (self.words[word + 1] >> 1) >> (63 - shift)
+    }
+
+    /// Symbols that two words of bits have in common from their highest one on.
+    #[inline(always)]
+    pub fn in_common(&self, a: u64, b: u64) -> usize {
+        usize::from(self.symbols_in[(a ^ b).leading_zeros() as usize])
+    }
+
+    pub fn symbol(&self, i: usize) -> u8 {
+        (self.bits_from(i) >> (64 - self.width)) as u8
+    }
+
+    /// Whether many of the places, which begin alike, go on alike for 512 bits.
+    pub fn goes_on_alike(&self, places: &[u32]) -> bool {
+        let symbols_a_word = 64 / self.width;
+        let mut prints: Vec<u64> = places[..places.len().min(SAMPLES)]
+            .iter()
+            .map(|&i| {
+                (0..SAMPLE_WORDS).fold(0u64, |print, word| {
+                    let at = (i as usize + word * symbols_a_word).min(self.n);
+                    (print ^ self.bits_from(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+                })
+            })
+            .collect();
+        prints.sort_unstable();
+        prints.windows(2).filter(|pair| pair[0] == pair[1]).count() > prints.len() / REPETITIVE
+    }
+}
+
+/// Call `visit` with each place and the highest bits, from `shift` up, of the 64 from it on.
+#[inline(always)]
+fn for_each_beginning(words: &[u64], n: usize, width: usize, shift: u32, mut visit: impl FnMut(usize, usize)) {
+    let mut i = 0;
+    for pair in words.windows(2) {
+        let mut offset = i * width % 64;
+        while offset < 64 && i < n {
+            let bits = pair[0] << offset | (pair[1] >> 1) >> (63 - offset);
+            visit(i, (bits >> shift) as usize);
+            i += 1;
+            offset += width;
+        }
+    }
+}
+
+multiversion! {
+    /// How many places begin with each pattern of bits.
+    pub fn count_buckets(words: &[u64], n: usize, width: usize, shift: u32, sizes: &mut [u32]) {
+        for_each_beginning(words, n, width, shift, |_, bucket| sizes[bucket] += 1);
+    }
+}
+
+multiversion! {
+    /// Put the places with each pattern side by side; `next` has where each one's part begins.
+    pub fn place_in_buckets(words: &[u64], n: usize, width: usize, shift: u32, next: &mut [u32], places: &mut [u32]) {
+        for_each_beginning(words, n, width, shift, |i, bucket| {
+            let slot = &mut next[bucket];
+            places[*slot as usize] = i as u32;
+            *slot += 1;
+        });
+    }
+}

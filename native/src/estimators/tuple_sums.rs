@@ -1,0 +1,100 @@
+//! From the common prefixes of neighbours in sorted order to the counts of repeated tuples, SP 800-90B 6.3.5 and 6.3.6.
+
+const CUTOFF: u32 = 35;
+
+/// What the t-Tuple and LRS estimates rest on.
+pub struct TupleCounts {
+    /// Occurrences of the most common t-tuple, t = 1, 2, ..., as long as they are 35 or more.
+    pub most_common: Vec<u64>,
+    /// v: symbols in the longest tuple that occurs twice.
+    pub longest: usize,
+    /// Sum over the W-tuples of C(count, 2), for W = u, ..., v.
+    pub pairs: Vec<u64>,
+}
+
+/// Takes the lengths of the common prefixes of each suffix and the next, in sorted order.
+pub struct TupleSums {
+    /// Entry h: suffixes in the largest interval with a common prefix of h.
+    most: Vec<u32>,
+    /// Differences, from entry to entry, of the sums over W. They may wrap; the sums do not.
+    sums: Vec<u64>,
+    /// Common prefix and first suffix of the intervals around the latest suffix, both ascending.
+    open: Vec<(u32, u32)>,
+    suffixes: u32,
+}
+
+impl TupleSums {
+    pub fn new() -> Self {
+        Self { most: vec![0; 128], sums: vec![0; 128], open: vec![(0, 0)], suffixes: 0 }
+    }
+
+    /// Start a group of suffixes: only tuples of more than `base` symbols are counted in it. End it with `push(base)`.
+    pub fn start_group(&mut self, base: usize) {
+        self.grow(base);
+        self.open.clear();
+        self.open.push((base as u32, self.suffixes));
+    }
+
+    fn grow(&mut self, length: usize) {
+        if length >= self.most.len() {
+            let length = (length + 1).max(self.most.len() + self.most.len() / 2);
+            self.most.resize(length, 0);
+            self.sums.resize(length, 0);
+        }
+    }
+
+    /// The latest suffix and the next one share `prefix` symbols; fewer than the group's base count as the base.
+    #[inline(always)]
+    pub fn push(&mut self, prefix: u32) {
+        let prefix = prefix.max(self.open[0].0);
+        let (mut height, mut first) = self.open[self.open.len() - 1];
+        if height > prefix {
+            while height > prefix {
+                self.open.pop();
+                let outer = self.open[self.open.len() - 1].0;
+                self.close(height, outer.max(prefix), self.suffixes - first + 1);
+                if outer <= prefix {
+                    if outer < prefix {
+                        self.open.push((prefix, first));
+                    }
+                    break;
+                }
+                (height, first) = self.open[self.open.len() - 1];
+            }
+        } else if height < prefix {
+            self.open.push((prefix, self.suffixes));
+            self.grow(prefix as usize);
+        }
+        self.suffixes += 1;
+    }
+
+    #[inline(always)]
+    fn close(&mut self, height: u32, outer: u32, suffixes: u32) {
+        let most = &mut self.most[height as usize];
+        *most = (*most).max(suffixes);
+        let suffixes = u64::from(suffixes);
+        let pairs = suffixes * (suffixes - 1) / 2;
+        self.sums[height as usize] = self.sums[height as usize].wrapping_add(pairs);
+        self.sums[outer as usize] = self.sums[outer as usize].wrapping_sub(pairs);
+    }
+
+    /// All suffixes were taken. Entry t - 1 of `shorter` has what else is known of tuples of t symbols: the most common one's count,
+    /// and the pairs.
+    pub fn finish(mut self, shorter: &[(u64, u64)]) -> TupleCounts {
+        self.grow(shorter.len());
+        let (mut most, mut pairs) = (self.most, self.sums);
+        for length in (1..most.len() - 1).rev() {
+            most[length] = most[length].max(most[length + 1]);
+            pairs[length] = pairs[length].wrapping_add(pairs[length + 1]);
+        }
+        for (index, &(count, number)) in shorter.iter().enumerate() {
+            most[index + 1] = most[index + 1].max(count as u32);
+            pairs[index + 1] += number;
+        }
+        let longest = (1..pairs.len()).rfind(|&length| pairs[length] > 0).unwrap_or(0);
+        let common = (1..=longest).take_while(|&length| most[length] >= CUTOFF).count();
+        pairs.truncate(longest + 1);
+        pairs.drain(..(common + 1).min(longest + 1));
+        TupleCounts { most_common: most[1..=common].iter().map(|&count| u64::from(count)).collect(), longest, pairs }
+    }
+}

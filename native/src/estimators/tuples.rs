@@ -1,0 +1,288 @@
+//! Counts of repeated tuples of every length, SP 800-90B 6.3.5 and 6.3.6.
+//!
+//! Most data need no suffix array. Suffixes are distributed by their first bits; within a bucket, numbers of 64 bits that hold the
+//! next symbols above the place are sorted; equal ones are sorted again by what follows. Data whose repeats are too long for that
+//! go to a suffix array of linear time.
+
+use super::prefix_counts::{self, PrefixCounts};
+use super::radix_sort::{distribute, sort, sort_parts, DIGIT_BITS};
+use super::suffix_array;
+use super::text::{count_buckets, place_in_buckets, Text, FEWEST_SAMPLES};
+use super::tuple_sums::{TupleCounts, TupleSums};
+use crate::multiversion::multiversion;
+
+/// Bits, at most, that suffixes are distributed by.
+const BUCKET_BITS: usize = 12;
+/// Groups within groups.
+const DEEPEST: usize = 64;
+
+pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
+    let text = Text::new(bytes, n, k);
+    if let Some(counts) = Sorter::new(&text).run() {
+        return counts;
+    }
+    let symbols: Vec<u8> = (0..n).map(|i| text.symbol(i)).collect();
+    let mut sums = TupleSums::new();
+    suffix_array::push_all(&symbols, &mut sums);
+    sums.finish(&[])
+}
+
+struct Sorter<'a> {
+    text: &'a Text,
+    /// Tuples of the buckets' length and up to `symbols` more.
+    prefixes: PrefixCounts,
+    /// Longer tuples, and those of buckets too large for `prefixes`.
+    sums: TupleSums,
+    /// An entry holds the bits of `symbols` symbols above the place, stored so that later places come first: a suffix that
+    /// ends within the symbols is less than all that go on.
+    place_bits: u32,
+    symbols: usize,
+    /// The bits of an entry that hold symbols: the highest ones.
+    key: u64,
+    /// Entries of the buckets and groups being sorted, the innermost last.
+    entries: Vec<u64>,
+    scratch: Vec<u64>,
+    /// Entries and words that may still be looked at beyond the first sort.
+    budget: isize,
+}
+
+impl<'a> Sorter<'a> {
+    fn new(text: &'a Text) -> Self {
+        let place_bits = (usize::BITS - text.n.leading_zeros()).max(1);
+        let symbols = (64 - place_bits as usize) / text.width;
+        let key = !(!0 >> (symbols * text.width));
+        let budget = 3 * text.n as isize + (1 << 16);
+        Self {
+            text,
+            prefixes: PrefixCounts::new(),
+            sums: TupleSums::new(),
+            place_bits,
+            symbols,
+            key,
+            entries: Vec::new(),
+            scratch: Vec::new(),
+            budget,
+        }
+    }
+
+    #[inline(always)]
+    fn entry(&self, i: usize, offset: usize) -> u64 {
+        let key = if i + offset < self.text.n { self.text.bits_from(i + offset) & self.key } else { 0 };
+        key | (((1 << self.place_bits) - 1) - i as u64)
+    }
+
+    #[inline(always)]
+    fn place(&self, entry: u64) -> usize {
+        let mask = (1u64 << self.place_bits) - 1;
+        (mask - (entry & mask)) as usize
+    }
+
+    /// Count all tuples; None if the data are too repetitive.
+    fn run(mut self) -> Option<TupleCounts> {
+        let (n, width) = (self.text.n, self.text.width);
+        let prefix = (BUCKET_BITS / width).max(1);
+        let bucket_bits = prefix * width;
+        let shift = 64 - bucket_bits as u32;
+        let mut sizes = vec![0u32; 1 << bucket_bits];
+        count_buckets(&self.text.words, n, width, shift, &mut sizes);
+        let mut next = Vec::with_capacity(sizes.len());
+        let mut start = 0;
+        for &size in &sizes {
+            next.push(start);
+            start += size;
+        }
+        let mut places = vec![0u32; n];
+        place_in_buckets(&self.text.words, n, width, shift, &mut next, &mut places);
+        // Places that begin alike are a sample in which every repeat shows.
+        let (mut first, mut chosen) = (0, 0..0);
+        for &size in &sizes {
+            let members = first..first + size as usize;
+            first = members.end;
+            let wanted = members.len() >= FEWEST_SAMPLES && (chosen.is_empty() || members.len() < chosen.len());
+            if wanted {
+                chosen = members;
+            }
+        }
+        if self.text.goes_on_alike(&places[chosen]) {
+            return None;
+        }
+        let mut shared = Vec::new();
+        let mut rest = places.as_slice();
+        for &size in &sizes {
+            let (members, others) = rest.split_at(size as usize);
+            rest = others;
+            if size < 2 {
+                continue;
+            }
+            self.sort_bucket(members, prefix);
+            if members.len() > prefix_counts::MOST_SUFFIXES {
+                self.sums.start_group(prefix);
+                self.push_sorted(0, members.len(), prefix)?;
+                self.sums.push(prefix as u32);
+                continue;
+            }
+            common_prefixes(&self.entries, &self.text.symbols_in, self.symbols as u8, &mut shared);
+            if members[members.len() - 1] as usize + prefix + self.symbols > n {
+                // Suffixes that end within the symbols share no more than what they have.
+                for (pair, shared) in self.entries.windows(2).zip(&mut shared) {
+                    let later = self.place(pair[0]).max(self.place(pair[1]));
+                    *shared = (*shared).min((n - later).saturating_sub(prefix).min(self.symbols) as u8);
+                }
+            }
+            self.prefixes.take(&shared);
+            if shared.contains(&(self.symbols as u8)) {
+                self.push_ties(prefix)?;
+            }
+        }
+        let mut shorter = self.bucket_counts(sizes, prefix);
+        shorter.extend(self.prefixes.most.iter().copied().zip(self.prefixes.pairs).take(self.symbols));
+        Some(self.sums.finish(&shorter))
+    }
+
+    /// Make the entries of a bucket's places, sorted.
+    fn sort_bucket(&mut self, members: &[u32], prefix: usize) {
+        let digit_bits = (members.len().ilog2() + 1).min(DIGIT_BITS);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut starts = [0u32; 1 << DIGIT_BITS];
+        scratch.clear();
+        scratch.extend(members.iter().map(|&i| {
+            let entry = self.entry(i as usize, prefix);
+            starts[(entry >> (64 - digit_bits)) as usize] += 1;
+            entry
+        }));
+        self.entries.clear();
+        self.entries.resize(members.len(), 0);
+        distribute(&scratch, &mut self.entries, &mut starts[..1 << digit_bits], 64 - digit_bits);
+        self.scratch = scratch;
+        sort_parts(&mut self.entries, &starts[..1 << digit_bits], &mut self.scratch);
+    }
+
+    /// From the sizes of the buckets: of tuples of 1 to `prefix` symbols, the most common one's count, and the pairs.
+    fn bucket_counts(&self, mut sizes: Vec<u32>, prefix: usize) -> Vec<(u64, u64)> {
+        let (n, width) = (self.text.n, self.text.width);
+        let mut counts = Vec::new();
+        for length in (1..=prefix).rev() {
+            if length < prefix {
+                sizes = sizes.chunks(1 << width).map(|chunk| chunk.iter().sum()).collect();
+            }
+            let mut whole = sizes.clone();
+            // The last places have fewer symbols than that.
+            for i in (n + 1).saturating_sub(length)..n {
+                whole[(self.text.bits_from(i) >> (64 - length * width)) as usize] -= 1;
+            }
+            let most = whole.iter().copied().max().unwrap_or(0);
+            let pairs = whole.iter().map(|&size| u64::from(size) * u64::from(size).saturating_sub(1) / 2).sum();
+            counts.push((u64::from(most), pairs));
+        }
+        counts.reverse();
+        counts
+    }
+
+    /// Sort and push each group of entries that are equal but for their places.
+    fn push_ties(&mut self, offset: usize) -> Option<()> {
+        let (mut j, to) = (0, self.entries.len());
+        while j < to {
+            let mut end = j + 1;
+            while end < to && (self.entries[end] ^ self.entries[j]) & self.key == 0 {
+                end += 1;
+            }
+            if end > j + 1 {
+                let base = offset + self.symbols;
+                self.sums.start_group(base);
+                self.push_group(j, end, offset)?;
+                self.sums.push(base as u32);
+            }
+            j = end;
+        }
+        Some(())
+    }
+
+    /// Symbols that the suffixes at `a` and `b` share, known to be `from` or more; few.
+    fn shared(&self, a: usize, b: usize, from: usize) -> usize {
+        let most = self.text.n - a.max(b);
+        let symbols_a_word = 64 / self.text.width;
+        let mut length = from;
+        while length < most {
+            let same = self.text.in_common(self.text.bits_from(a + length), self.text.bits_from(b + length));
+            length += same.min(symbols_a_word);
+            if same < symbols_a_word {
+                break;
+            }
+        }
+        length.min(most)
+    }
+
+    /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the place of the
+    /// last suffix, None if the budget is spent.
+    fn push_sorted(&mut self, from: usize, to: usize, offset: usize) -> Option<usize> {
+        let n = self.text.n;
+        let mut j = from;
+        loop {
+            let entry = self.entries[j];
+            let mut end = j + 1;
+            while end < to && (self.entries[end] ^ entry) & self.key == 0 {
+                end += 1;
+            }
+            let last = if end == j + 1 { self.place(entry) } else { self.push_group(j, end, offset)? };
+            if end == to {
+                return Some(last);
+            }
+            let next = self.entries[end];
+            let same = self.text.in_common(entry, next);
+            // Only a suffix at the data's end can share less than its bits do.
+            let most = n - last.max(self.place(next));
+            self.sums.push((offset + same).min(most) as u32);
+            j = end;
+        }
+    }
+
+    /// Push the common prefixes within entries `from..to`, which are equal but for their places.
+    fn push_group(&mut self, from: usize, to: usize, offset: usize) -> Option<usize> {
+        let n = self.text.n;
+        let deeper = offset + self.symbols;
+        let mut j = from;
+        // Suffixes that end here come first, the shortest first, each a prefix of the next.
+        while j + 1 < to && self.place(self.entries[j]) + deeper >= n {
+            self.sums.push((n - self.place(self.entries[j])) as u32);
+            j += 1;
+        }
+        if j + 1 == to {
+            return Some(self.place(self.entries[j]));
+        }
+        self.budget -= (to - j) as isize;
+        if to - j == 2 {
+            let (a, b) = (self.place(self.entries[j]), self.place(self.entries[j + 1]));
+            let shared = self.shared(a, b, deeper);
+            self.budget -= ((shared - deeper) * self.text.width / 64) as isize;
+            self.sums.push(shared as u32);
+            let a_is_less = if shared == n - a.max(b) {
+                a > b
+            } else {
+                self.text.symbol(a + shared) < self.text.symbol(b + shared)
+            };
+            return (self.budget > 0).then_some(if a_is_less { b } else { a });
+        }
+        if self.budget <= 0 || offset > DEEPEST * self.symbols {
+            return None;
+        }
+        let base = self.entries.len();
+        for index in j..to {
+            let entry = self.entry(self.place(self.entries[index]), deeper);
+            self.entries.push(entry);
+        }
+        sort(&mut self.entries[base..], &mut self.scratch);
+        let last = self.push_sorted(base, self.entries.len(), deeper);
+        self.entries.truncate(base);
+        last
+    }
+}
+
+multiversion! {
+    /// Whole symbols that each entry has in common with the one before it, at most `most`.
+    fn common_prefixes(entries: &[u64], symbols_in: &[u8; 65], most: u8, shared: &mut Vec<u8>) {
+        shared.clear();
+        shared.extend(
+            entries.windows(2).map(|pair| symbols_in[(pair[0] ^ pair[1]).leading_zeros() as usize].min(most)),
+        );
+    }
+}

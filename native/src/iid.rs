@@ -1,0 +1,215 @@
+//! Python face of the kernels of the IID track, SP 800-90B section 5.1.
+
+use std::cell::RefCell;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::bytes::ByteView;
+use crate::errors::invalid;
+use crate::iid_compression::Compressor;
+use crate::iid_shuffle::{arrange_bits, shuffle};
+use crate::iid_statistics::{of_bits, of_symbols, Mask, COMPRESSION, COUNT};
+
+const MOST_SYMBOLS: usize = 1 << 27;
+
+thread_local! {
+    /// Working memory of the compression statistic, kept because fresh memory costs a tenth of the time.
+    static COMPRESSOR: RefCell<Compressor> = RefCell::default();
+}
+
+/// What every permutation of a sequence shares.
+enum Kind {
+    Constant,
+    Binary { low: u8, high: u8, ones: usize },
+    Symbols { total: u64, threshold: u8 },
+}
+
+/// A sequence and room for a permutation of it.
+struct Sequence<'a> {
+    symbols: &'a [u8],
+    kind: Kind,
+    words: Vec<u64>,
+    permuted: Vec<u8>,
+}
+
+impl<'a> Sequence<'a> {
+    fn new(symbols: &'a [u8]) -> Self {
+        let mut counts = [0usize; 256];
+        symbols.iter().for_each(|&symbol| counts[usize::from(symbol)] += 1);
+        let distinct: Vec<u8> = (0..=255).filter(|&symbol| counts[usize::from(symbol)] > 0).collect();
+        let kind = match distinct[..] {
+            [_] => Kind::Constant,
+            [low, high] => Kind::Binary { low, high, ones: counts[usize::from(high)] },
+            _ => Kind::Symbols {
+                total: (0..).zip(counts).map(|(symbol, count): (u64, usize)| symbol * count as u64).sum(),
+                threshold: threshold(symbols.len(), &counts, &distinct),
+            },
+        };
+        Self { symbols, kind, words: Vec::new(), permuted: Vec::new() }
+    }
+
+    /// Statistics of the sequence itself.
+    fn own_statistics(&mut self, mask: Mask) -> [u64; COUNT] {
+        if let Kind::Binary { high, .. } = self.kind {
+            self.words.clear();
+            self.words.resize(self.symbols.len().div_ceil(64), 0);
+            for (place, _) in self.symbols.iter().enumerate().filter(|(_, &symbol)| symbol == high) {
+                self.words[place / 64] |= 1 << (place % 64);
+            }
+        } else {
+            self.permuted = self.symbols.to_vec();
+        }
+        self.statistics(mask)
+    }
+
+    /// Statistics of a permutation.
+    fn permuted_statistics(&mut self, seed: u64, index: u64, mask: Mask) -> [u64; COUNT] {
+        self.permute(seed, index);
+        self.statistics(mask)
+    }
+
+    fn permute(&mut self, seed: u64, index: u64) {
+        let n = self.symbols.len();
+        match self.kind {
+            Kind::Binary { ones, .. } => {
+                self.words.resize(n.div_ceil(64), 0);
+                arrange_bits(n, ones, seed, index, &mut self.words);
+            }
+            Kind::Constant => self.permuted = self.symbols.to_vec(),
+            Kind::Symbols { .. } => {
+                self.permuted.resize(n, 0);
+                shuffle(self.symbols, seed, index, &mut self.permuted);
+            }
+        }
+    }
+
+    /// Statistics of what `words` or `permuted` hold.
+    fn statistics(&mut self, mask: Mask) -> [u64; COUNT] {
+        let mut keys = match self.kind {
+            Kind::Binary { low, high, ones } => {
+                of_bits(&self.words, self.symbols.len(), ones, u64::from(high - low), mask)
+            }
+            Kind::Constant => {
+                of_symbols(&self.permuted, self.permuted.len() as u64 * u64::from(self.permuted[0]), 0, mask)
+            }
+            Kind::Symbols { total, threshold } => of_symbols(&self.permuted, total, threshold, mask),
+        };
+        if mask.has(COMPRESSION) {
+            self.expand();
+            keys[COMPRESSION] = COMPRESSOR.with_borrow_mut(|compressor| compressor.size(&self.permuted));
+        }
+        for (statistic, key) in keys.iter_mut().enumerate().filter(|(statistic, _)| !mask.has(*statistic)) {
+            debug_assert!(statistic < COUNT);
+            *key = 0;
+        }
+        keys
+    }
+
+    /// Make symbols of bits.
+    fn expand(&mut self) {
+        if let Kind::Binary { low, high, .. } = self.kind {
+            self.permuted.clear();
+            for word in &self.words {
+                self.permuted.extend((0..64).map(|bit| if word >> bit & 1 == 1 { high } else { low }));
+            }
+            self.permuted.truncate(self.symbols.len());
+        }
+    }
+}
+
+/// The lowest symbol that counts as above the median of the translated symbols.
+fn threshold(n: usize, counts: &[usize; 256], distinct: &[u8]) -> u8 {
+    let translated = |place: usize| {
+        let mut below = 0;
+        distinct.iter().position(|&symbol| {
+            below += counts[usize::from(symbol)];
+            below > place
+        })
+    };
+    let middle = [(n - 1) / 2, n / 2].map(|place| translated(place).unwrap_or(0));
+    distinct[(middle[0] + middle[1]).div_ceil(2)]
+}
+
+fn checked<'a>(py: Python<'_>, view: &'a ByteView) -> PyResult<&'a [u8]> {
+    let symbols = view.as_slice();
+    if symbols.is_empty() || symbols.len() > MOST_SYMBOLS {
+        return Err(invalid(py, format!("{} symbols: expected 1 to {MOST_SYMBOLS}", symbols.len())));
+    }
+    Ok(symbols)
+}
+
+fn checked_mask(py: Python<'_>, mask: u32) -> PyResult<Mask> {
+    if mask >> COUNT != 0 {
+        return Err(invalid(py, format!("mask={mask}: expected 0 to {}", (1 << COUNT) - 1)));
+    }
+    Ok(Mask(mask))
+}
+
+/// The keys of the statistics that the mask selects, 0 for the others.
+#[pyfunction]
+fn iid_statistics(py: Python<'_>, symbols: &Bound<'_, PyAny>, mask: u32) -> PyResult<[u64; COUNT]> {
+    let view = ByteView::new(symbols)?;
+    let symbols = checked(py, &view)?;
+    let mask = checked_mask(py, mask)?;
+    Ok(py.detach(|| Sequence::new(symbols).own_statistics(mask)))
+}
+
+/// Permutation `index` of the symbols under `seed`.
+#[pyfunction]
+fn iid_permutation<'py>(
+    py: Python<'py>,
+    symbols: &Bound<'_, PyAny>,
+    seed: u64,
+    index: u64,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let view = ByteView::new(symbols)?;
+    let symbols = checked(py, &view)?;
+    let permuted = py.detach(|| {
+        let mut sequence = Sequence::new(symbols);
+        sequence.permute(seed, index);
+        sequence.expand();
+        sequence.permuted
+    });
+    Ok(PyBytes::new(py, &permuted))
+}
+
+/// How many permutations have a greater, an equal and a smaller statistic than the original, by statistic.
+#[pyfunction]
+fn iid_permutations(
+    py: Python<'_>,
+    symbols: &Bound<'_, PyAny>,
+    original: Vec<u64>,
+    seed: u64,
+    span: (u64, u64),
+    mask: u32,
+) -> PyResult<[(u64, u64, u64); COUNT]> {
+    let view = ByteView::new(symbols)?;
+    let symbols = checked(py, &view)?;
+    let mask = checked_mask(py, mask)?;
+    if original.len() != COUNT {
+        return Err(invalid(py, format!("{} keys of the original: expected {COUNT}", original.len())));
+    }
+    Ok(py.detach(|| {
+        let mut sequence = Sequence::new(symbols);
+        let mut counts = [(0, 0, 0); COUNT];
+        for index in 0..span.1 {
+            let keys = sequence.permuted_statistics(seed, span.0.wrapping_add(index), mask);
+            for statistic in (0..COUNT).filter(|&statistic| mask.has(statistic)) {
+                let (greater, equal, less) = &mut counts[statistic];
+                match keys[statistic].cmp(&original[statistic]) {
+                    std::cmp::Ordering::Greater => *greater += 1,
+                    std::cmp::Ordering::Equal => *equal += 1,
+                    std::cmp::Ordering::Less => *less += 1,
+                }
+            }
+        }
+        counts
+    }))
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(iid_statistics, module)?)?;
+    module.add_function(wrap_pyfunction!(iid_permutation, module)?)?;
+    module.add_function(wrap_pyfunction!(iid_permutations, module)?)
+}

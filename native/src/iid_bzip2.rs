@@ -1,0 +1,346 @@
+//! The size of what bzip2's entropy coder makes of a block: move to front, zero runs, Huffman codes. Nothing is coded.
+
+use crate::iid_statistics::pack;
+use crate::multiversion::multiversion;
+
+/// Symbols that share a Huffman table.
+const GROUP: usize = 50;
+/// Most different bytes in a block, and room for the symbols made of them: two for zero runs, the ranks, the end.
+pub const MOST_BYTES: usize = 11;
+const SYMBOLS: usize = 16;
+const MOST_TABLES: usize = 6;
+const LONGEST_CODE: u32 = 17;
+/// Times that tables and choices are refined.
+const REFINEMENTS: usize = 4;
+
+type Lengths = [u8; SYMBOLS];
+
+/// Zero runs shorter than this are coded by a table.
+const SHORT_RUN: usize = 128;
+
+/// Move codes to front and code runs of rank 0 in two symbols, as bzip2 does; codes are 0 to `used` - 1.
+pub fn ranks(codes: &mut [u8], used: usize, out: &mut Vec<u8>) {
+    move_to_front(codes);
+    // Of each short run the symbols, and how many they are.
+    let mut short = [([0; 8], 0); SHORT_RUN];
+    for (length, (symbols, count)) in short.iter_mut().enumerate() {
+        let mut coded = Vec::new();
+        push_zeros(length, &mut coded);
+        symbols[..coded.len()].copy_from_slice(&coded);
+        *count = coded.len();
+    }
+    out.clear();
+    out.resize(codes.len() + 16, 0);
+    let (mut end, mut zeros) = (0, 0);
+    for block in codes.chunks(64) {
+        let mut nonzero = [0; 64];
+        nonzero.iter_mut().zip(block).for_each(|(flag, &rank)| *flag = u8::from(rank != 0));
+        let mut flags = pack(&nonzero);
+        let mut next = 0;
+        while flags != 0 {
+            let place = flags.trailing_zeros() as usize;
+            flags &= flags - 1;
+            zeros += place - next;
+            next = place + 1;
+            if zeros < SHORT_RUN {
+                let (symbols, count) = &short[zeros];
+                out[end..end + 8].copy_from_slice(symbols);
+                end += count;
+            } else {
+                let mut coded = Vec::new();
+                push_zeros(zeros, &mut coded);
+                out[end..end + coded.len()].copy_from_slice(&coded);
+                end += coded.len();
+            }
+            zeros = 0;
+            out[end] = block[place] + 1;
+            end += 1;
+        }
+        zeros += block.len() - next;
+    }
+    out.truncate(end);
+    push_zeros(zeros, out);
+    out.push(used as u8 + 1);
+}
+
+/// A list of 16 codes, the most recent one in the lowest four bits.
+#[derive(Clone, Copy)]
+struct Recent(u64);
+
+impl Recent {
+    const ONES: u64 = 0x1111_1111_1111_1111;
+
+    /// Move a code to the front; return its rank.
+    #[inline(always)]
+    fn touch(&mut self, code: u8) -> u8 {
+        let wanted = u64::from(code);
+        let differs = self.0 ^ (wanted * Self::ONES);
+        let at = (differs.wrapping_sub(Self::ONES) & !differs & (Self::ONES << 3)).trailing_zeros() & !3;
+        let moved = (16u64 << at).wrapping_sub(1);
+        self.0 = self.0 & !moved | self.0 << 4 & moved | wanted;
+        (at / 4) as u8
+    }
+
+    /// The list after a block began with `codes`: those that came, by their last time, then the others.
+    fn after(codes: &[u8]) -> Self {
+        let (mut list, mut seen, mut places) = (0, 0u32, 0);
+        for code in codes.iter().rev().copied().chain(0..16u8) {
+            if seen >> code & 1 == 0 {
+                seen |= 1 << code;
+                list |= u64::from(code) << (4 * places);
+                places += 1;
+                if places == 16 {
+                    break;
+                }
+            }
+        }
+        Self(list)
+    }
+}
+
+/// Replace codes by their ranks among the most recent ones. Four quarters go at a time: a step waits for the one before it.
+fn move_to_front(codes: &mut [u8]) {
+    let quarter = codes.len() / 4;
+    let [mut one, mut two, mut three, mut four] = [0, 1, 2, 3].map(|part| Recent::after(&codes[..part * quarter]));
+    let (first, rest) = codes.split_at_mut(quarter);
+    let (second, rest) = rest.split_at_mut(quarter);
+    let (third, rest) = rest.split_at_mut(quarter);
+    let (fourth, rest) = rest.split_at_mut(quarter);
+    for (((a, b), c), d) in first.iter_mut().zip(second).zip(third).zip(fourth) {
+        *a = one.touch(*a);
+        *b = two.touch(*b);
+        *c = three.touch(*c);
+        *d = four.touch(*d);
+    }
+    for code in rest {
+        *code = four.touch(*code);
+    }
+}
+
+/// Append a run of zeros: its length in base 2 with the digits 1 and 2, the lowest first.
+fn push_zeros(mut zeros: usize, out: &mut Vec<u8>) {
+    while zeros > 0 {
+        out.push(((zeros - 1) & 1) as u8);
+        zeros = (zeros - 1) / 2;
+    }
+}
+
+/// Bits that a block takes after its header and byte map: number of tables and of choices, choices, tables, codes.
+pub fn coded_bits(symbols: &[u8], used: usize) -> u64 {
+    let alphabet = used + 2;
+    let tables = match symbols.len() {
+        0..=199 => 2,
+        200..=599 => 3,
+        600..=1199 => 4,
+        1200..=2399 => 5,
+        _ => MOST_TABLES,
+    };
+    let groups: Vec<[u8; SYMBOLS]> = symbols
+        .chunks(GROUP)
+        .map(|group| {
+            let mut counts = [0; SYMBOLS];
+            group.iter().for_each(|&symbol| counts[usize::from(symbol & 15)] += 1);
+            counts
+        })
+        .collect();
+    let mut lengths = first_tables(&groups, symbols.len() as u32, tables, alphabet);
+    let mut choices = vec![0; groups.len()];
+    let mut totals = [[0; SYMBOLS]; MOST_TABLES];
+    for _ in 0..REFINEMENTS {
+        totals = choose(&groups, &lengths, tables, &mut choices);
+        for table in 0..tables {
+            lengths[table] = code_lengths(&totals[table][..alphabet]);
+        }
+    }
+    let mut bits = 3 + 15 + choice_bits(&choices);
+    for (lengths, totals) in lengths.iter().zip(&totals).take(tables) {
+        bits += table_bits(&lengths[..alphabet]);
+        bits += lengths.iter().zip(totals).map(|(&length, &total)| u64::from(length) * u64::from(total)).sum::<u64>();
+    }
+    bits
+}
+
+/// The tables to begin with: each prefers a range of symbols that makes up its share of the block.
+fn first_tables(groups: &[[u8; SYMBOLS]], symbols: u32, tables: usize, alphabet: usize) -> [Lengths; MOST_TABLES] {
+    let mut totals = [0; SYMBOLS];
+    for group in groups {
+        totals.iter_mut().zip(group).for_each(|(total, &count)| *total += u32::from(count));
+    }
+    let mut lengths = [[0; SYMBOLS]; MOST_TABLES];
+    let (mut begin, mut left) = (0, symbols);
+    for part in (1..=tables).rev() {
+        let wanted = left / part as u32;
+        let (mut end, mut sum) = (begin, 0);
+        while sum < wanted && end < alphabet {
+            sum += totals[end];
+            end += 1;
+        }
+        if end > begin + 1 && part != tables && part != 1 && (tables - part) % 2 == 1 {
+            end -= 1;
+            sum -= totals[end];
+        }
+        for (symbol, length) in lengths[part - 1].iter_mut().enumerate().take(alphabet) {
+            *length = if (begin..end).contains(&symbol) { 0 } else { 15 };
+        }
+        begin = end;
+        left -= sum;
+    }
+    lengths
+}
+
+multiversion! {
+    /// Choose the cheapest table for each group, the first of equals; return how often each table codes each symbol.
+    fn choose(
+        groups: &[[u8; SYMBOLS]],
+        lengths: &[Lengths; MOST_TABLES],
+        tables: usize,
+        choices: &mut [u8],
+    ) -> [[u32; SYMBOLS]; MOST_TABLES] {
+        let mut totals = [[0; SYMBOLS]; MOST_TABLES];
+        for (group, choice) in groups.iter().zip(choices) {
+            let mut best = u32::MAX;
+            for (table, lengths) in lengths.iter().enumerate().take(tables) {
+                let mut cost = 0;
+                for symbol in 0..SYMBOLS {
+                    cost += u32::from(lengths[symbol]) * u32::from(group[symbol]);
+                }
+                best = best.min(cost * 8 + table as u32);
+            }
+            let table = (best & 7) as usize;
+            *choice = table as u8;
+            for symbol in 0..SYMBOLS {
+                totals[table][symbol] += u32::from(group[symbol]);
+            }
+        }
+        totals
+    }
+}
+
+/// Choices are moved to front and coded in unary.
+fn choice_bits(choices: &[u8]) -> u64 {
+    let mut list: [u8; MOST_TABLES] = [0, 1, 2, 3, 4, 5];
+    let mut bits = 0;
+    for &choice in choices {
+        let mut rank = 0;
+        while list[rank] != choice {
+            rank += 1;
+        }
+        list.copy_within(0..rank, 1);
+        list[0] = choice;
+        bits += rank as u64 + 1;
+    }
+    bits
+}
+
+/// A table is coded by its first length and the steps to the next ones.
+fn table_bits(lengths: &[u8]) -> u64 {
+    let steps: u64 = lengths.windows(2).map(|pair| u64::from(pair[0].abs_diff(pair[1]))).sum();
+    5 + 2 * steps + lengths.len() as u64
+}
+
+/// Huffman code lengths as bzip2 finds them: ties go to the flatter tree, then by the order within its heap.
+fn code_lengths(totals: &[u32]) -> Lengths {
+    // A weight is a count, and in its low 8 bits the depth of the tree.
+    let mut leaves: Vec<u32> = totals.iter().map(|&total| total.max(1) << 8).collect();
+    loop {
+        let depths = tree_depths(&leaves);
+        if depths.iter().all(|&depth| depth <= LONGEST_CODE) {
+            let mut lengths = [0; SYMBOLS];
+            lengths.iter_mut().zip(depths).for_each(|(length, depth)| *length = depth as u8);
+            return lengths;
+        }
+        leaves.iter_mut().for_each(|leaf| *leaf = (1 + (*leaf >> 8) / 2) << 8);
+    }
+}
+
+/// The depth of each leaf in the Huffman tree.
+fn tree_depths(leaves: &[u32]) -> Vec<u32> {
+    let mut weights = leaves.to_vec();
+    let mut parents = vec![usize::MAX; leaves.len()];
+    let mut heap = Heap::default();
+    for node in 0..leaves.len() {
+        heap.insert(node, &weights);
+    }
+    while heap.nodes.len() > 1 {
+        let pair = [heap.take_lightest(&weights), heap.take_lightest(&weights)];
+        let [a, b] = pair.map(|node| weights[node]);
+        let joined = weights.len();
+        pair.iter().for_each(|&node| parents[node] = joined);
+        weights.push(((a & !255) + (b & !255)) | (1 + (a & 255).max(b & 255)));
+        parents.push(usize::MAX);
+        heap.insert(joined, &weights);
+    }
+    (0..leaves.len())
+        .map(|leaf| std::iter::successors(Some(leaf), |&node| Some(parents[node]).filter(|&up| up != usize::MAX)))
+        .map(|path| path.count() as u32 - 1)
+        .collect()
+}
+
+/// A binary heap of tree nodes, the lightest first. Its exact order among equals decides code lengths, so it is our own.
+#[derive(Default)]
+struct Heap {
+    nodes: Vec<usize>,
+}
+
+impl Heap {
+    fn insert(&mut self, node: usize, weights: &[u32]) {
+        let mut at = self.nodes.len();
+        self.nodes.push(node);
+        while at > 0 && weights[node] < weights[self.nodes[(at - 1) / 2]] {
+            self.nodes[at] = self.nodes[(at - 1) / 2];
+            at = (at - 1) / 2;
+        }
+        self.nodes[at] = node;
+    }
+
+    /// Take the lightest node; the last one takes its place and sinks.
+    fn take_lightest(&mut self, weights: &[u32]) -> usize {
+        let lightest = self.nodes[0];
+        let sinking = self.nodes[self.nodes.len() - 1];
+        self.nodes.truncate(self.nodes.len() - 1);
+        let length = self.nodes.len();
+        if length == 0 {
+            return lightest;
+        }
+        let mut at = 0;
+        loop {
+            let mut child = 2 * at + 1;
+            if child >= length {
+                break;
+            }
+            if child + 1 < length && weights[self.nodes[child + 1]] < weights[self.nodes[child]] {
+                child += 1;
+            }
+            if weights[sinking] < weights[self.nodes[child]] {
+                break;
+            }
+            self.nodes[at] = self.nodes[child];
+            at = child;
+        }
+        self.nodes[at] = sinking;
+        lightest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_of_a_short_block() {
+        let mut out = Vec::new();
+        ranks(&mut [0, 0, 0, 1, 1, 0, 2], 3, &mut out);
+        // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the end.
+        assert_eq!(out, [0, 0, 2, 0, 2, 3, 4]);
+    }
+
+    #[test]
+    fn code_lengths_fill_the_code_space() {
+        for totals in [vec![1, 1], vec![5, 0, 0, 9, 100, 3], (0..13).map(|i| 1 << (2 * i)).collect()] {
+            let lengths = code_lengths(&totals);
+            let space: u32 =
+                lengths[..totals.len()].iter().map(|&length| 1 << (LONGEST_CODE - u32::from(length))).sum();
+            assert_eq!(space, 1 << LONGEST_CODE, "{totals:?}");
+        }
+    }
+}
