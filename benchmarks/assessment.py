@@ -105,7 +105,7 @@ def main() -> None:
         return
     facts = machine_facts()
     print(f"{facts['cpu']}, {facts['logical_cpus']} CPUs, Python {facts['python']}, kernels: {facts['kernels']}")
-    print(print(f"\nassess_non_iid in process, {SAMPLES:,} samples, all bits, two threads: first call, median"))
+    print(f"\nassess_non_iid in process, {SAMPLES:,} samples, all bits, two threads: first call, median")
     levels = {level: measured_elsewhere(arguments.rounds, ESOTERIC_DRBG_SIMD=level) for level in ("avx512", "portable")}
     for name in levels["avx512"]:
         best, portable = (levels[level][name] for level in levels)

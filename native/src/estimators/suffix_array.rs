@@ -12,6 +12,7 @@ pub fn push_all(text: &[u8], sums: &mut TupleSums) {
         unreachable!("texts below 2^31 symbols are in the domain of the suffix array library")
     };
     let prefixes = found.plcp();
+    sums.reserve(prefixes.iter().copied().max().unwrap_or(0) as usize);
     // The prefix of a suffix is the one it shares with the suffix before it. Looked up many at a time: the memory's latency is hidden.
     let mut looked_up = [0u32; 1 << 10];
     for suffixes in found.suffix_array()[1..].chunks(looked_up.len()) {

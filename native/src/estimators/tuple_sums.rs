@@ -35,6 +35,15 @@ impl TupleSums {
         self.open.push((base as u32, self.suffixes));
     }
 
+    /// Make room for tuples of up to `longest` symbols, and no more.
+    pub fn reserve(&mut self, longest: usize) {
+        let more = (longest + 2).saturating_sub(self.most.len());
+        self.most.reserve_exact(more);
+        self.sums.reserve_exact(more);
+        self.most.resize(self.most.len() + more, 0);
+        self.sums.resize(self.sums.len() + more, 0);
+    }
+
     fn grow(&mut self, length: usize) {
         if length >= self.most.len() {
             let length = (length + 1).max(self.most.len() + self.most.len() / 2);
