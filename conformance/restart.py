@@ -175,7 +175,7 @@ def assess_restart(
     executor : concurrent.futures.Executor, optional
         Estimates the two data sets elsewhere, at the same time.
     progress : callable, optional
-        ``progress(done, total, name)`` after each of the three steps.
+        ``progress(done, total, name)`` after each step; data sets estimated together are one step.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,8 @@ def worst_case(h: float) -> tuple[float, int, float]:
     if not 0.0 <= h <= 8.0:
         raise InvalidInputError(f"h={h}: a min-entropy from 0 to 8 bits per symbol is expected")
     p = 2.0**-h
-    symbols = math.floor(1.0 / p)
-    return p, symbols, max(0.0, 1.0 - symbols * p)
+    symbols = math.floor(1 / Fraction(p))  # as a quotient of floats, 1/p may round up to a whole number
+    return p, symbols, float(1 - symbols * Fraction(p))
 
 
 @functools.cache

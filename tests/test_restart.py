@@ -110,7 +110,7 @@ def test_the_distribution_by_enumeration(h: float, n: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_the_distribution_in_exact_arithmetic(h: float, n: int, data: st.DataObject) -> None:
     u = data.draw(st.integers(0, n))
-    assert max_count_cdf(u, n, h) == pytest.approx(float(exact_cdf(u, n, h)), rel=1e-9, abs=1e-300)
+    assert max_count_cdf(u, n, h) == pytest.approx(float(exact_cdf(u, n, h)), rel=1e-11, abs=1e-30)
 
 
 def test_the_distribution_by_simulation() -> None:
