@@ -18,6 +18,7 @@ from esoteric_drbg.errors import InvalidInputError, SourceReadError
 __all__ = ["TimingSampler", "counter_step", "read_counter"]
 
 _STEP_READS = 2048
+_STEP_BATCHES = 9
 _DEADLINE_STRIDE = 64
 _LINE_BYTES = 64
 
@@ -30,11 +31,18 @@ def read_counter() -> int:
 
 
 def counter_step() -> int:
-    """Return the common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol."""
+    """Return the common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol.
+
+    The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
+    thread from CPU to CPU then leaves a single delta that no step divides.
+    """
     global _step  # noqa: PLW0603 - a property of the machine, found once per process
     if not _step:
-        reads = [time.perf_counter_ns() for _ in range(_STEP_READS)]
-        _step = math.gcd(*(later - earlier for earlier, later in itertools.pairwise(reads))) or 1
+        factors = []
+        for _ in range(_STEP_BATCHES):
+            reads = [time.perf_counter_ns() for _ in range(_STEP_READS)]
+            factors.append(math.gcd(*(later - earlier for earlier, later in itertools.pairwise(reads))))
+        _step = sorted(factors)[_STEP_BATCHES // 2] or 1
     return _step
 
 

@@ -18,6 +18,7 @@ const DEADLINE_STRIDE: usize = 64;
 const DETACH_SYMBOLS: usize = 1536;
 /// Back-to-back reads that the counter's common factor is found from.
 const STEP_READS: usize = 2048;
+const STEP_BATCHES: usize = 9;
 /// Bytes of a cache line, near enough on every machine: two accesses of the walk never share one.
 const LINE_BYTES: usize = 64;
 
@@ -76,17 +77,23 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// The common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol.
+///
+/// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
+/// thread from CPU to CPU then leaves a single delta that no step divides.
 pub fn step() -> u64 {
     static STEP: OnceLock<u64> = OnceLock::new();
     *STEP.get_or_init(|| {
-        let mut factor = 0;
-        let mut before = counter();
-        for _ in 0..STEP_READS {
-            let now = counter();
-            factor = gcd(factor, now.wrapping_sub(before));
-            before = now;
+        let mut factors = [0; STEP_BATCHES];
+        for factor in &mut factors {
+            let mut before = counter();
+            for _ in 0..STEP_READS {
+                let now = counter();
+                *factor = gcd(*factor, now.wrapping_sub(before));
+                before = now;
+            }
         }
-        factor.max(1)
+        factors.sort_unstable();
+        factors[STEP_BATCHES / 2].max(1)
     })
 }
 
@@ -392,7 +399,10 @@ mod tests {
         assert_eq!(gcd(0, 7), 7);
         let step = step();
         let mut kind = Kind::Clock(ClockWork);
-        kind.measure(1000, None, |delta| assert_eq!(delta % step, 0, "{delta} ticks, step {step}"));
+        let mut broken = 0;
+        kind.measure(1000, None, |delta| broken += u32::from(delta % step != 0));
+        assert!(broken <= 50, "{broken} of 1000 deltas are no multiple of {step}");
+        // moves to another CPU
     }
 
     #[test]
