@@ -12,6 +12,7 @@
     ├── HealthTestError                       an SP 800-90B section 4 test raised an alarm; the data was dropped
     ├── DRBGError                             an SP 800-90A function refused
     │   ├── DRBGStateError                    the instance is not instantiated, or is in its error state
+    │   │   └── StateIntegrityError           the working state changed by itself; it is in its error state now
     │   ├── RequestTooLargeError              a length limit of SP 800-90A table 2 is exceeded; split the request
     │   ├── ReseedRequiredError               the seed's lifetime is over and no entropy source is attached
     │   └── SelfTestError                     a known-answer test failed; nothing is output
@@ -39,6 +40,7 @@ __all__ = [
     "SourceReadError",
     "SourceTimeoutError",
     "SourceUnavailableError",
+    "StateIntegrityError",
 ]
 
 
@@ -84,6 +86,10 @@ class DRBGError(EsotericDRBGError):
 
 class DRBGStateError(DRBGError):
     """The DRBG is not instantiated, was uninstantiated, or is in its error state. Instantiate it anew."""
+
+
+class StateIntegrityError(DRBGStateError):
+    """The working state is not the one its last function left: a fault of memory. Nothing is output (11.3.6)."""
 
 
 class RequestTooLargeError(DRBGError, ValueError):
