@@ -24,6 +24,7 @@ from esoteric_drbg.errors import (
     SourceReadError,
     SourceTimeoutError,
     SourceUnavailableError,
+    StateIntegrityError,
 )
 from esoteric_drbg.instance import RBG2Instance
 from esoteric_drbg.pool import EntropyPool
@@ -64,6 +65,7 @@ __all__ = [
     "SourceReadError",
     "SourceTimeoutError",
     "SourceUnavailableError",
+    "StateIntegrityError",
     "SystemRandom",
     "__version__",
     "choice",
