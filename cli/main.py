@@ -12,6 +12,7 @@ from esoteric_drbg.cli.assess import assess
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.cli.randomness import pool, stream
+from esoteric_drbg.cli.selftest import selftest
 from esoteric_drbg.cli.sources import bench, probe, scan
 from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.version import __version__
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, assess, info):
+for _command in (scan, probe, bench, stream, pool, assess, selftest, info):
     cli.add_command(_command)
 
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
 from esoteric_drbg.forks import hold_across_fork
 from esoteric_drbg.hash_drbg import HashDRBG
+from esoteric_drbg.kernels.drbg import new_hash_drbg_state
 from esoteric_drbg.ledger import SeedLedger
 from esoteric_drbg.pool import EntropyPool
 from esoteric_drbg.profiles import SP800_90C, Profile
@@ -60,8 +61,8 @@ class RBG2Instance:
         self._make_pool = pool if callable(pool) else None
         self._pool = pool if isinstance(pool, EntropyPool) else None
         self._lock = threading.RLock()
-        self._drbg = HashDRBG(self._get_entropy_input, on_exhausted=self._answer)
-        self._state = self._drbg.state
+        self._state = new_hash_drbg_state("sha256", self._answer)
+        self._drbg = HashDRBG(self._get_entropy_input, state=self._state)
         #: ``token_bytes(nbytes=None) -> bytes``: the hot path, with the signature of :func:`secrets.token_bytes`.
         self.token_bytes = self._state.token_bytes
         hold_across_fork(self)

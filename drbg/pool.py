@@ -62,7 +62,7 @@ class EntropyPool:
     """
 
     #: Its lock comes after the instances': see :mod:`esoteric_drbg.forks`.
-    fork_order = 1
+    fork_order = 2
 
     def __init__(
         self,

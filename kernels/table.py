@@ -33,6 +33,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "lz78y": f"{_REFERENCE}.context_predictors",
         "multi_mcw": f"{_REFERENCE}.predictors",
         "multi_mmc": f"{_REFERENCE}.context_predictors",
+        "new_drbg_state": f"{_REFERENCE}.mechanisms",
         "rdseed_bytes": f"{_REFERENCE}.rdseed",
         "rdseed_supported": f"{_REFERENCE}.rdseed",
         "read_counter": f"{_REFERENCE}.timing",

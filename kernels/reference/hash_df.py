@@ -7,7 +7,7 @@ import hashlib
 from esoteric_drbg.errors import InvalidInputError, KernelUnavailableError
 from esoteric_drbg.kernels.reference.buffers import contents
 
-__all__ = ["OUTLEN_BITS", "hash_df"]
+__all__ = ["OUTLEN_BITS", "derived", "hash_df"]
 
 #: Output block length of each hash function, in bits.
 OUTLEN_BITS = {
@@ -55,6 +55,17 @@ def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: i
     length = 8 * len(string) if data_bits is None else data_bits
     if not max(8 * len(string) - 7, 0) <= length <= 8 * len(string):
         raise InvalidInputError(f"data_bits={data_bits} does not fit data of {len(string)} bytes")
+    return derived(hash_name, string, n_bits, outlen, length)
+
+
+def derived(hash_name: str, string: bytes, n_bits: int, outlen: int, length: int) -> bytes:
+    """Hash_df itself, with any hash function: SHA-1 too, which Hash_DRBG verifies old vectors with.
+
+    Parameters
+    ----------
+    outlen, length : int
+        Output block length of the hash function, and length of the input string; in bits.
+    """
     temp = b""
     for counter in range(1, -(-n_bits // outlen) + 1):
         prefix = bytes([counter]) + n_bits.to_bytes(4, "big")

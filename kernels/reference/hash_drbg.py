@@ -22,12 +22,20 @@ from esoteric_drbg.errors import (
     RequestTooLargeError,
     ReseedRequiredError,
 )
-from esoteric_drbg.kernels.reference.hash_df import hash_df
+from esoteric_drbg.kernels.reference.hash_df import derived
 
 __all__ = ["HashDrbgState"]
 
-#: seedlen in bytes and digest length in bytes by hash function, SP 800-90A table 2.
-_SEED_BYTES = {"sha256": 55, "sha384": 111, "sha512": 111}
+#: seedlen in bytes by hash function, SP 800-90A table 2.
+_SEED_BYTES = {
+    "sha1": 55,
+    "sha224": 55,
+    "sha256": 55,
+    "sha384": 111,
+    "sha512": 111,
+    "sha512_224": 55,
+    "sha512_256": 55,
+}
 _MAX_REQUEST_BYTES = (1 << 19) // 8
 _RESEED_INTERVAL = 1 << 48
 _DETACH_BYTES = 1 << 15
@@ -39,7 +47,8 @@ class HashDrbgState:
     Parameters
     ----------
     hash_name : str
-        ``"sha256"``, ``"sha384"`` or ``"sha512"`` (the Rust twin implements ``"sha256"``).
+        ``"sha1"``, ``"sha224"``, ``"sha256"``, ``"sha384"``, ``"sha512"``, ``"sha512_224"`` or ``"sha512_256"`` (the
+        Rust twin implements ``"sha256"``).
     on_exhausted : callable, optional
         ``on_exhausted(n_bytes) -> bytes`` answers :meth:`token_bytes` where the budget does not.
     """
@@ -72,9 +81,14 @@ class HashDrbgState:
     def _hash(self, data: bytes) -> bytes:
         return hashlib.new(self._hash_name, data).digest()
 
+    def _hash_df(self, string: bytes) -> bytes:
+        """Hash_df, 10.3.1, for seedlen bits."""
+        outlen = 8 * hashlib.new(self._hash_name).digest_size
+        return derived(self._hash_name, string, 8 * self._seed_bytes, outlen, 8 * len(string))
+
     def _set_seed(self, seed: bytes) -> None:
         self._v = int.from_bytes(seed, "big")
-        constant = hash_df(b"\x00" + seed, 8 * self._seed_bytes, hash_name=self._hash_name)
+        constant = self._hash_df(b"\x00" + seed)
         self._c = int.from_bytes(constant, "big")
         self._reseed_counter = 1
         self._budget_bits = 0
@@ -83,7 +97,7 @@ class HashDrbgState:
         """Hash_DRBG_Instantiate_algorithm, 10.1.1.2."""
         seed_material = bytes(entropy_input) + bytes(nonce) + bytes(personalization_string or b"")
         with self._borrowed():
-            self._set_seed(hash_df(seed_material, 8 * self._seed_bytes, hash_name=self._hash_name))
+            self._set_seed(self._hash_df(seed_material))
 
     def reseed(self, entropy_input: bytes, additional_input: bytes | None = None) -> None:
         """Hash_DRBG_Reseed_algorithm, 10.1.1.3."""
@@ -91,7 +105,7 @@ class HashDrbgState:
         with self._borrowed():
             v = self._v.to_bytes(self._seed_bytes, "big")
             seed_material = b"\x01" + v + bytes(entropy_input) + bytes(additional_input or b"")
-            self._set_seed(hash_df(seed_material, 8 * self._seed_bytes, hash_name=self._hash_name))
+            self._set_seed(self._hash_df(seed_material))
 
     def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
         """Hash_DRBG_Generate_algorithm, 10.1.1.4, without its check of the reseed interval."""

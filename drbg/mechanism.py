@@ -1,0 +1,302 @@
+"""The envelope of every DRBG mechanism: the DRBG functions of SP 800-90A Rev. 1 section 9.
+
+This is the sharp layer, for laboratories and for the RBG2 instance. Applications call
+:func:`esoteric_drbg.token_bytes`: with a mechanism alone, nobody tests the noise that seeds it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+from esoteric_drbg.errors import (
+    CloneRefusedError,
+    DRBGStateError,
+    InvalidInputError,
+    RequestTooLargeError,
+    ReseedRequiredError,
+    SelfTestError,
+    StateIntegrityError,
+)
+from esoteric_drbg.forks import hold_across_fork
+from esoteric_drbg.kernels.drbg import DrbgState, new_drbg_state
+from esoteric_drbg.mechanism_limits import VERIFICATION_ONLY, DRBGLimits
+
+__all__ = ["DRBG", "GetEntropyInput"]
+
+#: Get_entropy_input (9.1): bits of min-entropy asked for -> entropy input that has them, or an error raised.
+GetEntropyInput = Callable[[int], bytes]
+
+_STRENGTHS = (112, 128, 192, 256)
+
+# Names of the mechanisms whose self-test passed in this process.
+_tested: set[str] = set()
+
+
+class DRBG:
+    """A DRBG mechanism with one working state, and a source of entropy input to (re)seed it from.
+
+    The base of :class:`~esoteric_drbg.hash_drbg.HashDRBG`, :class:`~esoteric_drbg.hmac_drbg.HmacDRBG` and
+    :class:`~esoteric_drbg.ctr_drbg.CtrDRBG`, which differ in their parameters alone.
+
+    Notes
+    -----
+    Thread-safe. A forked child reseeds before its first byte. Copying and pickling are refused. What
+    ``get_entropy_input`` raises passes through, and leaves the state as it was.
+    """
+
+    #: Its lock comes after an RBG2 instance's and before a pool's.
+    fork_order = 1
+
+    def __init__(
+        self,
+        limits: DRBGLimits,
+        get_entropy_input: GetEntropyInput,
+        *,
+        state: DrbgState | None = None,
+        verification: bool = False,
+    ) -> None:
+        if limits.primitive in VERIFICATION_ONLY and not verification:
+            raise InvalidInputError(
+                f"{limits.name} is for the verification of old vectors alone (verification=True): SHA-1 is no longer "
+                "acceptable for generating"
+            )
+        self.limits = limits
+        self.state = state or new_drbg_state(
+            limits.mechanism,
+            limits.primitive,
+            derivation_function=limits.derivation_function,
+            ctr_len=limits.ctr_len,
+        )
+        self._get_entropy_input = get_entropy_input
+        self._security_strength = 0
+        self._prediction_resistance = False
+        self._failed = ""
+        self._process = 0
+        self._lock = threading.RLock()
+        hold_across_fork(self)
+
+    @property
+    def instantiated(self) -> bool:
+        """True between :meth:`instantiate` and :meth:`uninstantiate`."""
+        return self.state.instantiated
+
+    @property
+    def failed(self) -> str:
+        """Why the instance is in its error state (11.3.6); empty when it is not."""
+        return self._failed
+
+    @property
+    def security_strength(self) -> int:
+        """Security strength of this instantiation in bits; 0 when there is none."""
+        return self._security_strength
+
+    def instantiate(
+        self,
+        security_strength: int | None = None,
+        *,
+        prediction_resistance: bool = False,
+        personalization_string: bytes = b"",
+        nonce: bytes | None = None,
+    ) -> None:
+        """Instantiate_function, 9.1.
+
+        Parameters
+        ----------
+        security_strength : int, optional
+            Bits asked for; the next of 112, 128, 192, 256 is taken. Default: the highest that is supported.
+        prediction_resistance : bool
+            Whether :meth:`generate` may be asked for prediction resistance.
+        personalization_string : bytes
+            At most 2^35 bits (seedlen without a derivation function). It adds no credited entropy.
+        nonce : bytes, optional
+            8.6.7. Without one, the entropy input carries half as many bits again (3/2 security_strength). CTR_DRBG
+            without a derivation function takes none, but seedlen bits of full entropy.
+
+        Raises
+        ------
+        InvalidInputError, RequestTooLargeError
+            If an argument is outside its limits.
+        DRBGStateError
+            If the instance is instantiated already.
+        SelfTestError
+            If the self-test of the mechanism fails: the instance is in its error state.
+        """
+        limits = self.limits
+        with self._lock:
+            if self.instantiated:
+                raise DRBGStateError(f"{limits.name} is already instantiated; uninstantiate it first")
+            self._test_before_first_use()
+            asked = limits.highest_supported_security_strength if security_strength is None else security_strength
+            if not 0 < asked <= limits.highest_supported_security_strength:
+                raise InvalidInputError(
+                    f"security_strength={asked}: {limits.name} supports 1 to "
+                    f"{limits.highest_supported_security_strength}"
+                )
+            if nonce and not limits.derivation_function:
+                raise InvalidInputError(f"nonce: {limits.name} takes none; its entropy input has full entropy")
+            self._check_length(
+                "personalization_string", personalization_string, limits.max_personalization_string_length
+            )
+            self._check_length("nonce", nonce or b"", limits.max_length)
+            strength = next(step for step in _STRENGTHS if step >= asked)
+            min_entropy = strength if nonce is not None or not limits.derivation_function else strength + strength // 2
+            entropy_input = self._entropy_input(min_entropy)
+            self.state.instantiate(entropy_input, nonce or b"", personalization_string)
+            self._security_strength = strength
+            self._prediction_resistance = prediction_resistance
+            self._failed = ""
+            self._process = os.getpid()
+
+    def reseed(self, additional_input: bytes = b"") -> None:
+        """Reseed_function, 9.2.
+
+        Raises
+        ------
+        DRBGStateError
+            If the instance is not instantiated, or is in its error state.
+        RequestTooLargeError
+            If ``additional_input`` is longer than 2^35 bits (seedlen without a derivation function).
+        """
+        with self._lock:
+            self._require_ready()
+            self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
+            entropy_input = self._entropy_input(self._security_strength)
+            try:
+                self.state.reseed(entropy_input, additional_input)
+            except StateIntegrityError:
+                self.fail("the working state changed by itself")
+                raise
+            self._process = os.getpid()
+
+    def generate(
+        self,
+        n_bytes: int,
+        *,
+        security_strength: int = 0,
+        prediction_resistance: bool = False,
+        additional_input: bytes = b"",
+    ) -> bytes:
+        """Generate_function, 9.3.
+
+        Parameters
+        ----------
+        n_bytes : int
+            Bytes asked for, 0 to 65,536 (2^19 bits; less where ctr_len is short).
+        security_strength : int
+            Bits the caller needs; refused if the instance offers less.
+        prediction_resistance : bool
+            Reseed from fresh entropy before generating.
+        additional_input : bytes
+            At most 2^35 bits (seedlen without a derivation function). It adds no credited entropy.
+
+        Returns
+        -------
+        bytes
+            Exactly ``n_bytes`` pseudorandom bytes.
+
+        Raises
+        ------
+        DRBGStateError
+            If the instance is not instantiated, or is in its error state.
+        InvalidInputError, RequestTooLargeError
+            If an argument is outside its limits.
+        """
+        with self._lock:
+            self._require_ready()
+            if n_bytes < 0:
+                raise InvalidInputError(f"n_bytes={n_bytes}: a length is not negative")
+            if 8 * n_bytes > self.limits.max_number_of_bits_per_request:
+                limit = self.limits.max_number_of_bits_per_request
+                raise RequestTooLargeError(
+                    f"n_bytes={n_bytes}: one request returns at most {limit} bits ({limit // 8} bytes)"
+                )
+            if security_strength > self._security_strength:
+                raise InvalidInputError(
+                    f"security_strength={security_strength}: this instance offers {self._security_strength} bits"
+                )
+            self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
+            if prediction_resistance and not self._prediction_resistance:
+                raise InvalidInputError("prediction_resistance was not asked for when this instance was instantiated")
+            due = self.state.reseed_counter > self.limits.reseed_interval or self._process != os.getpid()
+            if prediction_resistance or due:
+                self.reseed(additional_input)
+                additional_input = b""
+            try:
+                return self.state.generate(n_bytes, additional_input)
+            except StateIntegrityError:
+                self.fail("the working state changed by itself")
+                raise
+
+    def uninstantiate(self) -> None:
+        """Uninstantiate_function, 9.4: overwrite the working state; the instance can be instantiated anew."""
+        with self._lock:
+            self.state.zeroize()
+            self._security_strength = 0
+
+    def fail(self, reason: str) -> None:
+        """Enter the error state (11.3.6): the working state is overwritten and only instantiating anew helps."""
+        with self._lock:
+            self.uninstantiate()
+            self._failed = reason
+
+    def before_fork(self) -> None:
+        """Wait until no function is in progress, so that a child never inherits half a state."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Let functions go on; in the child, :meth:`generate` sees that the process is another one."""
+        self._lock.release()
+
+    def _test_before_first_use(self) -> None:
+        """Run the self-test of 11.3 once for each mechanism and process."""
+        if self.limits.name in _tested:
+            return
+        from esoteric_drbg.self_test import check_mechanism  # noqa: PLC0415 - it builds mechanisms of its own
+
+        try:
+            check_mechanism(self.limits)
+        except SelfTestError:
+            self.fail("the self-test failed")
+            raise
+        _tested.add(self.limits.name)
+
+    def _entropy_input(self, min_entropy: int) -> bytes:
+        exact = None if self.limits.derivation_function else self.limits.seedlen
+        entropy_input = self._get_entropy_input(exact or min_entropy)
+        n_bits = 8 * len(entropy_input)
+        if n_bits < min_entropy:
+            del entropy_input
+            raise ReseedRequiredError(
+                f"Get_entropy_input returned {n_bits} bits; they cannot hold {min_entropy} bits of min-entropy"
+            )
+        if exact is not None and n_bits != exact:
+            del entropy_input
+            raise ReseedRequiredError(
+                f"Get_entropy_input returned {n_bits} bits; {self.limits.name} takes exactly {exact} bits of full "
+                "entropy"
+            )
+        self._check_length("entropy_input", entropy_input, self.limits.max_length)
+        return entropy_input
+
+    def _require_ready(self) -> None:
+        if self._failed:
+            raise DRBGStateError(f"{self.limits.name} is in its error state ({self._failed}); instantiate it anew")
+        if not self.instantiated:
+            raise DRBGStateError(f"{self.limits.name} is not instantiated")
+
+    @staticmethod
+    def _check_length(label: str, value: bytes, limit_bits: int) -> None:
+        if 8 * len(value) > limit_bits:
+            raise RequestTooLargeError(f"{label} has {8 * len(value)} bits; the limit is {limit_bits} (tables 2 and 3)")
+
+    def __reduce__(self) -> NoReturn:
+        raise CloneRefusedError("a DRBG holds secret state: it is neither copied nor pickled")
+
+    def __repr__(self) -> str:
+        state = (
+            "error state" if self._failed else f"strength {self._security_strength}" if self.instantiated else "idle"
+        )
+        return f"<{type(self).__name__} {self.limits.name}, {state}>"

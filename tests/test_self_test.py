@@ -1,0 +1,120 @@
+"""Self-tests fail when they should: wrong known answers, swallowed errors, changed working states."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from esoteric_drbg import errors, mechanism, self_test
+from esoteric_drbg.cli.main import cli
+from esoteric_drbg.kernels.table import reference
+from esoteric_drbg.known_answers import KNOWN_ANSWERS
+from esoteric_drbg.mechanism import DRBG
+from esoteric_drbg.mechanism_limits import DRBGLimits
+from esoteric_drbg.self_test import all_limits, check_mechanism, run_self_tests
+
+every_mechanism = pytest.mark.parametrize("limits", all_limits(), ids=lambda limits: limits.name)
+
+
+def entropy(min_entropy: int) -> bytes:
+    return bytes(range(-(-min_entropy // 8)))
+
+
+def test_every_self_test_passes() -> None:
+    names: list[str] = []
+    results = run_self_tests(names.append)
+    assert [result.fault for result in results] == [""] * 23
+    assert names == [result.name for result in results]
+
+
+@every_mechanism
+def test_a_wrong_known_answer_stops_the_mechanism(limits: DRBGLimits, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = KNOWN_ANSWERS[limits.name]
+    monkeypatch.setitem(KNOWN_ANSWERS, limits.name, (first, f"{int(second[0], 16) ^ 1:x}{second[1:]}"))
+    monkeypatch.setattr(mechanism, "_tested", set())
+    drbg = DRBG(limits, entropy, verification=True)
+    for _ in range(2):
+        with pytest.raises(errors.SelfTestError, match=f"{limits.name}: the known-answer test failed"):
+            drbg.instantiate()
+        assert not drbg.instantiated
+        with pytest.raises(errors.DRBGStateError, match="error state"):
+            drbg.generate(1)
+    assert {result.name for result in run_self_tests() if not result.passed} == {limits.name}
+    monkeypatch.setitem(KNOWN_ANSWERS, limits.name, (first, second))
+    drbg.instantiate()
+    assert len(drbg.generate(1)) == 1
+
+
+@every_mechanism
+def test_known_answers_come_from_the_reference_kernel_too(limits: DRBGLimits, monkeypatch: pytest.MonkeyPatch) -> None:
+    def new(name: str, primitive: str, *, derivation_function: bool, ctr_len: int) -> Any:
+        return reference("new_drbg_state")(name, primitive, derivation_function, ctr_len)
+
+    monkeypatch.setattr(self_test, "new_drbg_state", new)
+    check_mechanism(limits)
+
+
+@pytest.mark.parametrize("swallowed", ["generate", "reseed", "instantiate"])
+def test_a_swallowed_error_is_found(swallowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = getattr(DRBG, swallowed)
+
+    def swallowing(self: DRBG, *args: Any, **kwargs: Any) -> bytes:
+        try:
+            answer: bytes = original(self, *args, **kwargs)
+        except errors.DRBGStateError:
+            return bytes(16)
+        return answer
+
+    swallowing.__name__ = swallowed
+    monkeypatch.setattr(DRBG, swallowed, swallowing)
+    with pytest.raises(errors.SelfTestError, match=f"{swallowed} did not report an error"):
+        check_mechanism(all_limits()[2])
+
+
+def test_a_dead_health_test_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RepetitionCountTest", "AdaptiveProportionTest"):
+        healthy = getattr(self_test, name)
+        monkeypatch.setattr(self_test, name, lambda healthy=healthy, **arguments: healthy(**arguments | {"cutoff": 8}))
+    faults = [result.fault for result in run_self_tests() if not result.passed]
+    assert faults == [
+        "the Repetition Count Test does not fire; nothing will be generated",
+        "the Adaptive Proportion Test does not fire; nothing will be generated",
+    ]
+
+
+@pytest.mark.parametrize("limits", all_limits()[7:], ids=lambda limits: limits.name)
+@pytest.mark.parametrize("field", ["_key", "_v"])
+def test_a_flipped_bit_of_a_reference_state_is_an_error_state(limits: DRBGLimits, field: str) -> None:
+    state = reference("new_drbg_state")(limits.mechanism, limits.primitive, limits.derivation_function, limits.ctr_len)
+    for attempt in ("generate", "reseed"):
+        drbg = DRBG(limits, entropy, state=state, verification=True)
+        drbg.instantiate()
+        drbg.generate(16)
+        value = bytearray(getattr(state, field))
+        value[-1] ^= 1
+        setattr(state, field, bytes(value))
+        with pytest.raises(errors.StateIntegrityError, match="changed by itself"):
+            drbg.generate(16) if attempt == "generate" else drbg.reseed()
+        assert state._key == b""
+        with pytest.raises(errors.DRBGStateError, match="error state"):
+            drbg.generate(1)
+        with pytest.raises(errors.DRBGStateError, match="error state"):
+            drbg.reseed()
+        drbg.instantiate()
+        assert len(drbg.generate(16)) == 16
+        drbg.uninstantiate()
+
+
+def test_the_command_tells_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = CliRunner().invoke(cli, ["selftest"])
+    assert answer.exit_code == 0
+    assert "23 of 23 passed" in answer.output
+    monkeypatch.setitem(KNOWN_ANSWERS, "HMAC_DRBG SHA-384", ("", ""))
+    answer = CliRunner().invoke(cli, ["selftest", "--json"])
+    assert answer.exit_code == 1
+    document = json.loads(answer.output)
+    assert not document["passed"]
+    assert [test["name"] for test in document["tests"] if not test["passed"]] == ["HMAC_DRBG SHA-384"]
