@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import NoReturn, final
+from typing import Any, NoReturn, final
 
 __all__ = [
     "AdaptiveProportionScan",
@@ -19,6 +19,7 @@ __all__ = [
     "lz78y",
     "multi_mcw",
     "multi_mmc",
+    "new_drbg_state",
     "rdseed_bytes",
     "rdseed_supported",
     "read_counter",
@@ -104,6 +105,7 @@ def iid_permutations(
     symbols: _Buffer, original: Sequence[int], seed: int, span: tuple[int, int], mask: int
 ) -> list[tuple[int, int, int]]: ...
 def iid_statistics(symbols: _Buffer, mask: int) -> list[int]: ...
+def new_drbg_state(mechanism: str, primitive: str, derivation_function: bool, ctr_len: int) -> Any: ...
 def rdseed_bytes(n_bytes: int) -> bytes: ...
 def rdseed_supported() -> bool: ...
 def read_counter() -> int: ...

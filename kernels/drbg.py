@@ -11,7 +11,9 @@ __all__ = ["DrbgState", "HashDrbgState", "new_drbg_state", "new_hash_drbg_state"
 
 
 #: What the Rust kernel of ``new_drbg_state`` implements; the reference implements everything.
-_IN_RUST: frozenset[tuple[str, str]] = frozenset()
+_IN_RUST = frozenset(
+    {("Hash_DRBG", "sha512"), ("HMAC_DRBG", "sha256"), ("HMAC_DRBG", "sha512"), ("CTR_DRBG", "aes256")}
+)
 
 
 class DrbgState(Protocol):

@@ -4,12 +4,16 @@
 use pyo3::prelude::*;
 
 mod bytes;
+mod ctr_drbg;
+mod drbg_state;
 mod errors;
 mod estimators;
 mod fork_guard;
 mod hash_df;
 mod hash_drbg;
+mod hash_drbg_512;
 mod health;
+mod hmac_drbg;
 mod iid;
 mod iid_bzip2;
 mod iid_compression;
@@ -56,6 +60,7 @@ fn cpu_features() -> String {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
+    drbg_state::register(module)?;
     estimators::register(module)?;
     hash_df::register(module)?;
     hash_drbg::register(module)?;
