@@ -23,6 +23,8 @@ mod multiversion;
 mod rdseed;
 mod sha256;
 mod sha256_lanes;
+#[cfg(target_arch = "x86_64")]
+mod sha256_wide;
 mod timing;
 
 /// CPU features these kernels detect at run time and use, blank-separated.
