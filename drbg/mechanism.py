@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from esoteric_drbg.errors import (
     CloneRefusedError,
@@ -22,12 +22,14 @@ from esoteric_drbg.errors import (
 )
 from esoteric_drbg.forks import hold_across_fork
 from esoteric_drbg.kernels.drbg import DrbgState, new_drbg_state
-from esoteric_drbg.mechanism_limits import VERIFICATION_ONLY, DRBGLimits
+from esoteric_drbg.mechanism_limits import FULL_CTR_LEN, VERIFICATION_ONLY, DRBGLimits
 
 __all__ = ["DRBG", "GetEntropyInput"]
 
 #: Get_entropy_input (9.1): bits of min-entropy asked for -> entropy input that has them, or an error raised.
 GetEntropyInput = Callable[[int], bytes]
+
+_Answer = TypeVar("_Answer")
 
 _STRENGTHS = (112, 128, 192, 256)
 
@@ -164,11 +166,7 @@ class DRBG:
             self._require_ready()
             self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
             entropy_input = self._entropy_input(self._security_strength)
-            try:
-                self.state.reseed(entropy_input, additional_input)
-            except StateIntegrityError:
-                self.fail("the working state changed by itself")
-                raise
+            self._guarded(lambda: self.state.reseed(entropy_input, additional_input))
             self._process = os.getpid()
 
     def generate(
@@ -224,11 +222,43 @@ class DRBG:
             if prediction_resistance or due:
                 self.reseed(additional_input)
                 additional_input = b""
-            try:
-                return self.state.generate(n_bytes, additional_input)
-            except StateIntegrityError:
-                self.fail("the working state changed by itself")
-                raise
+            return self._guarded(lambda: self.state.generate(n_bytes, additional_input))
+
+    def generate_long(self, n_bytes: int) -> bytes:
+        """Return ``n_bytes`` bytes of any number, by as many Generate requests in a row as they take.
+
+        Parameters
+        ----------
+        n_bytes : int
+            Bytes asked for, 0 or more; every 65,536 (2^19 bits) are a request of their own.
+
+        Raises
+        ------
+        DRBGStateError
+            If the instance is not instantiated, or is in its error state.
+        InvalidInputError
+            If ``n_bytes`` is negative.
+        """
+        limits = self.limits
+        request_bytes = limits.max_number_of_bits_per_request // 8
+        with self._lock:
+            self._require_ready()
+            if n_bytes < 0:
+                raise InvalidInputError(f"n_bytes={n_bytes}: a length is not negative")
+            requests = -(-n_bytes // request_bytes)
+            in_one_piece = self.state.reseed_counter + requests <= limits.reseed_interval + 1
+            if in_one_piece and limits.ctr_len == FULL_CTR_LEN and self._process == os.getpid():
+                return self._guarded(lambda: self.state.draw(n_bytes))
+            begins = range(0, n_bytes, request_bytes)
+            return b"".join(self.generate(min(request_bytes, n_bytes - begin)) for begin in begins)
+
+    def _guarded(self, function: Callable[[], _Answer]) -> _Answer:
+        """Run a function of the working state; if that has changed by itself, enter the error state (11.3.6)."""
+        try:
+            return function()
+        except StateIntegrityError:
+            self.fail("the working state changed by itself")
+            raise
 
     def uninstantiate(self) -> None:
         """Uninstantiate_function, 9.4: overwrite the working state; the instance can be instantiated anew."""

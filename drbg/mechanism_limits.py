@@ -44,7 +44,8 @@ CIPHERS: Mapping[str, tuple[str, int]] = MappingProxyType(
 #: Primitives that only old vectors may use.
 VERIFICATION_ONLY = frozenset({"sha1"})
 
-_BLOCK_BITS = 128
+#: Bits of an AES block, all of which V counts in unless somebody asks for fewer.
+FULL_CTR_LEN = 128
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +69,7 @@ class DRBGLimits:
     highest_supported_security_strength: int
     seedlen: int | None = None
     derivation_function: bool = True
-    ctr_len: int = _BLOCK_BITS
+    ctr_len: int = FULL_CTR_LEN
     max_length: int = 1 << 35
     max_personalization_string_length: int = 1 << 35
     max_additional_input_length: int = 1 << 35
@@ -119,7 +120,7 @@ def hmac_drbg_limits(hash_name: str) -> DRBGLimits:
     )
 
 
-def ctr_drbg_limits(cipher_name: str, *, derivation_function: bool = True, ctr_len: int = _BLOCK_BITS) -> DRBGLimits:
+def ctr_drbg_limits(cipher_name: str, *, derivation_function: bool = True, ctr_len: int = FULL_CTR_LEN) -> DRBGLimits:
     """Return the column of table 3 for CTR_DRBG.
 
     Parameters
@@ -139,10 +140,10 @@ def ctr_drbg_limits(cipher_name: str, *, derivation_function: bool = True, ctr_l
     1536
     """
     _known("cipher_name", cipher_name, CIPHERS)
-    if not 4 <= ctr_len <= _BLOCK_BITS:
-        raise InvalidInputError(f"ctr_len={ctr_len}: expected 4 to {_BLOCK_BITS} bits")
+    if not 4 <= ctr_len <= FULL_CTR_LEN:
+        raise InvalidInputError(f"ctr_len={ctr_len}: expected 4 to {FULL_CTR_LEN} bits")
     name, key_bits = CIPHERS[cipher_name]
-    seedlen = key_bits + _BLOCK_BITS
+    seedlen = key_bits + FULL_CTR_LEN
     longest = 1 << 35 if derivation_function else seedlen
     return DRBGLimits(
         mechanism="CTR_DRBG",
@@ -155,5 +156,5 @@ def ctr_drbg_limits(cipher_name: str, *, derivation_function: bool = True, ctr_l
         max_length=longest,
         max_personalization_string_length=longest,
         max_additional_input_length=longest,
-        max_number_of_bits_per_request=min(((1 << ctr_len) - 4) * _BLOCK_BITS, 1 << 19),
+        max_number_of_bits_per_request=min(((1 << ctr_len) - 4) * FULL_CTR_LEN, 1 << 19),
     )

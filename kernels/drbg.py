@@ -26,6 +26,7 @@ class DrbgState(Protocol):
     def instantiate(self, entropy_input: bytes, nonce: bytes, personalization_string: bytes | None = None) -> None: ...  # noqa: D102
     def reseed(self, entropy_input: bytes, additional_input: bytes | None = None) -> None: ...  # noqa: D102
     def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes: ...  # noqa: D102
+    def draw(self, n_bytes: int) -> bytes: ...  # noqa: D102
     def zeroize(self) -> None: ...  # noqa: D102
 
 
@@ -38,7 +39,6 @@ class HashDrbgState(DrbgState, Protocol):
     def revoke(self) -> None: ...  # noqa: D102
     def forked(self) -> bool: ...  # noqa: D102
     def charge(self, n_bytes: int) -> bool: ...  # noqa: D102
-    def draw(self, n_bytes: int) -> bytes: ...  # noqa: D102
     def token_bytes(self, nbytes: int | None = None) -> bytes: ...  # noqa: D102
 
 

@@ -10,6 +10,7 @@ import pickle
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,21 @@ def test_requests_of_every_length_are_prefixes(limits: DRBGLimits) -> None:
 
 
 @every_mechanism
+def test_long_output_is_whole_requests_in_a_row(limits: DRBGLimits) -> None:
+    drbg, twin = seeded(limits)[0], seeded(limits)[0]
+    whole = drbg.generate_long(2 * 65536 + 5)
+    assert whole == twin.generate(65536) + twin.generate(65536) + twin.generate(5)
+    assert drbg.generate_long(0) == b""
+    assert drbg.generate_long(3) == twin.generate(3)
+    with pytest.raises(errors.InvalidInputError, match="not negative"):
+        drbg.generate_long(-1)
+    short, entropy = seeded(attrs.evolve(limits, reseed_interval=2))
+    assert short.generate_long(2 * 65536) == whole[: 2 * 65536]
+    short.generate_long(3 * 65536)
+    assert len(entropy.asked) == 3
+
+
+@every_mechanism
 def test_reseed_interval_forces_a_reseed(limits: DRBGLimits) -> None:
     drbg, entropy = seeded(attrs.evolve(limits, reseed_interval=3))
     for _ in range(3):
@@ -244,8 +260,9 @@ def test_uninstantiated_and_failed_instances_refuse_everything(limits: DRBGLimit
     drbg.uninstantiate()
     assert drbg.state.reseed_counter == 0
     fresh = bytes((limits.seedlen or 256) // 8)
-    calls: list[Callable[[], object]] = [lambda: drbg.generate(1), drbg.reseed]
-    for call in (*calls, lambda: drbg.state.generate(1), lambda: drbg.state.reseed(fresh)):
+    calls: list[Callable[[], object]] = [partial(drbg.generate, 1), drbg.reseed]
+    inner: list[Callable[[], object]] = [partial(drbg.state.generate, 1), partial(drbg.state.reseed, fresh)]
+    for call in calls + inner:
         with pytest.raises(errors.DRBGStateError, match="not instantiated"):
             call()
     drbg.instantiate()
@@ -385,3 +402,10 @@ def test_short_counters_wrap_within_ctr_len() -> None:
 
 def test_hash_drbg_limits_take_a_name() -> None:
     assert hash_drbg_limits("sha512_256").name == "Hash_DRBG SHA-512/256"
+
+
+def test_long_output_with_a_short_counter() -> None:
+    drbg, twin = CtrDRBG(Entropy(), ctr_len=4), CtrDRBG(Entropy(), ctr_len=4)
+    drbg.instantiate()
+    twin.instantiate()
+    assert drbg.generate_long(200) == twin.generate(192) + twin.generate(8)

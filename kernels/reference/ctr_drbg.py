@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
+from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.reference.exclusive import SealedState
 
 __all__ = ["CtrDrbgState", "block_cipher_df"]
@@ -91,6 +92,8 @@ class CtrDrbgState(SealedState):
         """What goes into the update: derived from everything, or the full-entropy input XOR the padded rest."""
         if self._derivation_function:
             return block_cipher_df(b"".join([entropy_input, *others]), self._seed_bytes, self._key_bytes)
+        if len(entropy_input) != self._seed_bytes:
+            raise InvalidInputError(f"entropy_input has {len(entropy_input)} bytes: expected {self._seed_bytes}")
         extra = b"".join(others).ljust(self._seed_bytes, b"\x00")
         return bytes(left ^ right for left, right in zip(entropy_input, extra, strict=True))
 

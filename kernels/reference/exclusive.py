@@ -39,6 +39,15 @@ class SealedState:
         """True between instantiate and zeroize."""
         return self._reseed_counter != 0
 
+    def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
+        """One Generate request; each mechanism has its own."""
+        raise NotImplementedError
+
+    def draw(self, n_bytes: int) -> bytes:
+        """Return ``n_bytes`` bytes by as many Generate requests as they take."""
+        begins = range(0, n_bytes, MAX_REQUEST_BYTES)
+        return b"".join(self.generate(min(MAX_REQUEST_BYTES, n_bytes - begin)) for begin in begins)
+
     def zeroize(self) -> None:
         """Forget the state; it is uninstantiated afterwards (9.4). Python cannot overwrite bytes in place."""
         self._key = self._v = b""

@@ -237,6 +237,21 @@ impl DrbgState {
         })
     }
 
+    /// Return `n_bytes` bytes by as many Generate requests as they take.
+    fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
+        PyBytes::new_with(py, n_bytes, |out| {
+            self.with(py, out.len(), |sealed| {
+                for request in out.chunks_mut(MAX_REQUEST_BYTES) {
+                    let counter = sealed.reseed_counter;
+                    sealed.run(|mechanism, counter| mechanism.generate(request, &[], counter))?;
+                    sealed.close(counter + 1);
+                }
+                Ok(())
+            })
+            .map_err(|fault| self.fault(py, &fault))
+        })
+    }
+
     /// Overwrite the state with zeros; it is uninstantiated afterwards (9.4).
     fn zeroize(&self, py: Python<'_>) {
         self.with(py, 0, Sealed::wipe);
