@@ -91,3 +91,21 @@ def test_environment_switches_are_documented() -> None:
         assert switch in README
     assert "ESOTERIC_DRBG_VECTORS" in (ROOT / "CONTRIBUTING.md").read_text()
     assert os.environ.get("ESOTERIC_DRBG_KERNELS", "auto") in {"auto", "rust", "reference"}
+
+
+def test_the_map_of_sp800_90a_names_what_exists() -> None:
+    rows = [line for line in (ROOT / "docs/sp800-90a.md").read_text().splitlines() if re.match(r"\| \d", line)]
+    assert len(rows) >= 45
+    for row in rows:
+        _, _, _, where, tests, met, _ = row.split(" |") if row.endswith(" |") else row.split("|")
+        assert met.strip()
+        for name in re.findall(r"`([\w.]+)`", where):
+            parts = name.split(".")
+            split = next(index for index, part in enumerate(parts) if part[0].isupper() or index == len(parts) - 1)
+            thing: object = importlib.import_module(".".join(["esoteric_drbg", *parts[:split]]))
+            for part in parts[split:]:
+                thing = getattr(thing, part)
+        for file, test in re.findall(r"`(test_\w+\.py)::(test_\w+)`", tests):
+            assert re.search(rf"^def {test}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), (file, test)
+        for page in re.findall(r"\]\(([\w.-]+\.md)\)", row):
+            assert (ROOT / "docs" / page).exists(), page
