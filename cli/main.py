@@ -12,6 +12,7 @@ from esoteric_drbg.cli.assess import assess
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.cli.randomness import pool, stream
+from esoteric_drbg.cli.record import record
 from esoteric_drbg.cli.selftest import selftest
 from esoteric_drbg.cli.sources import bench, probe, scan
 from esoteric_drbg.errors import EsotericDRBGError
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, assess, selftest, info):
+for _command in (scan, probe, bench, stream, pool, record, assess, selftest, info):
     cli.add_command(_command)
 
 

@@ -7,14 +7,19 @@ under its name only when it is complete; an interrupted restart recording goes o
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +75,15 @@ def _read(path: str) -> str | None:
 
 
 def record(
-    source: NoiseSource, n_samples: int, path: Path, *, wide: bool = False, progress: Progress | None = None
+    source: NoiseSource,
+    n_samples: int,
+    path: Path,
+    *,
+    wide: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Record ``n_samples`` consecutive raw symbols, one a byte, with a JSON sidecar.
+    """Record ``n_samples`` raw symbols, one a byte, with a JSON sidecar.
 
     Parameters
     ----------
@@ -85,6 +96,9 @@ def record(
     wide : bool
         Keep the raw values at full width too, as little-endian 64-bit integers in ``path`` + ``.u64``. Then the symbols
         are the source's digitization of these very values.
+    resume : bool
+        Keep what an interrupted recording has read, and go on from there the next time. The symbols are then
+        consecutive within segments of 1,000 or more, which SP 800-90B 3.1.1 allows; the sidecar lists their lengths.
     progress : callable, optional
         ``progress(done, total)``, in symbols.
 
@@ -96,7 +110,7 @@ def record(
     Raises
     ------
     InvalidInputError, SourceError, OSError
-        On bad input, a failed read, or a path that cannot be written. No file is left half-written.
+        On bad input, a failed read, or a path that cannot be written. No file is left half-written under its name.
 
     Examples
     --------
@@ -111,25 +125,62 @@ def record(
     """
     if n_samples < 1:
         raise InvalidInputError(f"n_samples={n_samples}: record at least 1 symbol")
-    digests = {"": hashlib.sha256(), ".u64": hashlib.sha256()} if wide else {"": hashlib.sha256()}
-    partials = {ending: path.with_name(f"{path.name}{ending}.partial") for ending in digests}
+    source.require_available()
+    endings = {"": 1, ".u64": 8} if wide else {"": 1}
+    partials = {ending: path.with_name(f"{path.name}{ending}.partial") for ending in endings}
+    plan = path.with_name(f"{path.name}.partial.json")
+    begins = _begin(partials, endings, plan, source, n_samples, resume=resume)
+    read = _read_wide if wide else _read_symbols
     try:
         with contextlib.ExitStack() as stack:
-            files = {ending: stack.enter_context(partial.open("wb")) for ending, partial in partials.items()}
-            for done in range(0, n_samples, CHUNK_SAMPLES):
-                read = _read_wide if wide else _read_symbols
+            files = {ending: stack.enter_context(partial.open("ab")) for ending, partial in partials.items()}
+            for done in range(begins[-1], n_samples, CHUNK_SAMPLES):
                 for ending, data in read(source, min(CHUNK_SAMPLES, n_samples - done)).items():
                     files[ending].write(data)
-                    digests[ending].update(data)
                 if progress is not None:
                     progress(min(done + CHUNK_SAMPLES, n_samples), n_samples)
+    except BaseException:
+        if not resume:
+            for file in (*partials.values(), plan):
+                file.unlink(missing_ok=True)
+        raise
+    for ending, partial in partials.items():
+        partial.replace(path.with_name(path.name + ending))
+    plan.unlink(missing_ok=True)
+    facts: dict[str, Any] = {"samples": n_samples}
+    if len(begins) > 1:
+        facts["segments"] = [end - begin for begin, end in pairwise([*begins, n_samples])]
+    if wide:
+        facts["sha256_u64"] = _sha256(path.with_name(path.name + ".u64"))
+    return _sidecar(source, path, _sha256(path), facts)
+
+
+def _begin(
+    partials: dict[str, Path], endings: dict[str, int], plan: Path, source: NoiseSource, n_samples: int, *, resume: bool
+) -> list[int]:
+    """Return where the segments of this recording begin, in symbols; the last one is where to go on."""
+    facts = {"source": source.name, "wide": len(endings) > 1, "cpu": _cpu_model(), "kernels": kernel_info().name}
+    begins = [0]
+    if resume and plan.exists() and all(partial.exists() for partial in partials.values()):
+        found = json.loads(plan.read_text(encoding="utf-8"))
+        begins = found.pop("begins")
+        if found != facts:
+            raise InvalidInputError(f"{plan} is of {found}, not of {facts}; remove it to begin anew")
+        whole = min(partial.stat().st_size // endings[ending] for ending, partial in partials.items())
+        whole = min(whole, n_samples) // CHUNK_SAMPLES * CHUNK_SAMPLES
+        begins = [begin for begin in begins if begin < whole] + [whole] if whole else [0]
         for ending, partial in partials.items():
-            partial.replace(path.with_name(path.name + ending))
-    finally:
+            os.truncate(partial, whole * endings[ending])
+    else:
         for partial in partials.values():
-            partial.unlink(missing_ok=True)
-    facts = {"sha256_u64": digests[".u64"].hexdigest()} if wide else {}
-    return _sidecar(source, path, digests[""].hexdigest(), {"samples": n_samples, **facts})
+            partial.write_bytes(b"")
+    plan.write_text(json.dumps({**facts, "begins": begins}) + "\n", encoding="utf-8")
+    return begins
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_symbols(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
@@ -139,7 +190,6 @@ def _read_symbols(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
 
 def _read_wide(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
     """Read the next raw values at full width, and digitize them."""
-    source.require_available()
     values = source.read_wide(n_samples)
     if len(values) != n_samples:
         raise SourceReadError(f"{source.name}: {len(values)} values came, {n_samples} were asked for")
@@ -150,7 +200,14 @@ def _read_wide(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
 
 
 def record_restarts(
-    name: str, path: Path, *, restarts: int = 1000, samples: int = 1000, progress: Progress | None = None
+    name: str,
+    path: Path,
+    *,
+    restarts: int = 1000,
+    samples: int = 1000,
+    command: Sequence[str] | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Record a restart matrix: ``restarts`` rows of ``samples`` symbols, each row from a fresh process.
 
@@ -166,6 +223,12 @@ def record_restarts(
         The data file; the sidecar is ``path`` + ``.json``.
     restarts, samples : int
         Rows of the matrix, and symbols in a row: 1 or more.
+    command : sequence of str, optional
+        A program that restarts the device under test and writes the first ``samples`` symbols to its standard output,
+        in place of a fresh process here: the hook for power cycling. It finds name and number of symbols in
+        ``ESOTERIC_DRBG_SOURCE`` and ``ESOTERIC_DRBG_SAMPLES``.
+    jobs : int
+        Restarts at the same time. More than one disturbs timing sources, and is said in the sidecar.
     progress : callable, optional
         ``progress(done, total)``, in rows.
 
@@ -179,27 +242,51 @@ def record_restarts(
     InvalidInputError, SourceError, OSError
         On bad input, a failed restart, or a path that cannot be written. Whole rows are kept.
     """
-    if restarts < 1 or samples < 1:
-        raise InvalidInputError(f"restarts={restarts}, samples={samples}: expected 1 or more of each")
+    if restarts < 1 or samples < 1 or jobs < 1:
+        raise InvalidInputError(f"restarts={restarts}, samples={samples}, jobs={jobs}: expected 1 or more of each")
     source = registry.create(name)
-    source.require_available()
+    if command is None:
+        source.require_available()
     partial = path.with_name(path.name + ".partial")
     plan = partial.with_name(partial.name + ".json")
     _claim_partial(
         partial, plan, {"source": name, "samples": samples, "cpu": _cpu_model(), "kernels": kernel_info().name}
     )
+    restart = functools.partial(_restart, name, samples, command)
     with partial.open("ab") as file:
         rows = min(file.tell() // samples, restarts)
         file.truncate(rows * samples)
-        for row in range(rows, restarts):
-            file.write(_restart(name, samples))
+        for row, symbols in enumerate(_in_order(restart, restarts - rows, jobs), start=rows + 1):
+            file.write(symbols)
             file.flush()
             if progress is not None:
-                progress(row + 1, restarts)
+                progress(row, restarts)
     partial.replace(path)
     plan.unlink(missing_ok=True)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _sidecar(source, path, digest, {"restarts": restarts, "samples": samples})
+    facts: dict[str, Any] = {"restarts": restarts, "samples": samples, "jobs": jobs}
+    if command is not None:
+        facts["restart_command"] = shlex.join(command)
+    return _sidecar(source, path, _sha256(path), facts)
+
+
+def _in_order(restart: Callable[[], bytes], rows: int, jobs: int) -> Iterator[bytes]:
+    """Yield the rows of as many restarts, ``jobs`` of them under way at the same time."""
+    if jobs == 1:
+        for _ in range(rows):
+            yield restart()
+        return
+    with ThreadPoolExecutor(jobs) as threads:
+        under_way: deque[Future[bytes]] = deque()
+        try:
+            for _ in range(rows):
+                under_way.append(threads.submit(restart))
+                if len(under_way) > jobs:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
 
 
 def _claim_partial(partial: Path, plan: Path, facts: dict[str, Any]) -> None:
@@ -213,16 +300,22 @@ def _claim_partial(partial: Path, plan: Path, facts: dict[str, Any]) -> None:
         plan.write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
-def _restart(name: str, samples: int) -> bytes:
+def _restart(name: str, samples: int, command: Sequence[str] | None) -> bytes:
     """Read one row in a process of its own."""
-    command = [sys.executable, "-m", "esoteric_drbg.conformance.restart_worker", name, str(samples)]
+    program = command or [sys.executable, "-m", "esoteric_drbg.conformance.restart_worker", name, str(samples)]
+    environment = {**os.environ, "ESOTERIC_DRBG_SOURCE": name, "ESOTERIC_DRBG_SAMPLES": str(samples)}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=RESTART_TIMEOUT_S, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our worker, or what the operator asked for
+            program, capture_output=True, timeout=RESTART_TIMEOUT_S, check=False, env=environment
+        )
     except subprocess.TimeoutExpired:
         raise SourceReadError(f"{name}: a restart did not end within {RESTART_TIMEOUT_S:g} s") from None
+    except OSError as error:
+        raise InvalidInputError(f"{program[0]}: {error.strerror or error}") from None
     if done.returncode or len(done.stdout) != samples:
         message = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise SourceReadError(f"{name}: a restart failed: {message[-1] if message else 'no message'}")
+        what = message[-1] if message else f"{len(done.stdout)} of {samples} symbols, exit code {done.returncode}"
+        raise SourceReadError(f"{name}: a restart failed: {what}")
     return done.stdout
 
 

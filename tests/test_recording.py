@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +118,48 @@ def test_restart_recording_refuses_nonsense(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidInputError, match="restarts=0"):
         record_restarts("memory_timing", tmp_path / "r.bin", restarts=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_recording_goes_on_and_names_its_segments(tmp_path: Path) -> None:
+    path = tmp_path / "m.bin"
+    source = registry.create("memory_timing")
+
+    def stop_at(limit: int) -> Callable[[int, int], None]:
+        def progress(done: int, total: int) -> None:
+            if done == limit:
+                raise KeyboardInterrupt
+
+        return progress
+
+    for limit in (2000, 4000):
+        with pytest.raises(KeyboardInterrupt):
+            record(source, 5500, path, wide=True, resume=True, progress=stop_at(limit))
+    kept = (tmp_path / "m.bin.partial").read_bytes()
+    with (tmp_path / "m.bin.partial").open("ab") as file:
+        file.write(b"torn")
+    with pytest.raises(errors.InvalidInputError, match="remove it to begin anew"):
+        record(registry.create("clock_jitter"), 5500, path, wide=True, resume=True)
+    facts = record(source, 5500, path, wide=True, resume=True)
+    assert facts["segments"] == [2000, 2000, 1500]
+    symbols = path.read_bytes()
+    assert symbols[:4000] == kept[:4000]
+    values = array("Q", np.fromfile(tmp_path / "m.bin.u64", dtype="<u8").tolist())
+    assert source.digitize(values) == symbols
+    assert facts["sha256"] == hashlib.sha256(symbols).hexdigest()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["m.bin", "m.bin.json", "m.bin.u64"]
+
+
+def test_restarts_by_a_command_of_the_operator(tmp_path: Path) -> None:
+    path = tmp_path / "r.bin"
+    code = "import os, sys; sys.stdout.buffer.write(os.urandom(int(os.environ['ESOTERIC_DRBG_SAMPLES'])))"
+    facts = record_restarts("rdseed", path, restarts=6, samples=40, command=[sys.executable, "-c", code], jobs=3)
+    assert path.stat().st_size == 240
+    assert len({path.read_bytes()[begin : begin + 40] for begin in range(0, 240, 40)}) == 6
+    assert facts["restart_command"].startswith(sys.executable)
+    assert facts["jobs"] == 3
+    with pytest.raises(errors.SourceReadError, match="0 of 40 symbols, exit code 3"):
+        record_restarts(
+            "rdseed", tmp_path / "s.bin", restarts=1, samples=40, command=[sys.executable, "-c", "raise SystemExit(3)"]
+        )
+    with pytest.raises(errors.InvalidInputError, match="no-such-program"):
+        record_restarts("rdseed", tmp_path / "t.bin", restarts=1, samples=40, command=["no-such-program"])
