@@ -9,6 +9,7 @@ import threading
 import click
 
 from esoteric_drbg.cli.assess import assess
+from esoteric_drbg.cli.audit import audit
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.cli.randomness import pool, stream
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, record, assess, selftest, info):
+for _command in (scan, probe, bench, stream, pool, record, assess, audit, selftest, info):
     cli.add_command(_command)
 
 

@@ -14,6 +14,8 @@ from esoteric_drbg.forks import hold_across_fork
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.ledger import LedgerEntry, SeedLedger
+from esoteric_drbg.machine_profile import audited_claims
+from esoteric_drbg.machine_profile import load as load_machine_profile
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.profiles import SP800_90C, Profile
 from esoteric_drbg.slot import SourceSlot
@@ -102,6 +104,9 @@ class EntropyPool:
     ) -> EntropyPool:
         """Return a pool of every installed source; what this machine lacks is listed with its reason.
 
+        Where an audit of this machine was saved (:mod:`esoteric_drbg.machine_profile`), no source is credited more than
+        it found.
+
         Parameters
         ----------
         claims, profile, health_profile, deadline_s
@@ -110,6 +115,8 @@ class EntropyPool:
             Whether to look for sources of other packages (entry points), which costs some 20 ms.
         """
         sources = registry.installed(plugins=plugins)
+        lowered = audited_claims(sources, load_machine_profile())
+        claims = {**lowered, **(claims or {})}
         return cls(sources, claims=claims, profile=profile, health_profile=health_profile, deadline_s=deadline_s)
 
     @property

@@ -57,6 +57,8 @@ class Claim:
         Width of a raw symbol, 1 to 8 bits.
     evidence : Evidence, optional
         What the claim rests on. Without it the credit is 0.
+    iid : bool
+        Whether the source is claimed to be IID (SP 800-90B 3.1.2). An audit then runs the tests of section 5.
     health_min_entropy : float, optional
         The H from which health-test cutoffs follow where nothing is claimed (SP 800-90B 4.4 needs H > 0).
 
@@ -75,6 +77,7 @@ class Claim:
     symbol_bits: int = 8
     evidence: Evidence | None = None
     health_min_entropy: float | None = None
+    iid: bool = False
 
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.symbol_bits <= 8:

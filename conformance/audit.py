@@ -1,0 +1,354 @@
+"""The claim audit: does a source's min-entropy claim hold on this machine? SP 800-90B 3.1 from recording to verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from esoteric_drbg.conformance.iid_assessment import IidAssessment, assess_iid
+from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
+from esoteric_drbg.conformance.recording import machine_facts, record, record_restarts
+from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
+from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.health_tests import (
+    AdaptiveProportionTest,
+    HealthProfile,
+    RepetitionCountTest,
+    apt_cutoff,
+    apt_window,
+    rct_cutoff,
+)
+from esoteric_drbg.noise_sources import NoiseSource
+
+__all__ = ["AuditPlan", "FalseAlarms", "SourceAudit", "Verdict", "audit_source"]
+
+Verdict = Literal["holds", "too high", "no evidence"]
+Progress = Callable[[int, int, str], None]
+
+#: Samples and restarts that SP 800-90B 3.1.1 and 3.1.4.1 ask for.
+FULL_SAMPLES = 1_000_000
+FULL_RESTARTS = 1000
+RESTART_SAMPLES = 1000
+#: What a quick audit takes: seconds of a sequential recording, restarts, and seconds of these.
+_QUICK_SECONDS = 4.0
+_QUICK_RESTARTS = 100
+_QUICK_RESTART_S = 8.0
+#: Seconds that a restart costs beside its symbols: a fresh process.
+_PROCESS_S = 0.1
+_FEWEST = 10_000
+
+
+@attrs.frozen(kw_only=True)
+class AuditPlan:
+    """What is recorded of a source: symbols in a row, and restarts of :data:`RESTART_SAMPLES` symbols."""
+
+    samples: int = FULL_SAMPLES
+    restarts: int = FULL_RESTARTS
+    jobs: int = 1
+
+    def __attrs_post_init__(self) -> None:
+        if self.samples < _FEWEST or self.restarts < 2 or self.jobs < 1:
+            raise InvalidInputError(
+                f"samples={self.samples}, restarts={self.restarts}, jobs={self.jobs}: an audit takes at least "
+                f"{_FEWEST} samples, 2 restarts and 1 job"
+            )
+
+    @classmethod
+    def quick(cls, source: NoiseSource) -> AuditPlan:
+        """Return a plan of under 20 s for sources that are fast enough."""
+        rate = source.estimated_rate
+        each = _PROCESS_S + RESTART_SAMPLES / rate
+        return cls(
+            samples=int(min(FULL_SAMPLES, max(_FEWEST, _QUICK_SECONDS * rate))),
+            restarts=int(min(_QUICK_RESTARTS, max(2, _QUICK_RESTART_S / each))),
+        )
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What SP 800-90B asks for and this plan does not do."""
+        missing = []
+        if self.samples < FULL_SAMPLES:
+            missing.append(f"{self.samples:,} of {FULL_SAMPLES:,} consecutive samples (3.1.1)")
+        if self.restarts < FULL_RESTARTS:
+            missing.append(f"{self.restarts:,} of {FULL_RESTARTS:,} restarts (3.1.4.1)")
+        return tuple(missing)
+
+
+@attrs.frozen(kw_only=True)
+class FalseAlarms:
+    """A health test at one cutoff on the recording, which is taken to be healthy.
+
+    Attributes
+    ----------
+    test : str
+        ``"RCT"`` or ``"APT"``.
+    tier : str
+        ``"intermittent"`` or ``"permanent"``.
+    cutoff : int
+        C, in samples; of APT in a window of :func:`apt_window` samples.
+    chances : int
+        Samples (RCT) or windows (APT) tested.
+    alarms : int
+        How many of them fired.
+    rate, rate_below : float
+        alarms / chances, and its upper confidence bound (95 %, Clopper and Pearson).
+    alpha : float
+        The false-alarm rate that the cutoff was made for.
+    can_fail : bool
+        False where the cutoff exceeds the window, so that the test is not run.
+    """
+
+    test: str
+    tier: str
+    cutoff: int
+    chances: int
+    alarms: int
+    rate: float
+    rate_below: float
+    alpha: float
+    can_fail: bool
+
+
+@attrs.frozen(kw_only=True)
+class SourceAudit:
+    """Result of :func:`audit_source`.
+
+    Attributes
+    ----------
+    name : str
+    h_submitter, credit : float
+        The claim, and what of it is credited: 0 without evidence. Bits per symbol.
+    h_original, h_bitstring : float or None
+        From the sequential data set: bits per symbol, and per bit.
+    h_initial : float
+        H_I = min(H_original, n x H_bitstring, H_submitter); without H_submitter where nothing is claimed.
+    h_row, h_column : float or None
+        From the restart matrix; None where its sanity check failed.
+    h_assessed : float
+        min(H_original, n x H_bitstring, H_r, H_c), bits per symbol; 0 where the restart tests failed.
+    verdict : str
+        ``"holds"``, ``"too high"``, or ``"no evidence"`` where nothing is credited.
+    reasons : tuple of str
+        What the verdict rests on.
+    false_alarms : tuple of FalseAlarms
+        The health tests that follow from the claim, on the sequential data set.
+    symbols_per_second, credited_bits_per_second : float
+        While recording.
+    left_out : tuple of str
+        What a complete audit does beyond this one.
+    """
+
+    name: str
+    h_submitter: float
+    credit: float
+    h_original: float | None
+    h_bitstring: float | None
+    h_initial: float
+    h_row: float | None
+    h_column: float | None
+    h_assessed: float
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    false_alarms: tuple[FalseAlarms, ...]
+    symbols_per_second: float
+    credited_bits_per_second: float
+    left_out: tuple[str, ...]
+    sequential: NonIIDAssessment
+    iid: IidAssessment | None
+    restart: RestartAssessment
+    files: tuple[str, ...]
+    machine: dict[str, Any]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all attributes as plain JSON-ready values."""
+        result = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        for name in ("sequential", "restart", "iid"):
+            result[name] = result[name] and result[name].as_dict()
+        result["false_alarms"] = [attrs.asdict(test) for test in self.false_alarms]
+        for name in ("reasons", "left_out", "files"):
+            result[name] = list(result[name])
+        return result
+
+
+def audit_source(
+    source: NoiseSource,
+    folder: Path,
+    plan: AuditPlan | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> SourceAudit:
+    """Record a source through the call that seeding uses, assess it, and judge its claim.
+
+    Parameters
+    ----------
+    source : NoiseSource
+        An installed source: each restart makes a new one of its name in a fresh process.
+    folder : Path
+        Gets NAME.bin and NAME.restarts.bin with their sidecars. An interrupted audit goes on there.
+    plan : AuditPlan, optional
+        What to record; by default what SP 800-90B asks for.
+    threads : int, optional
+        Threads of the estimators.
+    progress : callable, optional
+        ``progress(done, total, step)``.
+
+    Returns
+    -------
+    SourceAudit
+
+    Raises
+    ------
+    SourceError, InvalidInputError, OSError
+        If the source cannot be read, or the folder not be written.
+    """
+    plan = plan or AuditPlan()
+    began = time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    data, matrix = folder / f"{source.name}.bin", folder / f"{source.name}.restarts.bin"
+    report = progress or (lambda done, total, step: None)
+    total = plan.samples // 1000 + plan.restarts + 2
+    timing = time.perf_counter()
+    record(
+        source, plan.samples, data, resume=True, progress=lambda done, _: report(done // 1000, total, "sequential data")
+    )
+    rate = plan.samples / (time.perf_counter() - timing)
+    before = plan.samples // 1000
+    record_restarts(
+        source.name,
+        matrix,
+        restarts=plan.restarts,
+        samples=RESTART_SAMPLES,
+        jobs=plan.jobs,
+        progress=lambda done, _: report(before + done, total, "restarts"),
+    )
+    report(total - 2, total, "estimators")
+    claim = source.claim
+    sequential = assess_non_iid(data, source.symbol_bits, threads=threads)
+    iid = assess_iid(data, source.symbol_bits, threads=threads) if claim.iid else None
+    estimates = [sequential.h_assessed, *([claim.min_entropy] if claim.min_entropy else [])]
+    h_initial = min(estimates)
+    report(total - 1, total, "restart tests")
+    restart = assess_restart(
+        matrix,
+        h_initial,
+        bits=source.symbol_bits,
+        rows=plan.restarts,
+        columns=RESTART_SAMPLES,
+        iid=claim.iid,
+        threads=threads,
+    )
+    figures = [sequential.h_assessed, restart.h_row, restart.h_column]
+    h_assessed = min(figure for figure in figures if figure is not None) if restart.passed else 0.0
+    verdict, reasons = _judge(claim.min_entropy, claim.credit, sequential, iid, restart)
+    report(total, total, "")
+    return SourceAudit(
+        name=source.name,
+        h_submitter=claim.min_entropy,
+        credit=claim.credit,
+        h_original=sequential.h_original,
+        h_bitstring=sequential.h_bitstring,
+        h_initial=h_initial,
+        h_row=restart.h_row,
+        h_column=restart.h_column,
+        h_assessed=h_assessed,
+        verdict=verdict,
+        reasons=reasons,
+        false_alarms=false_alarms(data.read_bytes(), claim.cutoff_entropy, source.symbol_bits),
+        symbols_per_second=rate,
+        credited_bits_per_second=rate * claim.credit,
+        left_out=plan.left_out,
+        sequential=sequential,
+        iid=iid,
+        restart=restart,
+        files=(str(data), str(matrix)),
+        machine=machine_facts(),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _judge(
+    h_submitter: float,
+    credit: float,
+    sequential: NonIIDAssessment,
+    iid: IidAssessment | None,
+    restart: RestartAssessment,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Return the verdict on a claim and what it rests on."""
+    reasons = []
+    if sequential.h_assessed < h_submitter:
+        part, estimator = sequential.decided_by
+        reasons.append(f"the sequential data have {sequential.h_assessed:.4g} ({estimator}, {part})")
+    if iid is not None and iid.passed is False:
+        reasons.append("the data are not IID, as was claimed")
+    if not restart.sanity_passed:
+        lines = [f"{line.line} {line.index}" for line in restart.failing[:3]]
+        lines += ["..."] * (len(restart.failing) > len(lines))
+        reasons.append(f"the restart sanity check failed: {', '.join(lines)}")
+    elif not restart.validation_passed:
+        reasons.append(f"the restart validation failed: H_r {restart.h_row:.4g}, H_c {restart.h_column:.4g}")
+    else:
+        for label, figure in (("rows", restart.h_row), ("columns", restart.h_column)):
+            if figure is not None and figure < h_submitter:
+                reasons.append(f"the restart {label} have {figure:.4g}")
+    if credit == 0:
+        return "no evidence", ("nothing is credited", *reasons)
+    if reasons:
+        return "too high", tuple(reasons)
+    return "holds", ("every figure is at or above the claim",)
+
+
+def false_alarms(symbols: bytes, min_entropy: float, symbol_bits: int = 8) -> tuple[FalseAlarms, ...]:
+    """Run both health tests, at the cutoffs of both tiers, over a recording.
+
+    Parameters
+    ----------
+    symbols : bytes
+        Raw symbols, one a byte.
+    min_entropy : float
+        H that the cutoffs follow from, in bits per symbol.
+    symbol_bits : int
+        Width of a symbol.
+
+    Examples
+    --------
+    >>> [test.alarms for test in false_alarms(bytes(range(256)) * 8, 6.0)]
+    [0, 0, 0, 0]
+    """
+    from scipy.special import betaincinv  # noqa: PLC0415 - scipy is slow to import
+
+    profile = HealthProfile()
+    window = apt_window(symbol_bits)
+    results = []
+    for tier, alpha in (("intermittent", profile.intermittent_alpha), ("permanent", profile.permanent_alpha)):
+        for test in ("RCT", "APT"):
+            if test == "RCT":
+                cutoff, chances, can_fail = rct_cutoff(min_entropy, alpha), len(symbols), True
+                scan: RepetitionCountTest | AdaptiveProportionTest = RepetitionCountTest(cutoff)
+            else:
+                cutoff, chances = apt_cutoff(min_entropy, alpha, window), len(symbols) // window
+                can_fail = cutoff <= window
+                scan = AdaptiveProportionTest(min(cutoff, window), window)
+            if can_fail:
+                scan.push(symbols)
+            alarms = scan.failures
+            below = 1.0 if alarms >= chances else float(betaincinv(alarms + 1, chances - alarms, 0.95))
+            results.append(
+                FalseAlarms(
+                    test=test,
+                    tier=tier,
+                    cutoff=cutoff,
+                    chances=chances,
+                    alarms=alarms,
+                    rate=alarms / chances if chances else 0.0,
+                    rate_below=below,
+                    alpha=alpha,
+                    can_fail=can_fail,
+                )
+            )
+    return tuple(results)
