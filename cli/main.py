@@ -10,6 +10,7 @@ import click
 
 from esoteric_drbg.cli.assess import assess
 from esoteric_drbg.cli.audit import audit
+from esoteric_drbg.cli.esv import esv
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.cli.randomness import pool, stream
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, record, assess, audit, selftest, info):
+for _command in (scan, probe, bench, stream, pool, record, assess, audit, esv, selftest, info):
     cli.add_command(_command)
 
 

@@ -29,7 +29,7 @@ from esoteric_drbg.kernels.timing import counter_step
 from esoteric_drbg.noise_sources import NoiseSource, registry
 from esoteric_drbg.version import __version__
 
-__all__ = ["machine_facts", "record", "record_restarts"]
+__all__ = ["file_sha256", "machine_facts", "record", "record_restarts"]
 
 #: Symbols read at a time: about what a seed reads, so that recordings see the same interruptions.
 CHUNK_SAMPLES = 1000
@@ -151,8 +151,8 @@ def record(
     if len(begins) > 1:
         facts["segments"] = [end - begin for begin, end in pairwise([*begins, n_samples])]
     if wide:
-        facts["sha256_u64"] = _sha256(path.with_name(path.name + ".u64"))
-    return _sidecar(source, path, _sha256(path), facts)
+        facts["sha256_u64"] = file_sha256(path.with_name(path.name + ".u64"))
+    return _sidecar(source, path, file_sha256(path), facts)
 
 
 def _begin(
@@ -178,7 +178,8 @@ def _begin(
     return begins
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -266,7 +267,7 @@ def record_restarts(
     facts: dict[str, Any] = {"restarts": restarts, "samples": samples, "jobs": jobs}
     if command is not None:
         facts["restart_command"] = shlex.join(command)
-    return _sidecar(source, path, _sha256(path), facts)
+    return _sidecar(source, path, file_sha256(path), facts)
 
 
 def _in_order(restart: Callable[[], bytes], rows: int, jobs: int) -> Iterator[bytes]:

@@ -1,0 +1,204 @@
+"""Evidence bundles: complete, reproducible, and every rule of the lint broken once."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+from click.testing import CliRunner
+
+from esoteric_drbg import errors
+from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance import audit as audit_module
+from esoteric_drbg.conformance.audit import SourceAudit, audit_source
+from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST, registration, write_bundle
+from esoteric_drbg.conformance.esv_lint import lint_bundle
+from esoteric_drbg.conformance.recording import file_sha256
+from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.noise_sources.evidence import measured
+from esoteric_drbg.noise_sources.source import Availability
+
+
+class Simulated(NoiseSource):
+    """Simulated symbols of four bits' entropy."""
+
+    name = "simulated"
+    description = "Simulated symbols"
+    category = "system"
+    physics = "simulated"
+    independence_group = "simulated"
+    estimated_rate = 1e8
+    claim = Claim(min_entropy=3.0, evidence=measured(6.0))
+    bounded: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._random = random.Random(7)
+
+    def availability(self) -> Availability:
+        return Availability(True)
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        return self._random.randbytes(n_samples).translate(bytes(range(64)) * 4)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, SourceAudit]:
+    def record_restarts(name: str, path: Path, *, restarts: int, samples: int, **_: Any) -> None:
+        path.write_bytes(Simulated().read_raw(restarts * samples))
+
+    source = Simulated()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_module, "record_restarts", record_restarts)
+        return source, audit_source(source, tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture
+def bundle(audited: tuple[Simulated, SourceAudit], tmp_path: Path) -> Path:
+    write_bundle(*audited, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def relist(folder: Path) -> None:
+    """Bring the manifest up to date, as somebody who edits on purpose would."""
+    hashes = {name: file_sha256(folder / name) for name in FILES.values() if (folder / name).exists()}
+    (folder / MANIFEST).write_text(json.dumps({"format": 1, "sha256": hashes}))
+
+
+def edit(folder: Path, key: str, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / FILES[key]
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    relist(folder)
+
+
+def test_a_bundle_is_complete_and_passes_its_lint(bundle: Path) -> None:
+    assert sorted(path.name for path in bundle.iterdir()) == sorted([*FILES.values(), MANIFEST])
+    assert (bundle / FILES["raw"]).stat().st_size == (bundle / FILES["restarts"]).stat().st_size == 1_000_000
+    report = lint_bundle(bundle)
+    assert report.violations == ()
+    assert len(report.open_points) == 9
+    facts = json.loads((bundle / FILES["registration"]).read_text())
+    assert facts["conditioningComponent"][0] == {
+        "sequencePosition": 1,
+        "vetted": True,
+        "description": "Hash_DF-SHA2-256",
+        "minNin": 856,
+        "minHin": 321.0,
+        "nw": 256,
+        "nOut": 256,
+        "hOut": 256.0,
+    }
+    text = (bundle / FILES["report"]).read_text()
+    assert "| H_submitter | 3 |" in text
+    assert "| verdict on the claim | holds" in text
+    assert "h_out 256.000000000" in " ".join(text.split())
+
+
+def component(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+    return lambda facts: change(facts["conditioningComponent"][0])
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "violation"),
+    [
+        ("registration", lambda facts: facts.update(primaryNoiseSource="x" * 65), "1 to 64 characters"),
+        ("registration", lambda facts: facts.pop("primaryNoiseSource"), "1 to 64 characters"),
+        ("registration", lambda facts: facts.update(iidClaim="no"), "iidClaim is 'no', expected true or false"),
+        ("registration", lambda facts: facts.update(bitsPerSample=9), "bitsPerSample is 9, expected 1 to 8"),
+        ("registration", lambda facts: facts.update(bitsPerSample=5), "a sample is wider than bitsPerSample = 5"),
+        ("registration", lambda facts: facts.update(hminEstimate=0), "nothing is claimed"),
+        ("registration", lambda facts: facts.update(hminEstimate=5.999), "which the raw data show"),
+        ("registration", lambda facts: facts.update(hminEstimate=float("nan")), "expected a number"),
+        ("registration", lambda facts: facts.update(numberOfRestarts=500), "numberOfRestarts is 500"),
+        ("registration", lambda facts: facts.update(samplesPerRestart=2000), "are not the file's 1,000,000 samples"),
+        ("registration", lambda facts: facts.update(numberOfOEs=0), "numberOfOEs is 0"),
+        ("registration", lambda facts: facts.update(conditioningComponent={}), "conditioningComponent is no list"),
+        ("registration", lambda facts: facts.update(conditioningComponent=[1]), "conditioningComponent 1 is no object"),
+        ("registration", component(lambda item: item.update(sequencePosition=2)), "sequencePosition is not 1"),
+        ("registration", component(lambda item: item.update(vetted=False)), "is vetted (SP 800-90B 3.1.5.1.1)"),
+        ("registration", component(lambda item: item.update(nw=512)), "nw of Hash_DF-SHA2-256 is 256"),
+        ("registration", component(lambda item: item.update(description="MD5")), "'MD5': this module conditions by"),
+        ("registration", component(lambda item: item.update(minHin=900)), "minHin 900 is above minNin 856"),
+        ("registration", component(lambda item: item.update(minHin=400)), "above minNin / 8 x hminEstimate = 321"),
+        ("registration", component(lambda item: item.update(hOut=257)), "hOut 257 is above nOut 256"),
+        ("registration", component(lambda item: item.update(hOut=255.9)), "SP 800-90B 3.1.5.1.2 gives 256.0"),
+        ("registration", component(lambda item: item.pop("hOut")), "hOut is None, expected a number"),
+        (
+            "registration",
+            lambda facts: facts["conditioningComponent"].append(
+                {**facts["conditioningComponent"][0], "sequencePosition": 2}
+            ),
+            "minHin 321 is above hOut 256 of the component before it",
+        ),
+        ("rbg", lambda facts: facts.update(construction="RBG3"), "construction is RBG3, expected RBG2"),
+        ("rbg", lambda facts: facts.update(instantiateEntropyBits=256), "instantiateEntropyBits 256 is below 384"),
+        ("rbg", lambda facts: facts.update(reseedEntropyBits=128), "reseedEntropyBits 128 is below the strength 256"),
+        ("rbg", lambda facts: facts.update(reseedOutputBits=1 << 18), "reseedOutputBits is 262144"),
+    ],
+)
+def test_every_broken_rule_is_named(
+    bundle: Path, key: str, change: Callable[[dict[str, Any]], object], violation: str
+) -> None:
+    edit(bundle, key, change)
+    assess = "which the raw data show" in violation
+    violations = lint_bundle(bundle, assess=assess).violations
+    assert any(violation in text for text in violations), violations
+
+
+def test_changed_missing_and_foreign_files(bundle: Path) -> None:
+    raw = bundle / FILES["raw"]
+    raw.write_bytes(raw.read_bytes()[:-1])
+    (bundle / FILES["public_use"]).unlink()
+    (bundle / "notes.txt").write_text("mine")
+    (bundle / FILES["rbg"]).write_text("{")
+    violations = "\n".join(lint_bundle(bundle).violations)
+    for text in (
+        "raw_noise.bin: SHA-256 differs from the manifest",
+        "raw_noise.bin has 999,999 samples, expected exactly 1,000,000",
+        "public_use_document.md is missing",
+        "notes.txt does not belong to the bundle",
+        "rbg.json: no JSON",
+    ):
+        assert text in violations
+    (bundle / MANIFEST).unlink()
+    assert "manifest.json is missing" in lint_bundle(bundle).violations
+
+
+def test_restarts_that_repeat_are_found(bundle: Path) -> None:
+    restarts = bundle / FILES["restarts"]
+    restarts.write_bytes(restarts.read_bytes()[:1000] * 1000)
+    relist(bundle)
+    assert "restarts.bin fails the restart sanity check (SP 800-90B 3.1.4.3)" in lint_bundle(bundle).violations
+
+
+def test_what_cannot_be_bundled_is_refused(audited: tuple[Simulated, SourceAudit], tmp_path: Path) -> None:
+    source, audit = audited
+    with pytest.raises(errors.InvalidInputError, match="left out: half"):
+        write_bundle(source, attrs.evolve(audit, left_out=("half",)), tmp_path / "b")
+    with pytest.raises(errors.InvalidInputError, match="the audit is of simulated"):
+        write_bundle(registry.create("memory_timing"), audit, tmp_path / "b")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(errors.InvalidInputError, match="is not empty"):
+        write_bundle(source, audit, tmp_path / "full")
+    with pytest.raises(errors.InvalidInputError, match="nothing is credited"):
+        registration(registry.create("clock_jitter"))
+    with pytest.raises(errors.InvalidInputError, match="is no folder"):
+        lint_bundle(tmp_path / "nothing")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
+
+
+def test_lint_from_the_command_line(bundle: Path) -> None:
+    answer = CliRunner().invoke(cli, ["esv", "lint", str(bundle), "--no-assess"])
+    assert answer.exit_code == 0
+    assert "0 violations, 9 points to be written" in answer.output
+    edit(bundle, "rbg", lambda facts: facts.update(construction="x"))
+    answer = CliRunner().invoke(cli, ["esv", "lint", str(bundle), "--no-assess", "--json"])
+    assert answer.exit_code == 1
+    assert json.loads(answer.output)["violations"] == ["rbg.json: construction is x, expected RBG2"]
