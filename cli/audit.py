@@ -55,6 +55,7 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, save: bool, as_json: 
     """
     from esoteric_drbg import machine_profile
     from esoteric_drbg.conformance.audit import AuditPlan, audit_source
+    from esoteric_drbg.conformance.report import write_audit, write_ledger
 
     audits: list[SourceAudit] = []
     failed: dict[str, str] = {}
@@ -63,11 +64,14 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, save: bool, as_json: 
         try:
             with progress_bar(source.name) as report:
                 audits.append(audit_source(source, out, plan, progress=report))
+            write_audit(out, audits[-1].as_dict())
         except SourceError as error:
             failed[source.name] = str(error)
         else:
             if not as_json:
                 _print_verdict(audits[-1])
+    if audits:
+        write_ledger(out)
     if save:
         found = {
             item.name: {

@@ -15,6 +15,7 @@ from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.cli.randomness import pool, stream
 from esoteric_drbg.cli.record import record
+from esoteric_drbg.cli.report import report
 from esoteric_drbg.cli.selftest import selftest
 from esoteric_drbg.cli.sources import bench, probe, scan
 from esoteric_drbg.errors import EsotericDRBGError
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, record, assess, audit, esv, selftest, info):
+for _command in (scan, probe, bench, stream, pool, record, assess, audit, report, esv, selftest, info):
     cli.add_command(_command)
 
 
