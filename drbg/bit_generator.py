@@ -77,7 +77,7 @@ class BitGenerator(np.random.BitGenerator):
         self._stream.install(self.capsule)
         hold_across_fork(self)
 
-    @property
+    @property  # type: ignore[override]
     def lock(self) -> Any:
         """The lock that numpy holds while it draws. Leaving it raises what went wrong meanwhile."""
         return self._stream
@@ -116,7 +116,9 @@ class BitGenerator(np.random.BitGenerator):
             self._stream.after_fork()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise CloneRefusedError("the state of an RBG instance is secret: it is not read, set, copied, spawned or jumped")
+        raise CloneRefusedError(
+            "the state of an RBG instance is secret: it is not read, set, copied, spawned or jumped"
+        )
 
     def _refuse_addresses(self) -> NoReturn:
         raise CloneRefusedError(
@@ -125,8 +127,8 @@ class BitGenerator(np.random.BitGenerator):
 
     state = property(_refuse, _refuse)
     seed_seq = property(_refuse)
-    spawn = jumped = __reduce__ = __getstate__ = __setstate__ = _refuse  # type: ignore[assignment]
-    ctypes = cffi = property(_refuse_addresses)  # type: ignore[assignment]
+    spawn = jumped = __reduce__ = __getstate__ = __setstate__ = _refuse
+    ctypes = cffi = property(_refuse_addresses)
 
     def __repr__(self) -> str:
         return f"<BitGenerator over {self._instance!r}, buffer of {self._buffer_bytes} bytes>"
@@ -138,12 +140,13 @@ def _own_instance() -> RBG2Instance:
 
 def _failure(stream: WordStream, error: BaseException) -> BaseException:
     """Return the error to raise, without the frames that it passed: their variables may hold seed material."""
-    link: BaseException | None = error
-    seen: set[int] = set()
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
+    pending, seen = [error], set[int]()
+    while pending:
+        link = pending.pop()
+        if id(link) not in seen:
+            seen.add(id(link))
+            link.__traceback__ = None
+            pending += [other for other in (link.__cause__, link.__context__) if other is not None]
     # RandomState keeps the second of each pair of normals for the next call, which would draw nothing and fail nowhere.
     if any(isinstance(user, np.random.RandomState) for user in gc.get_referrers(stream)):
         stream.retire("a RandomState may keep a worthless number of the failed draw: make a new one, or use Generator")

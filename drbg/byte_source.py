@@ -27,7 +27,7 @@ class ByteSource(Protocol):
 
 
 def filler(source: ByteSource) -> Callable[[Buffer], None]:
-    """Return a function that overwrites a whole buffer of bytes with random bytes from ``source``, or raises.
+    """Return a function that overwrites a whole buffer (of unsigned bytes) with random bytes from ``source``, or raises.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def filler(source: ByteSource) -> Callable[[Buffer], None]:
     readinto: Callable[[memoryview], int] = getattr(source, "readinto", None) or _reader(token_bytes)
 
     def fill(buffer: Buffer) -> None:
-        with memoryview(buffer) as whole, whole.cast("B") as octets:
+        with memoryview(buffer) as octets:
             for begin in range(0, len(octets), PIECE_BYTES):
                 with octets[begin : begin + PIECE_BYTES] as piece:
                     if (n_bytes := readinto(piece)) != len(piece):

@@ -29,7 +29,9 @@ class WordStream(Protocol):
 
 
 def new_word_stream(
-    fill: Callable[[bytearray], object], on_failure: Callable[[WordStream, BaseException], BaseException], buffer_bytes: int
+    fill: Callable[[bytearray], object],
+    on_failure: Callable[[WordStream, BaseException], BaseException],
+    buffer_bytes: int,
 ) -> WordStream:
     """Return a stream whose words come from ``fill(buffer)``; see the reference for what it promises."""
     stream: WordStream = kernel("WordStream")(fill, on_failure, buffer_bytes)
