@@ -1,7 +1,7 @@
 """Random tokens in coroutines: ``await esoteric_drbg.aio.token_bytes(32)``.
 
-A small request that the current seed still covers is answered at once, in about a microsecond. What needs a new seed, or
-is large, is answered by a thread, and the event loop goes on. Any event loop with asyncio's interface will do.
+A small request that the current seed still covers is answered at once, in some microseconds. What needs a new seed,
+or is large, is answered by a thread, and the event loop goes on. Any event loop with asyncio's interface will do.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class ByteSource(Protocol):
 
 
 def filler(source: ByteSource) -> Callable[[Buffer], None]:
-    """Return a function that overwrites a whole buffer (of unsigned bytes) with random bytes from ``source``, or raises.
+    """Return a function that overwrites a buffer of unsigned bytes with bytes from ``source``, or raises.
 
     Raises
     ------

@@ -26,8 +26,8 @@ class RandomFile(io.RawIOBase):
     Notes
     -----
     Nothing is read ahead: no output lies in memory before it is asked for. A read returns as many bytes as it was
-    asked for, unless the file ends first. If the instance raises, so does the read, and ``limit`` counts none of its bytes;
-    a buffer given to :meth:`readinto` may have been overwritten in part.
+    asked for, unless the file ends first. If the instance raises, so does the read, and ``limit`` counts none of its
+    bytes; a buffer given to :meth:`readinto` may have been overwritten in part.
 
     Examples
     --------
