@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Any
 
-from esoteric_drbg.byte_source import ByteSource, filler
+from esoteric_drbg.byte_source import ByteSource
 from esoteric_drbg.secrets_api import DEFAULT_ENTROPY, process_instance
 
 __all__ = ["token_bytes", "token_hex", "token_urlsafe"]
@@ -86,13 +86,10 @@ def _budget_bits(source: Any) -> int:
 def _draw(source: ByteSource, n_bytes: int, cancelled: threading.Event) -> bytes:
     if n_bytes <= PIECE_BYTES:
         return source.token_bytes(n_bytes)
-    fill = filler(source)
-    answer = bytearray(n_bytes)
-    with memoryview(answer) as whole:
-        for begin in range(0, n_bytes, PIECE_BYTES):
-            if cancelled.is_set():
-                return b""
-            with whole[begin : begin + PIECE_BYTES] as piece:
-                fill(piece)
-            time.sleep(PAUSE_S)
-    return bytes(answer)
+    pieces = []
+    for begin in range(0, n_bytes, PIECE_BYTES):
+        if cancelled.is_set():
+            return b""
+        pieces.append(source.token_bytes(min(PIECE_BYTES, n_bytes - begin)))
+        time.sleep(PAUSE_S)
+    return b"".join(pieces)  # which lets other threads run if it is long; filling one large buffer does not

@@ -77,8 +77,8 @@ class BitGenerator(np.random.BitGenerator):
         self._stream.install(self.capsule)
         hold_across_fork(self)
 
-    @property  # type: ignore[override]
-    def lock(self) -> Any:
+    @property
+    def lock(self) -> Any:  # type: ignore[override]
         """The lock that numpy holds while it draws. Leaving it raises what went wrong meanwhile."""
         return self._stream
 

@@ -163,7 +163,7 @@ def test_a_failure_in_mid_draw_reaches_the_caller_and_no_later_call(
 
 @pytest.mark.parametrize("call", EVERY_CALL)
 def test_words_are_drawn_under_the_lock(word_stream: type, call: Callable[[np.random.Generator], Any]) -> None:
-    free = []
+    free: list[bool] = []
 
     class Watching(Failing):
         def token_bytes(self, n_bytes: int) -> bytes:

@@ -11,8 +11,9 @@ import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Generator
+from types import GeneratorType
+from typing import Any, NoReturn, cast
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
 
@@ -20,6 +21,9 @@ __all__ = ["WordStream"]
 
 _NAME = b"BitGenerator"
 _ULP = 2.0**-53
+_REENTERED = (
+    "random words were drawn while the buffer was being filled: by a signal handler, a finaliser or the source itself"
+)
 _MASK = (1 << 64) - 1
 
 _Uint64 = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
@@ -94,7 +98,7 @@ class WordStream:
         self._buffer = bytearray(buffer_bytes)
         self._position = buffer_bytes
         self._process = 0
-        self._filling = self._stale = self._failed = False
+        self._filling = self._failed = False
         self._error: BaseException | None = None
         self._retired = ""
         self._depth = 0
@@ -120,16 +124,15 @@ class WordStream:
         address = prototype(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, _NAME)
         ctypes.memmove(address, ctypes.byref(self._bitgen), ctypes.sizeof(_Bitgen))
 
-    def _endless(self, convert: Callable[[int], Any]) -> Iterator[Any]:
-        """Yield a word for every callback.
+    def _endless(self, convert: Callable[[int], Any]) -> GeneratorType[Any, None, None]:
+        """Return an iterator with a word for every callback.
 
         A generator that waits inside its ``try`` hears of every exception, a Ctrl-C between two statements included;
         a plain function would not of one that comes before its first statement, and ctypes would answer 0.
         """
-        word = convert(0)
 
-        def words() -> Iterator[Any]:
-            nonlocal word
+        def words() -> Generator[Any, None, None]:
+            word = convert(0)
             while True:
                 try:
                     while True:
@@ -143,7 +146,7 @@ class WordStream:
 
         generator = words()
         next(generator)
-        return generator
+        return cast("GeneratorType[Any, None, None]", generator)
 
     def _draw(self, n_bytes: int) -> int:
         if self._failed:
@@ -155,11 +158,6 @@ class WordStream:
     def _take(self, n_bytes: int) -> int:
         """Return the next 4 or 8 bytes as an integer."""
         if self.buffered < n_bytes:
-            if self._filling:
-                # A signal handler draws while the buffer is being filled: its word comes from elsewhere.
-                other = bytearray(4)
-                self._fill(other)
-                return int.from_bytes(other, "little")
             self._refill()
         begin, self._position = self._position, self._position + n_bytes
         word = int.from_bytes(self._buffer[begin : begin + n_bytes], "little")
@@ -170,11 +168,10 @@ class WordStream:
         self._filling = True
         try:
             while True:
-                self._stale = False
                 process = os.getpid()
                 self._fill(self._buffer)
                 # After a fork in the middle, parent and child would have the same bytes.
-                if process == os.getpid() and not self._stale:
+                if process == os.getpid():
                     break
         finally:
             self._filling = False
@@ -182,8 +179,7 @@ class WordStream:
         self._position = 0
 
     def _forget(self) -> None:
-        """Overwrite the buffer; one that is just being filled will be filled once more."""
-        self._stale = True
+        """Overwrite the buffer, unless it is just being filled."""
         if not self._filling:
             self._position = len(self._buffer)
             self._buffer[:] = bytes(len(self._buffer))
@@ -197,7 +193,7 @@ class WordStream:
 
     def _take_failure(self) -> BaseException | None:
         """End the failure and return what it raises."""
-        if any(getattr(words, "gi_frame", None) is None for words in self._words):
+        if any(words.gi_frame is None for words in self._words):
             self.retire("a callback was interrupted twice over; make a new bit generator")
             self._fail(DRBGStateError(self._retired))
         error, self._error, self._failed = self._error, None, False
@@ -242,12 +238,15 @@ class WordStream:
         Raises
         ------
         DRBGStateError
-            After :meth:`retire`.
+            After :meth:`retire`; while the buffer is being filled, by this thread.
         """
         if not self._lock.acquire(blocking, timeout):
             return False
         self._depth += 1
         self._owner = threading.get_ident()
+        if any(words.gi_running for words in self._words):
+            self.release()
+            raise DRBGStateError(_REENTERED)
         # What was drawn without the lock could not be refused at once; nothing more is drawn before it is.
         if self._retired or (self._depth == 1 and self._failed):
             self.release()

@@ -12,7 +12,7 @@ use std::thread::{self, ThreadId};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 use pyo3::{ffi, PyTraverseError, PyVisit};
 
 use crate::errors::{invalid, raise};
@@ -20,6 +20,8 @@ use crate::fork_guard;
 use crate::word_buffer::WordBuffer;
 
 const CAPSULE_NAME: &CStr = c"BitGenerator";
+const REENTERED: &str =
+    "random words were drawn while the buffer was being filled: by a signal handler, a finaliser or the source itself";
 /// 2^-53: one unit in the last place of a double in [0.5, 1).
 const ULP: f64 = 1.0 / (1u64 << 53) as f64;
 
@@ -40,8 +42,6 @@ pub struct WordStream {
     on_failure: Py<PyAny>,
     words: WordBuffer,
     filling: Cell<bool>,
-    /// Tells a fill in progress to begin again.
-    stale: Cell<bool>,
     /// True from an error to the moment it is raised.
     failed: Cell<bool>,
     junk: Cell<u64>,
@@ -109,12 +109,7 @@ impl WordStream {
     /// Fill the buffer and return its first word.
     fn refill(&self, py: Python<'_>) -> PyResult<u32> {
         if self.filling.replace(true) {
-            // A signal handler or a finaliser draws while the buffer is being filled: its word comes from elsewhere.
-            let other = PyByteArray::new(py, &[0; 4]);
-            self.fill.bind(py).call1((&other,))?;
-            let mut word = [0; 4];
-            word.copy_from_slice(&other.to_vec());
-            return Ok(u32::from_le_bytes(word));
+            return Err(raise(py, "DRBGStateError", REENTERED.to_owned()));
         }
         let outcome = self.fill_buffer(py);
         self.filling.set(false);
@@ -126,20 +121,18 @@ impl WordStream {
     /// Return the fork generation of the process that the bytes belong to.
     fn fill_buffer(&self, py: Python<'_>) -> PyResult<u64> {
         loop {
-            self.stale.set(false);
             let generation = fork_guard::arm();
             self.fill.bind(py).call1((&self.words.object,))?;
             py.check_signals()?;
             // After a fork in the middle, parent and child would have the same bytes.
-            if generation == fork_guard::current() && !self.stale.get() {
+            if generation == fork_guard::current() {
                 return Ok(generation);
             }
         }
     }
 
-    /// Overwrite the buffer; one that is just being filled will be filled once more.
+    /// Overwrite the buffer, unless it is just being filled.
     fn forget(&self) {
-        self.stale.set(true);
         if !self.filling.get() {
             self.words.wipe();
         }
@@ -185,6 +178,10 @@ impl WordStream {
             Self::release(slf)?;
             return Err(raise(slf.py(), "DRBGStateError", reason));
         }
+        if this.filling.get() && this.depth.get() > 1 {
+            Self::release(slf)?;
+            return Err(raise(slf.py(), "DRBGStateError", REENTERED.to_owned()));
+        }
         // What was drawn without the lock could not be refused at once; nothing more is drawn before it is.
         if this.depth.get() == 1 && this.failed.get() {
             Self::release(slf)?;
@@ -213,7 +210,6 @@ impl WordStream {
             on_failure,
             words: WordBuffer::new(py, buffer_bytes)?,
             filling: Cell::new(false),
-            stale: Cell::new(false),
             failed: Cell::new(false),
             junk: Cell::new(0),
             error: UnsafeCell::new(None),
