@@ -8,7 +8,7 @@ sources with min-entropy claims (SP 800-90B); it is set up by the first request,
 Designed to SP 800-90A, B and C; never validated: there is no certificate.
 """
 
-from typing import TYPE_CHECKING, Any
+import typing
 
 from esoteric_drbg.errors import (
     CloneRefusedError,
@@ -46,7 +46,7 @@ from esoteric_drbg.secrets_api import (
 from esoteric_drbg.streams import RandomFile
 from esoteric_drbg.version import __version__
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from esoteric_drbg import aio as aio
     from esoteric_drbg.bit_generator import BitGenerator as BitGenerator
 
@@ -87,7 +87,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     # Only who asks for them loads numpy and asyncio; for the same reason they are not in __all__.
     if name == "BitGenerator":
         from esoteric_drbg.bit_generator import BitGenerator  # noqa: PLC0415

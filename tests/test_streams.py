@@ -99,12 +99,9 @@ def test_it_is_a_binary_file_open_for_reading() -> None:
     file = RandomFile(Source())
     assert isinstance(file, io.RawIOBase)
     assert (file.readable(), file.writable(), file.seekable(), file.isatty()) == (True, False, False, False)
-    for refuse in (lambda: file.seek(0), lambda: file.write(b""), lambda: file.truncate(0)):
+    for name, arguments in {"fileno": (), "tell": (), "seek": (0,), "truncate": (0,), "write": (b"",)}.items():
         with pytest.raises((OSError, NotImplementedError)):
-            refuse()
-    for name in ("fileno", "tell"):
-        with pytest.raises(OSError, match=name):
-            getattr(file, name)()
+            getattr(file, name)(*arguments)
     assert len(io.BufferedReader(file, 64).read(100)) == 100
     with pytest.raises(CloneRefusedError):
         pickle.dumps(file)
