@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ import pytest
 import esoteric_drbg
 from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, aio
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
+from esoteric_drbg.kernels import kernel_info
 
 
 def stream(n_bytes: int) -> bytes:
@@ -165,13 +167,15 @@ def test_the_loop_is_not_held_up(request_bytes: int, n_requests: int) -> None:
         assert len(await aio.token_bytes(request_bytes)) == request_bytes
 
     # The best of several runs is ours; the worst moments are those of the machine, with and without us.
+    # A thread that computes in Python hands over the interpreter every few milliseconds; in Rust it does so at once.
+    allowed = 1e-3 if kernel_info().name == "rust" else 1e-3 + 4 * sys.getswitchinterval()
     stalls, noise = [], []
     for _ in range(7):
         noise.append(asyncio.run(longest_stall(lambda: many(idle, 2_000))))
         stalls.append(asyncio.run(longest_stall(lambda: many(ours, n_requests))))
-        if stalls[-1] < 1e-3 + min(noise):
+        if stalls[-1] < allowed + min(noise):
             return
-    assert min(stalls) < 1e-3 + max(noise)
+    assert min(stalls) < allowed + max(noise)
 
 
 def test_an_instance_can_be_given() -> None:

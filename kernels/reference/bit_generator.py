@@ -210,7 +210,10 @@ class WordStream:
 
     def after_fork(self) -> None:
         """In a forked child: forget the parent's words, and its lock if a thread that is no more holds it."""
-        if self._owner not in {0, threading.get_ident()}:
+        # A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+        else:
             self._lock = threading.RLock()
             self._owner = self._depth = 0
             self._filling = self._failed = False

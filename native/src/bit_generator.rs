@@ -10,9 +10,7 @@ use std::ptr;
 use std::thread::{self, ThreadId};
 
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
 use pyo3::{ffi, PyTraverseError, PyVisit};
 
 use crate::errors::{invalid, raise};
@@ -35,6 +33,19 @@ struct Bitgen {
     next_raw: unsafe extern "C" fn(*mut c_void) -> u64,
 }
 
+/// The methods of a `threading.RLock`.
+struct RLock {
+    acquire: Py<PyAny>,
+    release: Py<PyAny>,
+}
+
+impl RLock {
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let lock = py.import("threading")?.call_method0("RLock")?;
+        Ok(Self { acquire: lock.getattr("acquire")?.unbind(), release: lock.getattr("release")?.unbind() })
+    }
+}
+
 /// A stream of random words, with the lock and the callbacks through which numpy draws from it.
 #[pyclass(frozen, weakref, module = "esoteric_drbg.kernels._native")]
 pub struct WordStream {
@@ -50,8 +61,8 @@ pub struct WordStream {
     /// The thread that holds the lock, and how many times.
     owner: Cell<Option<ThreadId>>,
     depth: Cell<usize>,
-    /// A `threading.RLock`; a child of a fork gets another.
-    lock: UnsafeCell<Py<PyAny>>,
+    /// A child of a fork may get another.
+    lock: UnsafeCell<RLock>,
 }
 
 // SAFETY: `words`, `failed` and `junk` are touched by the callbacks, of which numpy's contract has one at a time, under
@@ -162,10 +173,14 @@ impl WordStream {
         }
     }
 
-    fn call_lock(&self, py: Python<'_>, method: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
+    fn lock_acquire<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         // SAFETY: attached; the reference ends with this statement.
-        let lock = unsafe { (*self.lock.get()).clone_ref(py) };
-        lock.call_method0(py, method)
+        unsafe { (*self.lock.get()).acquire.clone_ref(py) }.into_bound(py)
+    }
+
+    fn lock_release<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        // SAFETY: as above.
+        unsafe { (*self.lock.get()).release.clone_ref(py) }.into_bound(py)
     }
 
     /// What holding the lock begins with: refuse to be used after `retire`, or after a failure that nobody was told.
@@ -204,7 +219,7 @@ impl WordStream {
         if buffer_bytes == 0 || !buffer_bytes.is_multiple_of(8) {
             return Err(invalid(py, format!("buffer_bytes={buffer_bytes}: expected a positive multiple of 8")));
         }
-        let lock = py.import("threading")?.call_method0("RLock")?.unbind();
+        let lock = RLock::new(py)?;
         Ok(Self {
             fill,
             on_failure,
@@ -267,8 +282,11 @@ impl WordStream {
 
     /// In a forked child: forget the parent's words, and its lock if a thread that is no more holds it.
     fn after_fork(&self, py: Python<'_>) -> PyResult<()> {
-        if self.owner.get().is_some_and(|owner| owner != thread::current().id()) {
-            let fresh = py.import("threading")?.call_method0("RLock")?.unbind();
+        // A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
+        if self.lock_acquire(py).call1((false,))?.is_truthy()? {
+            self.lock_release(py).call0()?;
+        } else {
+            let fresh = RLock::new(py)?;
             // SAFETY: attached; the reference to the cell ends with this statement.
             drop(unsafe { std::mem::replace(&mut *self.lock.get(), fresh) });
             self.owner.set(None);
@@ -297,9 +315,7 @@ impl WordStream {
     #[pyo3(signature = (blocking = true, timeout = -1.0))]
     fn acquire(slf: &Bound<'_, Self>, blocking: bool, timeout: f64) -> PyResult<bool> {
         let py = slf.py();
-        // SAFETY: attached; the reference ends with this statement.
-        let lock = unsafe { (*slf.get().lock.get()).clone_ref(py) };
-        let acquired = lock.call_method1(py, intern!(py, "acquire"), (blocking, timeout))?.is_truthy(py)?;
+        let acquired = slf.get().lock_acquire(py).call1((blocking, timeout))?.is_truthy()?;
         if acquired {
             Self::entered(slf)?;
         }
@@ -323,17 +339,21 @@ impl WordStream {
             this.owner.set(None);
             failure
         };
-        this.call_lock(py, intern!(py, "release"))?;
+        this.lock_release(py).call0()?;
         failure.map_or(Ok(()), Err)
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.get().call_lock(slf.py(), intern!(slf.py(), "acquire"))?;
+        slf.get().lock_acquire(slf.py()).call0()?;
         Self::entered(slf)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(slf: &Bound<'_, Self>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        _class: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         Self::release(slf)
     }
 
