@@ -20,8 +20,8 @@ __all__ = ["token_bytes", "token_hex", "token_urlsafe"]
 
 #: Largest request answered in the event loop: 0.1 ms with the reference kernels, some microseconds in Rust.
 INLINE_BYTES = 1 << 12
-#: Bytes that a thread draws before it lets the event loop have the interpreter: four seeds of the default profile.
-PIECE_BYTES = 1 << 16
+#: Bytes that a thread draws before it lets the event loop have the interpreter: two seeds of the default profile.
+PIECE_BYTES = 1 << 15
 #: Pause between two pieces; without one the thread would take the interpreter back before the loop wakes up.
 PAUSE_S = 50e-6
 
@@ -46,7 +46,7 @@ async def token_bytes(nbytes: int | None = None, *, instance: ByteSource | None 
 
     Notes
     -----
-    A cancelled request ends within a piece of 64 KiB; what it had drawn is dropped.
+    A cancelled request ends within a piece of 32 KiB; what it had drawn is dropped.
 
     Examples
     --------
