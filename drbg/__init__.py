@@ -8,6 +8,8 @@ sources with min-entropy claims (SP 800-90B); it is set up by the first request,
 Designed to SP 800-90A, B and C; never validated: there is no certificate.
 """
 
+import typing
+
 from esoteric_drbg.errors import (
     CloneRefusedError,
     DRBGError,
@@ -41,7 +43,12 @@ from esoteric_drbg.secrets_api import (
     token_hex,
     token_urlsafe,
 )
+from esoteric_drbg.streams import RandomFile
 from esoteric_drbg.version import __version__
+
+if typing.TYPE_CHECKING:
+    from esoteric_drbg import aio as aio
+    from esoteric_drbg.bit_generator import BitGenerator as BitGenerator
 
 __all__ = [
     "DEFAULT_ENTROPY",
@@ -58,6 +65,7 @@ __all__ = [
     "KernelUnavailableError",
     "Profile",
     "RBG2Instance",
+    "RandomFile",
     "RequestTooLargeError",
     "ReseedRequiredError",
     "SelfTestError",
@@ -77,3 +85,20 @@ __all__ = [
     "token_hex",
     "token_urlsafe",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    # Only who asks for them loads numpy and asyncio; for the same reason they are not in __all__.
+    if name == "BitGenerator":
+        from esoteric_drbg.bit_generator import BitGenerator  # noqa: PLC0415
+
+        return BitGenerator
+    if name == "aio":
+        import esoteric_drbg.aio  # noqa: PLC0415
+
+        return esoteric_drbg.aio
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "BitGenerator", "aio"})

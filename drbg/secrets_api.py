@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import random
 from hmac import compare_digest
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
+from esoteric_drbg.byte_source import ByteSource
 from esoteric_drbg.errors import KernelUnavailableError
 from esoteric_drbg.instance import RBG2Instance
 from esoteric_drbg.pool import EntropyPool
@@ -59,9 +60,18 @@ def process_instance() -> RBG2Instance:
 
 
 class SystemRandom(random.Random):
-    """A :class:`random.Random` whose every number comes from the process-wide RBG2 instance.
+    """A :class:`random.Random` whose every number comes from an RBG instance.
 
-    As with :class:`random.SystemRandom`, ``seed()`` has no effect and the state cannot be read or set.
+    Parameters
+    ----------
+    seed : object, optional
+        Has no effect, as with :class:`random.SystemRandom`; neither has :meth:`seed`.
+    instance : object, optional
+        An :class:`RBG2Instance` or another object with ``token_bytes(n)``; without one, the process-wide instance.
+
+    Notes
+    -----
+    The state cannot be read or set, so an object of this class is neither copied nor pickled (NotImplementedError).
 
     Examples
     --------
@@ -69,26 +79,33 @@ class SystemRandom(random.Random):
     True
     """
 
+    def __new__(cls, *_: Any, **__: Any) -> Self:  # noqa: D102 - random.Random's own would take a seed
+        return super().__new__(cls)
+
+    def __init__(self, seed: Any = None, *, instance: ByteSource | None = None) -> None:
+        self._token_bytes = token_bytes if instance is None else instance.token_bytes
+        super().__init__()
+
     def random(self) -> float:
         """Return a float in [0.0, 1.0) with 53 random bits."""
-        return (int.from_bytes(token_bytes(7), "big") >> 3) * _ULP
+        return (int.from_bytes(self._token_bytes(7), "big") >> 3) * _ULP
 
     def getrandbits(self, k: int, /) -> int:
         """Return a non-negative int with ``k`` random bits."""
         if k < 0:
             raise ValueError("number of bits must be non-negative")
         n_bytes = (k + 7) // 8
-        return int.from_bytes(token_bytes(n_bytes), "big") >> (8 * n_bytes - k)
+        return int.from_bytes(self._token_bytes(n_bytes), "big") >> (8 * n_bytes - k)
 
     def randbytes(self, n: int) -> bytes:
         """Return ``n`` random bytes."""
-        return token_bytes(n)
+        return self._token_bytes(n)
 
     def seed(self, *args: Any, **kwds: Any) -> None:
-        """Do nothing: an RBG2 instance is seeded by its noise sources alone."""
+        """Do nothing: an RBG instance is seeded by its noise sources alone."""
 
     def _notimplemented(self, *args: Any, **kwds: Any) -> NoReturn:
-        raise NotImplementedError("the state of an RBG2 instance is secret")
+        raise NotImplementedError("the state of an RBG instance is secret")
 
     getstate = setstate = _notimplemented
 

@@ -21,6 +21,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "HashDrbgState": f"{_REFERENCE}.hash_drbg",
         "RepetitionCountScan": f"{_REFERENCE}.health",
         "TimingSampler": f"{_REFERENCE}.timing",
+        "WordStream": f"{_REFERENCE}.bit_generator",
         "bit_counts": f"{_REFERENCE}.bit_statistics",
         "collision_counts": f"{_REFERENCE}.bit_statistics",
         "counter_step": f"{_REFERENCE}.timing",

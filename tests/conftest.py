@@ -25,3 +25,16 @@ def native() -> ModuleType:
         "esoteric_drbg.kernels._native", reason="the Rust kernels are not built", exc_type=ImportError
     )
     return module
+
+
+@pytest.fixture(params=["reference", "rust"])
+def word_stream(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type:
+    """Make ``BitGenerator`` run on one kernel, then on the other; return that kernel's class."""
+    from esoteric_drbg import bit_generator
+    from esoteric_drbg.kernels.reference.bit_generator import WordStream
+
+    chosen: type = WordStream
+    if request.param == "rust":
+        chosen = request.getfixturevalue("native").WordStream
+    monkeypatch.setattr(bit_generator, "new_word_stream", chosen)
+    return chosen

@@ -3,6 +3,7 @@
 
 use pyo3::prelude::*;
 
+mod bit_generator;
 mod bytes;
 mod ctr_drbg;
 mod drbg_state;
@@ -26,6 +27,7 @@ mod sha256_lanes;
 #[cfg(target_arch = "x86_64")]
 mod sha256_wide;
 mod timing;
+mod word_buffer;
 
 /// CPU features these kernels detect at run time and use, blank-separated.
 #[pyfunction]
@@ -63,6 +65,7 @@ fn cpu_features() -> String {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     drbg_state::register(module)?;
+    bit_generator::register(module)?;
     estimators::register(module)?;
     hash_df::register(module)?;
     hash_drbg::register(module)?;

@@ -1,0 +1,38 @@
+"""Typed face of the kernel behind the bit generator for numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from esoteric_drbg.kernels.table import kernel
+
+__all__ = ["WordStream", "new_word_stream"]
+
+
+class WordStream(Protocol):
+    """Random words for numpy; see :class:`esoteric_drbg.kernels.reference.bit_generator.WordStream`."""
+
+    @property
+    def buffered(self) -> int: ...  # noqa: D102
+    def install(self, capsule: Any) -> None: ...  # noqa: D102
+    def discard(self) -> None: ...  # noqa: D102
+    def retire(self, reason: str) -> None: ...  # noqa: D102
+    def after_fork(self) -> None: ...  # noqa: D102
+    def next_uint64(self) -> int: ...  # noqa: D102
+    def next_uint32(self) -> int: ...  # noqa: D102
+    def next_double(self) -> float: ...  # noqa: D102
+    def acquire(self, blocking: bool = True, timeout: float = -1.0) -> bool: ...  # noqa: D102
+    def release(self) -> None: ...  # noqa: D102
+    def __enter__(self) -> None: ...
+    def __exit__(self, error_class: Any, error: Any, traceback: Any, /) -> None: ...
+
+
+def new_word_stream(
+    fill: Callable[[bytearray], object],
+    on_failure: Callable[[WordStream, BaseException], BaseException],
+    buffer_bytes: int,
+) -> WordStream:
+    """Return a stream whose words come from ``fill(buffer)``; see the reference for what it promises."""
+    stream: WordStream = kernel("WordStream")(fill, on_failure, buffer_bytes)
+    return stream

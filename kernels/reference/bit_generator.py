@@ -1,0 +1,284 @@
+"""Reference kernel of the random words for numpy: the four callbacks of a ``bitgen_t``, through ctypes.
+
+numpy calls them in the middle of its own loops and cannot be told of an error. So an error is kept, the callbacks go on
+with numbers that are worthless, and leaving the lock that numpy holds around every draw raises what was kept.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import os
+import threading
+from collections.abc import Callable, Generator
+from types import GeneratorType
+from typing import Any, NoReturn, cast
+
+from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
+
+__all__ = ["WordStream"]
+
+_NAME = b"BitGenerator"
+_ULP = 2.0**-53
+_REENTERED = (
+    "random words were drawn while the buffer was being filled: by a signal handler, a finaliser or the source itself"
+)
+_MASK = (1 << 64) - 1
+
+_Uint64 = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
+_Uint32 = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p)
+_Double = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p)
+
+
+class _Bitgen(ctypes.Structure):
+    """``bitgen_t`` of numpy/random/bitgen.h."""
+
+    _fields_ = (
+        ("state", ctypes.c_void_p),
+        ("next_uint64", _Uint64),
+        ("next_uint32", _Uint32),
+        ("next_double", _Double),
+        ("next_raw", _Uint64),
+    )
+
+
+def _mix(counter: int) -> int:
+    """Return 64 bits that look random and are not: some distributions draw until they get a number they like."""
+    word = counter * 0x9E3779B97F4A7C15 & _MASK
+    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+    word = (word ^ word >> 27) * 0x94D049BB133111EB & _MASK
+    return word ^ word >> 31
+
+
+def _uint32(word: int) -> int:
+    return word & 0xFFFFFFFF
+
+
+def _uint64(word: int) -> int:
+    return word
+
+
+def _double(word: int) -> float:
+    return (word >> 11) * _ULP
+
+
+class WordStream:
+    """A stream of random words, with the lock and the callbacks through which numpy draws from it.
+
+    Parameters
+    ----------
+    fill : callable
+        ``fill(buffer)`` overwrites a whole ``bytearray`` with random bytes, or raises.
+    on_failure : callable
+        ``on_failure(stream, error) -> error`` is called once for each failure; leaving the lock raises what it returns.
+    buffer_bytes : int
+        Bytes asked for at a time: a positive multiple of 8.
+
+    Notes
+    -----
+    The words are the bytes of ``fill`` in their order, little-endian: 4 for ``next_uint32``, 8 for ``next_uint64`` and
+    for ``next_double``, which is the upper 53 bits times 2^-53. Each byte is used once, and overwritten when it is.
+    A fork's child begins with an empty buffer.
+
+    One weakness is this reference's own: an exception from a signal handler that strikes on the way out of the lock
+    leaves this thread in possession of it. No number is lost or repeated; other threads wait. The Rust twin has it not.
+    """
+
+    def __init__(
+        self,
+        fill: Callable[[bytearray], object],
+        on_failure: Callable[[WordStream, BaseException], BaseException],
+        buffer_bytes: int,
+    ) -> None:
+        if buffer_bytes <= 0 or buffer_bytes % 8:
+            raise InvalidInputError(f"buffer_bytes={buffer_bytes}: expected a positive multiple of 8")
+        self._fill = fill
+        self._on_failure = on_failure
+        self._buffer = bytearray(buffer_bytes)
+        self._position = buffer_bytes
+        self._process = 0
+        self._filling = self._failed = False
+        self._error: BaseException | None = None
+        self._retired = ""
+        self._depth = 0
+        self._owner = 0
+        self._lock = threading.RLock()
+        self._junk = itertools.count(1)
+        self._words = [self._endless(_uint64), self._endless(_uint32), self._endless(_double)]
+        # One argument comes, the state; next() takes it for its default, which an endless iterator never needs.
+        uint64, uint32, double = (
+            functools.partial(next, itertools.chain(words, map(convert, map(_mix, itertools.count(1)))))
+            for words, convert in zip(self._words, (_uint64, _uint32, _double), strict=True)
+        )
+        self._bitgen = _Bitgen(None, _Uint64(uint64), _Uint32(uint32), _Double(double), _Uint64(uint64))
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that the buffer still has for this process."""
+        return len(self._buffer) - self._position if self._process == os.getpid() else 0
+
+    def install(self, capsule: Any) -> None:
+        """Write the callbacks into the ``bitgen_t`` of a capsule; the caller keeps this object as long as that one."""
+        prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+        address = prototype(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, _NAME)
+        ctypes.memmove(address, ctypes.byref(self._bitgen), ctypes.sizeof(_Bitgen))
+
+    def _endless(self, convert: Callable[[int], Any]) -> GeneratorType[Any, None, None]:
+        """Return an iterator with a word for every callback.
+
+        A generator that waits inside its ``try`` hears of every exception, a Ctrl-C between two statements included;
+        a plain function would not of one that comes before its first statement, and ctypes would answer 0.
+        """
+
+        def words() -> Generator[Any, None, None]:
+            word = convert(0)
+            while True:
+                try:
+                    while True:
+                        yield word
+                        word = convert(self._draw(4 if convert is _uint32 else 8))
+                except GeneratorExit:
+                    return
+                except BaseException as error:  # numpy can take none; release() raises it
+                    self._fail(error)
+                    word = convert(_mix(next(self._junk)))
+
+        generator = words()
+        next(generator)
+        return cast("GeneratorType[Any, None, None]", generator)
+
+    def _draw(self, n_bytes: int) -> int:
+        if self._failed:
+            return _mix(next(self._junk))
+        if n_bytes == 4 or self.buffered >= 8:
+            return self._take(n_bytes)
+        return self._take(4) | self._take(4) << 32
+
+    def _take(self, n_bytes: int) -> int:
+        """Return the next 4 or 8 bytes as an integer."""
+        if self.buffered < n_bytes:
+            self._refill()
+        begin, self._position = self._position, self._position + n_bytes
+        word = int.from_bytes(self._buffer[begin : begin + n_bytes], "little")
+        self._buffer[begin : begin + n_bytes] = bytes(n_bytes)
+        return word
+
+    def _refill(self) -> None:
+        self._filling = True
+        try:
+            while True:
+                process = os.getpid()
+                self._fill(self._buffer)
+                # After a fork in the middle, parent and child would have the same bytes.
+                if process == os.getpid():
+                    break
+        finally:
+            self._filling = False
+        self._process = process
+        self._position = 0
+
+    def _forget(self) -> None:
+        """Overwrite the buffer, unless it is just being filled."""
+        if not self._filling:
+            self._position = len(self._buffer)
+            self._buffer[:] = bytes(len(self._buffer))
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep an error until the lock is left; the first one counts."""
+        self._failed = True
+        if self._error is None:
+            self._error = error
+        self._forget()
+
+    def _take_failure(self) -> BaseException | None:
+        """End the failure and return what it raises."""
+        if any(words.gi_frame is None for words in self._words):
+            self.retire("a callback was interrupted twice over; make a new bit generator")
+            self._fail(DRBGStateError(self._retired))
+        error, self._error, self._failed = self._error, None, False
+        return None if error is None else self._on_failure(self, error)
+
+    def discard(self) -> None:
+        """Forget the buffered words."""
+        with self:
+            self._forget()
+
+    def retire(self, reason: str) -> None:
+        """Refuse every later use with ``DRBGStateError(reason)``."""
+        self._retired = reason
+
+    def after_fork(self) -> None:
+        """In a forked child: forget the parent's words, and its lock if a thread that is no more holds it."""
+        # A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+            self._owner = self._depth = 0
+            self._filling = self._failed = False
+            self._error = None
+        self._forget()
+
+    def next_uint64(self) -> int:
+        """Return the next 8 bytes, little-endian."""
+        with self:
+            return next(self._words[0])  # type: ignore[no-any-return]
+
+    def next_uint32(self) -> int:
+        """Return the next 4 bytes, little-endian."""
+        with self:
+            return next(self._words[1])  # type: ignore[no-any-return]
+
+    def next_double(self) -> float:
+        """Return the upper 53 of the next 64 bits, times 2^-53."""
+        with self:
+            return next(self._words[2])  # type: ignore[no-any-return]
+
+    def acquire(self, blocking: bool = True, timeout: float = -1.0) -> bool:
+        """Take the lock, as :meth:`threading.RLock.acquire` does.
+
+        Raises
+        ------
+        DRBGStateError
+            After :meth:`retire`; while the buffer is being filled, by this thread.
+        """
+        if not self._lock.acquire(blocking, timeout):
+            return False
+        self._depth += 1
+        self._owner = threading.get_ident()
+        if any(words.gi_running for words in self._words):
+            self.release()
+            raise DRBGStateError(_REENTERED)
+        # What was drawn without the lock could not be refused at once; nothing more is drawn before it is.
+        if self._retired or (self._depth == 1 and self._failed):
+            self.release()
+            raise DRBGStateError(self._retired)
+        return True
+
+    def release(self) -> None:
+        """Leave the lock, and raise what was kept: each level of a nested use does, the outermost ends the failure."""
+        failure = None
+        if self._owner == threading.get_ident():
+            try:
+                failure = self._take_failure() if self._depth == 1 else self._error
+            finally:
+                self._depth -= 1
+                self._owner = self._owner if self._depth else 0
+                self._lock.release()
+        else:
+            self._lock.release()  # raises RuntimeError
+        if failure is not None:
+            raise failure
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        self._buffer[:] = bytes(len(self._buffer))
+
+    def __reduce__(self) -> NoReturn:
+        raise CloneRefusedError("buffered random words are secret: they are neither copied nor pickled")

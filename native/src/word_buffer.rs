@@ -1,0 +1,111 @@
+//! A buffer of random words that Python code fills and C code empties.
+
+use std::cell::Cell;
+
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
+
+use crate::fork_guard;
+
+/// The words; the caller sees to it that one thread at a time uses them.
+pub struct WordBuffer {
+    /// Cannot be resized while `export` lives.
+    pub object: Py<PyByteArray>,
+    #[allow(dead_code)] // held for its effect
+    export: PyBuffer<u8>,
+    base: *mut u8,
+    capacity: usize,
+    /// The next unserved byte, a multiple of 4; `capacity` when there is none.
+    position: Cell<usize>,
+    fork_generation: Cell<u64>,
+}
+
+impl WordBuffer {
+    /// An empty buffer of `capacity` bytes, a positive multiple of 8.
+    pub fn new(py: Python<'_>, capacity: usize) -> PyResult<Self> {
+        let object = PyByteArray::new_with(py, capacity, |_| Ok(()))?;
+        let export = PyBuffer::<u8>::get(object.as_any())?;
+        Ok(Self {
+            object: object.unbind(),
+            base: export.buf_ptr().cast(),
+            export,
+            capacity,
+            position: Cell::new(capacity),
+            fork_generation: Cell::new(0),
+        })
+    }
+
+    /// True if `size` more bytes are there, and they belong to this process.
+    #[inline]
+    pub fn has(&self, size: usize) -> bool {
+        self.position.get() + size <= self.capacity && self.fork_generation.get() == fork_guard::current()
+    }
+
+    /// Bytes that are left for this process.
+    pub fn left(&self) -> usize {
+        if self.has(0) {
+            self.capacity - self.position.get()
+        } else {
+            0
+        }
+    }
+
+    /// Take the next 8 bytes.
+    ///
+    /// # Safety
+    /// `has(8)` is true.
+    #[inline]
+    pub unsafe fn take_u64(&self) -> u64 {
+        // SAFETY: passed on.
+        u64::from_le(unsafe { self.take() })
+    }
+
+    /// Take the next 4 bytes.
+    ///
+    /// # Safety
+    /// `has(4)` is true.
+    #[inline]
+    pub unsafe fn take_u32(&self) -> u32 {
+        // SAFETY: passed on.
+        u32::from_le(unsafe { self.take() })
+    }
+
+    /// Take a word; its place is overwritten.
+    ///
+    /// # Safety
+    /// `has(size_of::<T>())` is true, and T is an unsigned integer.
+    #[inline]
+    unsafe fn take<T: Default>(&self) -> T {
+        let at = self.position.get();
+        self.position.set(at + size_of::<T>());
+        // SAFETY: `has` keeps the range inside the exported buffer, and any bytes make an unsigned integer.
+        unsafe {
+            let place = self.base.add(at).cast::<T>();
+            let word = place.read_unaligned();
+            place.write_unaligned(T::default());
+            word
+        }
+    }
+
+    /// Declare the buffer full, of bytes that belong to the process of that fork generation.
+    pub fn filled(&self, generation: u64) {
+        self.fork_generation.set(generation);
+        self.position.set(0);
+    }
+
+    /// Overwrite the buffer; there is nothing left to take.
+    pub fn wipe(&self) {
+        self.position.set(self.capacity);
+        for at in 0..self.capacity {
+            // SAFETY: inside the exported buffer. Volatile, so that it also happens just before the memory is freed.
+            unsafe { self.base.add(at).write_volatile(0) };
+        }
+    }
+}
+
+impl Drop for WordBuffer {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
