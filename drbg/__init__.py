@@ -10,6 +10,7 @@ Designed to SP 800-90A, B and C; never validated: there is no certificate.
 
 import typing
 
+from esoteric_drbg.chain import RBGCInstance
 from esoteric_drbg.errors import (
     CloneRefusedError,
     DRBGError,
@@ -65,6 +66,7 @@ __all__ = [
     "KernelUnavailableError",
     "Profile",
     "RBG2Instance",
+    "RBGCInstance",
     "RandomFile",
     "RequestTooLargeError",
     "ReseedRequiredError",

@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from esoteric_drbg.byte_source import ByteSource, filler
+from esoteric_drbg.chain import RBGCInstance
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
 from esoteric_drbg.forks import hold_across_fork
-from esoteric_drbg.instance import RBG2Instance
 from esoteric_drbg.kernels.bit_generator import WordStream, new_word_stream
-from esoteric_drbg.pool import EntropyPool
 from esoteric_drbg.profiles import SP800_90A
+from esoteric_drbg.secrets_api import process_instance
 
 __all__ = ["BitGenerator"]
 
@@ -31,7 +31,7 @@ class BitGenerator(np.random.BitGenerator):
     ----------
     instance : object, optional
         What the words come from: an :class:`~esoteric_drbg.RBG2Instance`, or anything whose ``token_bytes(n)`` returns
-        n random bytes. Without one, an RBG2 instance of its own in the profile ``SP800_90A``.
+        n random bytes. Without one, a child of the process-wide instance in the profile ``SP800_90A``.
     buffer_bytes : int
         Bytes asked of the instance at a time: a multiple of 8, up to 2^26.
 
@@ -134,8 +134,8 @@ class BitGenerator(np.random.BitGenerator):
         return f"<BitGenerator over {self._instance!r}, buffer of {self._buffer_bytes} bytes>"
 
 
-def _own_instance() -> RBG2Instance:
-    return RBG2Instance(lambda: EntropyPool.auto(plugins=False), profile=SP800_90A)
+def _own_instance() -> RBGCInstance:
+    return RBGCInstance(process_instance(), profile=SP800_90A)
 
 
 def _failure(stream: WordStream, error: BaseException) -> BaseException:

@@ -38,6 +38,8 @@ class RBG2Instance:
         The pool, or a function that makes it when the first seed is due.
     profile : Profile
         How many output bits a seed may give: 2^17 in ``SP800_90C`` (the default).
+    construction : str
+        What :meth:`status` calls it; :class:`~esoteric_drbg.RBGCInstance` builds on this class.
 
     Notes
     -----
@@ -54,8 +56,15 @@ class RBG2Instance:
     #: Its lock comes before the pool's: a request holds it while it asks the pool for a seed.
     fork_order = 0
 
-    def __init__(self, pool: EntropyPool | Callable[[], EntropyPool], *, profile: Profile = SP800_90C) -> None:
+    def __init__(
+        self,
+        pool: EntropyPool | Callable[[], EntropyPool],
+        *,
+        profile: Profile = SP800_90C,
+        construction: str = "RBG2(NP)",
+    ) -> None:
         self.profile = profile
+        self.construction = construction
         self.seeds = 0
         self.last_ledger: SeedLedger | None = None
         self._make_pool = pool if callable(pool) else None
@@ -125,7 +134,8 @@ class RBG2Instance:
             else:
                 mixed, _ = self.pool.uncredited_material()
                 self._drbg.instantiate(
-                    self.profile.security_strength, personalization_string=_personalization() + extra + mixed
+                    self.profile.security_strength,
+                    personalization_string=_personalization(self.construction) + extra + mixed,
                 )
             self.seeds += 1
             self._state.grant(self.profile.seed_output_bits)
@@ -139,7 +149,7 @@ class RBG2Instance:
         """Return plain figures about the instance; no secret is among them."""
         return {
             "mechanism": "Hash_DRBG SHA-256",
-            "construction": "RBG2(NP)",
+            "construction": self.construction,
             "profile": self.profile.name,
             "security_strength": self._drbg.security_strength,
             "instantiated": self._drbg.instantiated,
@@ -201,5 +211,5 @@ def _uncredited_bytes() -> bytes:
     return os.urandom(OS_BYTES) + os.getpid().to_bytes(4, "big") + time.time_ns().to_bytes(8, "big")
 
 
-def _personalization() -> bytes:
-    return f"esoteric_drbg {__version__} RBG2(NP) Hash_DRBG SHA-256".encode()
+def _personalization(construction: str) -> bytes:
+    return f"esoteric_drbg {__version__} {construction} Hash_DRBG SHA-256".encode()

@@ -413,9 +413,9 @@ def test_install_takes_a_capsule_once(native: ModuleType) -> None:
 
 def test_by_default_it_has_an_instance_of_its_own() -> None:
     bits = BitGenerator()
-    assert isinstance(bits.instance, esoteric_drbg.RBG2Instance)
-    assert bits.instance is not esoteric_drbg.process_instance()
-    assert repr(bits).startswith("<BitGenerator over <RBG2Instance")
+    assert isinstance(bits.instance, esoteric_drbg.RBGCInstance)
+    assert bits.instance.parent is esoteric_drbg.process_instance()
+    assert repr(bits).startswith("<BitGenerator over <RBGCInstance")
     assert isinstance(np.random.default_rng(bits).normal(), float)
 
 
