@@ -3,6 +3,8 @@
 //! `Working` holds the numbered algorithms; `HashDrbgState` is its Python face, which adds the output budget of
 //! a seed and the fork check to the hot path. The limits and errors of section 9 belong to the caller.
 
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
@@ -219,6 +221,18 @@ fn hashgen(block: &mut [u8; 64], out: &mut [u8]) {
     }
 }
 
+impl Working {
+    /// Any one bit of the state changes this.
+    #[inline]
+    fn fingerprint(&self) -> u64 {
+        let mut sum = self.reseed_counter;
+        for (index, (v, c)) in self.v.0.iter().zip(&self.c.0).enumerate() {
+            sum ^= v.rotate_left(index as u32 + 1) ^ c.rotate_left(index as u32 + 32);
+        }
+        sum
+    }
+}
+
 impl Zeroize for Working {
     fn zeroize(&mut self) {
         self.v.zeroize();
@@ -233,23 +247,21 @@ impl Drop for Working {
     }
 }
 
-/// Working state of Hash_DRBG (SHA-256), with the output budget of its seed.
-#[pyclass(module = "esoteric_drbg.kernels._native")]
-pub struct HashDrbgState {
+/// What a lock guards: the working state, its seal, and the output budget of its seed.
+struct Guarded {
     working: Working,
+    seal: u64,
     budget_bits: u64,
     fork_generation: u64,
-    on_exhausted: Option<Py<PyAny>>,
 }
 
-impl HashDrbgState {
-    fn require_instantiated(&self, py: Python<'_>) -> PyResult<()> {
-        if self.working.reseed_counter == 0 {
-            return Err(raise(py, "DRBGStateError", "Hash_DRBG is not instantiated".to_owned()));
-        }
-        Ok(())
-    }
+/// Why a function was not done.
+enum Fault {
+    NotInstantiated,
+    Changed,
+}
 
+impl Guarded {
     /// True if the seed may still give `n_bytes`: budget, reseed_interval, and the process that was granted it.
     #[inline]
     fn covers(&self, n_bytes: usize) -> bool {
@@ -259,10 +271,95 @@ impl HashDrbgState {
             && self.fork_generation == fork_guard::current()
     }
 
-    fn fill(&mut self, out: &mut [u8]) {
-        for request in out.chunks_mut(MAX_REQUEST_BYTES) {
-            self.working.generate(request, &[]);
+    #[inline]
+    fn intact(&self) -> bool {
+        self.seal == self.working.fingerprint()
+    }
+
+    fn wipe(&mut self) {
+        self.working.zeroize();
+        self.budget_bits = 0;
+        self.seal = self.working.fingerprint();
+    }
+
+    /// Overwrite a state that changed by itself; refuse one that is not instantiated.
+    #[inline]
+    fn check(&mut self) -> Result<(), Fault> {
+        if !self.intact() {
+            self.wipe();
+            return Err(Fault::Changed);
         }
+        if self.working.reseed_counter == 0 {
+            return Err(Fault::NotInstantiated);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn charge(&mut self, n_bytes: usize) -> bool {
+        let covered = self.covers(n_bytes);
+        if covered {
+            self.budget_bits -= 8 * n_bytes as u64;
+        }
+        covered
+    }
+
+    #[inline]
+    fn generate(&mut self, out: &mut [u8], additional_input: &[u8]) -> Result<(), Fault> {
+        self.check()?;
+        self.working.generate(out, additional_input);
+        self.seal = self.working.fingerprint();
+        Ok(())
+    }
+
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), Fault> {
+        out.chunks_mut(MAX_REQUEST_BYTES).try_for_each(|request| self.generate(request, &[]))
+    }
+}
+
+/// Working state of Hash_DRBG (SHA-256), with the output budget of its seed.
+///
+/// The state is behind a lock of its own, which is never held while its holder waits for the interpreter lock.
+#[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
+pub struct HashDrbgState {
+    guarded: Mutex<Guarded>,
+    on_exhausted: Mutex<Option<Py<PyAny>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn fault(py: Python<'_>, fault: &Fault) -> PyErr {
+    match fault {
+        Fault::NotInstantiated => raise(py, "DRBGStateError", "Hash_DRBG is not instantiated".to_owned()),
+        Fault::Changed => {
+            let message = "Hash_DRBG: the working state changed by itself; it is overwritten".to_owned();
+            raise(py, "StateIntegrityError", message)
+        }
+    }
+}
+
+impl HashDrbgState {
+    /// The state, if nobody is using it at this moment.
+    #[inline]
+    fn free(&self) -> Option<MutexGuard<'_, Guarded>> {
+        match self.guarded.try_lock() {
+            Ok(guarded) => Some(guarded),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
+    /// lock, which another thread may need to end its own request.
+    fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Guarded) -> R + Send) -> R {
+        if n_bytes <= DETACH_BYTES {
+            if let Some(mut guarded) = self.free() {
+                return function(&mut guarded);
+            }
+        }
+        py.detach(|| function(&mut locked(&self.guarded)))
     }
 }
 
@@ -274,121 +371,122 @@ impl HashDrbgState {
         if hash_name != "sha256" {
             return Err(invalid(py, format!("hash_name={hash_name:?}: the Rust kernel implements sha256")));
         }
-        Ok(Self { working: Working::default(), budget_bits: 0, fork_generation: 0, on_exhausted })
+        let working = Working::default();
+        let seal = working.fingerprint();
+        Ok(Self {
+            guarded: Mutex::new(Guarded { working, seal, budget_bits: 0, fork_generation: 0 }),
+            on_exhausted: Mutex::new(on_exhausted),
+        })
     }
 
     #[getter]
-    fn reseed_counter(&self) -> u64 {
-        self.working.reseed_counter
+    fn reseed_counter(&self, py: Python<'_>) -> u64 {
+        self.with(py, 0, |guarded| guarded.working.reseed_counter)
     }
 
     #[getter]
-    fn instantiated(&self) -> bool {
-        self.working.reseed_counter != 0
+    fn instantiated(&self, py: Python<'_>) -> bool {
+        self.reseed_counter(py) != 0
     }
 
     #[getter]
-    fn budget_bits(&self) -> u64 {
-        self.budget_bits
+    fn budget_bits(&self, py: Python<'_>) -> u64 {
+        self.with(py, 0, |guarded| guarded.budget_bits)
     }
 
     #[pyo3(signature = (entropy_input, nonce, personalization_string = None))]
     fn instantiate(
-        &mut self,
+        &self,
+        py: Python<'_>,
         entropy_input: &Bound<'_, PyAny>,
         nonce: &Bound<'_, PyAny>,
         personalization_string: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let entropy_input = ByteView::new(entropy_input)?;
         let nonce = ByteView::new(nonce)?;
-        let personalization_string = personalization_string.map(ByteView::new).transpose()?;
-        let extra = personalization_string.as_ref().map_or(&[][..], ByteView::as_slice);
-        self.working.instantiate(entropy_input.as_slice(), nonce.as_slice(), extra);
-        self.budget_bits = 0;
+        let extra = personalization_string.map(ByteView::new).transpose()?;
+        let (entropy_input, nonce) = (entropy_input.as_slice(), nonce.as_slice());
+        let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
+        self.with(py, entropy_input.len() + nonce.len() + extra.len(), |guarded| {
+            guarded.working.instantiate(entropy_input, nonce, extra);
+            guarded.seal = guarded.working.fingerprint();
+            guarded.budget_bits = 0;
+        });
         Ok(())
     }
 
     #[pyo3(signature = (entropy_input, additional_input = None))]
     fn reseed(
-        &mut self,
+        &self,
+        py: Python<'_>,
         entropy_input: &Bound<'_, PyAny>,
         additional_input: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.require_instantiated(entropy_input.py())?;
         let entropy_input = ByteView::new(entropy_input)?;
-        let additional_input = additional_input.map(ByteView::new).transpose()?;
-        let extra = additional_input.as_ref().map_or(&[][..], ByteView::as_slice);
-        self.working.reseed(entropy_input.as_slice(), extra);
-        self.budget_bits = 0;
-        Ok(())
+        let extra = additional_input.map(ByteView::new).transpose()?;
+        let entropy_input = entropy_input.as_slice();
+        let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
+        self.with(py, entropy_input.len() + extra.len(), |guarded| {
+            guarded.check()?;
+            guarded.working.reseed(entropy_input, extra);
+            guarded.seal = guarded.working.fingerprint();
+            guarded.budget_bits = 0;
+            Ok(())
+        })
+        .map_err(|found| fault(py, &found))
     }
 
     #[pyo3(signature = (n_bytes, additional_input = None))]
     fn generate<'py>(
-        &mut self,
+        &self,
         py: Python<'py>,
         n_bytes: usize,
         additional_input: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        self.require_instantiated(py)?;
         if n_bytes > MAX_REQUEST_BYTES {
             let message = format!("{n_bytes} bytes asked for; one request returns at most {MAX_REQUEST_BYTES}");
             return Err(raise(py, "RequestTooLargeError", message));
         }
-        let additional_input = additional_input.map(ByteView::new).transpose()?;
-        let extra = additional_input.as_ref().map_or(&[][..], ByteView::as_slice);
-        let working = &mut self.working;
+        let extra = additional_input.map(ByteView::new).transpose()?;
+        let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
         PyBytes::new_with(py, n_bytes, |out| {
-            if out.len() + extra.len() > DETACH_BYTES {
-                py.detach(|| working.generate(out, extra));
-            } else {
-                working.generate(out, extra);
-            }
-            Ok(())
+            self.with(py, out.len() + extra.len(), |guarded| guarded.generate(out, extra))
+                .map_err(|found| fault(py, &found))
         })
     }
 
     /// Allow `token_bytes` to answer `bits` bits of output, in this process, before it asks `on_exhausted` again.
-    fn grant(&mut self, bits: u64) {
-        self.budget_bits = bits;
-        self.fork_generation = fork_guard::arm();
+    fn grant(&self, py: Python<'_>, bits: u64) {
+        self.with(py, 0, |guarded| {
+            guarded.budget_bits = bits;
+            guarded.fork_generation = fork_guard::arm();
+        });
     }
 
     /// Withdraw what is left of the budget.
-    fn revoke(&mut self) {
-        self.budget_bits = 0;
+    fn revoke(&self, py: Python<'_>) {
+        self.with(py, 0, |guarded| guarded.budget_bits = 0);
     }
 
     /// True if this process is not the one that called `grant` last.
-    fn forked(&self) -> bool {
-        self.fork_generation != fork_guard::current()
+    fn forked(&self, py: Python<'_>) -> bool {
+        self.with(py, 0, |guarded| guarded.fork_generation != fork_guard::current())
     }
 
     /// Overwrite the state with zeros; it is uninstantiated afterwards (9.4).
-    fn zeroize(&mut self) {
-        self.working.zeroize();
-        self.budget_bits = 0;
+    fn zeroize(&self, py: Python<'_>) {
+        self.with(py, 0, Guarded::wipe);
     }
 
     /// Take `n_bytes` off the budget for a later `generate` or `draw`; false, and nothing taken, if it is too small.
-    fn charge(&mut self, n_bytes: usize) -> bool {
-        let covered = self.covers(n_bytes);
-        if covered {
-            self.budget_bits -= 8 * n_bytes as u64;
-        }
-        covered
+    fn charge(&self, py: Python<'_>, n_bytes: usize) -> bool {
+        self.with(py, 0, |guarded| guarded.charge(n_bytes))
     }
 
     /// Return `n_bytes` bytes, charged before, by as many Generate requests as they take.
-    fn draw<'py>(&mut self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
-        self.require_instantiated(py)?;
+    fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         PyBytes::new_with(py, n_bytes, |out| {
-            if out.len() > DETACH_BYTES {
-                py.detach(|| self.fill(out));
-            } else {
-                self.fill(out);
-            }
-            Ok(())
+            self.with(py, out.len(), |guarded| guarded.fill(out)).map_err(|found| fault(py, &found))
         })
     }
 
@@ -399,18 +497,20 @@ impl HashDrbgState {
     #[pyo3(signature = (nbytes = None))]
     fn token_bytes<'py>(slf: &Bound<'py, Self>, py: Python<'py>, nbytes: Option<isize>) -> PyResult<Bound<'py, PyAny>> {
         let length = nbytes.unwrap_or(32);
-        if let (Ok(wanted @ 1..=DETACH_BYTES), Ok(mut state)) = (usize::try_from(length), slf.try_borrow_mut()) {
-            if state.charge(wanted) {
+        let state = slf.get();
+        if let (Ok(wanted @ 1..=DETACH_BYTES), Some(mut guarded)) = (usize::try_from(length), state.free()) {
+            if guarded.intact() && guarded.charge(wanted) {
                 return PyBytes::new_with(py, wanted, |out| {
-                    state.working.generate(out, &[]);
+                    guarded.working.generate(out, &[]);
+                    guarded.seal = guarded.working.fingerprint();
                     Ok(())
                 })
                 .map(Bound::into_any);
             }
         }
-        // Anything else is decided in Python, outside the borrow: a used-up budget, a fork, a large request, a bad
-        // length, another thread that is generating.
-        let answer = slf.try_borrow().ok().and_then(|state| state.on_exhausted.as_ref().map(|call| call.clone_ref(py)));
+        // Anything else is decided in Python, without the lock: a used-up budget, a fork, a large request, a bad length,
+        // a state that changed by itself, another thread that is generating.
+        let answer = locked(&state.on_exhausted).as_ref().map(|call| call.clone_ref(py));
         match answer {
             Some(call) => call.bind(py).call1((length,)),
             None => Err(raise(py, "ReseedRequiredError", "the seed's output budget is used up".to_owned())),
@@ -423,15 +523,19 @@ impl HashDrbgState {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.on_exhausted)
+        // Held only for the length of a clone by a thread with the interpreter lock, which the collector has now.
+        match self.on_exhausted.try_lock() {
+            Ok(call) => visit.call(&*call),
+            Err(_) => Ok(()),
+        }
     }
 
-    fn __clear__(&mut self) {
-        self.on_exhausted = None;
+    fn __clear__(&self) {
+        *locked(&self.on_exhausted) = None;
     }
 
-    fn __repr__(&self) -> String {
-        let state = if self.working.reseed_counter == 0 { "uninstantiated" } else { "instantiated" };
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let state = if self.instantiated(py) { "instantiated" } else { "uninstantiated" };
         format!("<HashDrbgState sha256, {state}>")
     }
 }
