@@ -43,11 +43,23 @@ def hold_across_fork(thing: Forkable) -> None:
 
 
 def _before_fork() -> None:
-    _registry_lock.acquire()
-    alive = [thing for thing in (reference() for reference in _registered) if thing is not None]
-    for thing in sorted(alive, key=lambda thing: thing.fork_order):
-        thing.before_fork()
-        _held.append(thing)
+    """Hold everything that is registered, and then the registry.
+
+    Not the registry first: a thread that holds a thing may be making another one, and wait for the registry. What was
+    made meanwhile is found under the registry's lock; then everything is let go, and held anew in the right order.
+    """
+    while True:
+        with _registry_lock:
+            alive = [thing for thing in (reference() for reference in _registered) if thing is not None]
+        for thing in sorted(alive, key=lambda thing: thing.fork_order):
+            thing.before_fork()
+            _held.append(thing)
+        _registry_lock.acquire()
+        known = {id(thing) for thing in alive}
+        newcomers = [thing for thing in (reference() for reference in _registered) if thing is not None]
+        if all(id(thing) in known for thing in newcomers):
+            return
+        _after_fork(child=False)
 
 
 def _after_fork(*, child: bool) -> None:

@@ -421,3 +421,44 @@ def test_reference_state_refuses_re_entry_from_its_own_thread() -> None:
     with state._borrowed(), pytest.raises(errors.DRBGStateError, match="re-entered"):
         state.generate(1)
     assert len(state.generate(1)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_while_another_thread_makes_its_pool() -> None:
+    """A first seed registers a new pool while its instance is held; the fork waits for the instance."""
+    making, go_on = threading.Event(), threading.Event()
+
+    def make_pool() -> EntropyPool:
+        making.set()
+        go_on.wait(10)
+        return EntropyPool.auto(plugins=False)
+
+    instance = RBG2Instance(make_pool)
+    drawn: list[bytes] = []
+    thread = threading.Thread(target=lambda: drawn.append(instance.token_bytes(32)))
+    thread.start()
+    assert making.wait(10)
+    threading.Timer(0.2, go_on.set).start()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if len(instance.token_bytes(32)) == 32 else 1)
+    _, status = os.waitpid(child, 0)
+    thread.join(10)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(drawn[0]) == 32
+
+
+def test_threads_with_large_requests_wait_for_one_another() -> None:
+    instance = RBG2Instance(EntropyPool.auto(plugins=False), profile=SP800_90A)
+    answers: list[bytes] = []
+    n_bytes = 1 << 20 if kernel_info().name == "rust" else 1 << 16
+
+    def draw() -> None:
+        answers.extend(instance.token_bytes(n_bytes)[:16] for _ in range(10))
+
+    threads = [threading.Thread(target=draw) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(answers)) == len(answers) == 30

@@ -312,7 +312,7 @@ impl WordStream {
         Self::locked(slf, Self::next_f64)
     }
 
-    #[pyo3(signature = (blocking = true, timeout = -1.0), text_signature = "(blocking=True, timeout=-1.0)")]
+    #[pyo3(signature = (blocking = true, timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
     fn acquire(slf: &Bound<'_, Self>, blocking: bool, timeout: f64) -> PyResult<bool> {
         let py = slf.py();
         let acquired = slf.get().lock_acquire(py).call1((blocking, timeout))?.is_truthy()?;
