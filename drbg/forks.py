@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from typing import Protocol
 
-__all__ = ["Forkable", "hold_across_fork"]
+__all__ = ["Forkable", "give_way", "hold_across_fork"]
 
 
 class Forkable(Protocol):
@@ -33,6 +34,7 @@ class Forkable(Protocol):
 _registered: list[weakref.ref[Forkable]] = []
 _registry_lock = threading.Lock()
 _held: list[Forkable] = []
+_waiting = False
 
 
 def hold_across_fork(thing: Forkable) -> None:
@@ -42,12 +44,23 @@ def hold_across_fork(thing: Forkable) -> None:
         _registered.append(weakref.ref(thing))
 
 
+def give_way() -> None:
+    """Let a fork that is waiting go first: locks are not fair, and busy threads would keep it waiting for minutes.
+
+    To be called before a lock is acquired that a fork waits for.
+    """
+    if _waiting:
+        time.sleep(0.001)
+
+
 def _before_fork() -> None:
     """Hold everything that is registered, and then the registry.
 
     Not the registry first: a thread that holds a thing may be making another one, and wait for the registry. What was
     made meanwhile is found under the registry's lock; then everything is let go, and held anew in the right order.
     """
+    global _waiting  # noqa: PLW0603 - of the process
+    _waiting = True
     while True:
         with _registry_lock:
             alive = [thing for thing in (reference() for reference in _registered) if thing is not None]
@@ -58,6 +71,7 @@ def _before_fork() -> None:
         known = {id(thing) for thing in alive}
         newcomers = [thing for thing in (reference() for reference in _registered) if thing is not None]
         if all(id(thing) in known for thing in newcomers):
+            _waiting = False
             return
         _after_fork(child=False)
 

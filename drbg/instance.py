@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
-from esoteric_drbg.forks import hold_across_fork
+from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
 from esoteric_drbg.ledger import SeedLedger
@@ -109,6 +109,7 @@ class RBG2Instance:
         if not additional_input and not prediction_resistance:
             return self.token_bytes(n_bytes)
         chunks = []
+        give_way()
         with self._lock:
             remaining = n_bytes
             while remaining > 0:
@@ -167,6 +168,7 @@ class RBG2Instance:
         """Answer what the kernel's hot path does not: seeds that are due, large requests, bad lengths."""
         if n_bytes < 0:
             raise InvalidInputError(f"nbytes={n_bytes}: negative argument not allowed")
+        give_way()
         with self._lock:
             if n_bytes <= self.profile.seed_output_bits // 8:
                 return self._state.draw(self._reserve(n_bytes)) if n_bytes else b""

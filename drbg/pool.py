@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
-from esoteric_drbg.forks import hold_across_fork
+from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.ledger import LedgerEntry, SeedLedger
@@ -198,6 +198,7 @@ class EntropyPool:
         """Return :meth:`get_entropy`'s bytes together with their ledger."""
         if bits < 1:
             raise InvalidInputError(f"bits={bits}: ask for at least 1 bit of min-entropy")
+        give_way()
         with self._lock:
             blocks: list[bytes] = []
             entries: list[LedgerEntry] = []
