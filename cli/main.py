@@ -10,6 +10,7 @@ import click
 
 from esoteric_drbg.cli.assess import assess
 from esoteric_drbg.cli.audit import audit
+from esoteric_drbg.cli.conformance import conformance
 from esoteric_drbg.cli.esv import esv
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, record, assess, audit, report, esv, selftest, info):
+for _command in (scan, probe, bench, stream, pool, record, assess, audit, report, esv, conformance, selftest, info):
     cli.add_command(_command)
 
 
