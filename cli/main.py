@@ -11,6 +11,7 @@ import click
 from esoteric_drbg.cli.assess import assess
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
+from esoteric_drbg.cli.plan import plan
 from esoteric_drbg.cli.randomness import pool, stream
 from esoteric_drbg.cli.selftest import selftest
 from esoteric_drbg.cli.sources import bench, probe, scan
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, assess, selftest, info):
+for _command in (scan, probe, bench, stream, pool, assess, plan, selftest, info):
     cli.add_command(_command)
 
 
