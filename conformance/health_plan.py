@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -104,8 +105,6 @@ def parse_alpha(text: str) -> Real:
     >>> parse_alpha("2^-30") == 2**-30, parse_alpha("1/8")
     (True, Fraction(1, 8))
     """
-    from fractions import Fraction
-
     base, caret, exponent = text.partition("^")
     try:
         if not caret:
@@ -127,7 +126,7 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[f
     >>> low, round(high, 4)
     (0.0, 0.0362)
     """
-    from scipy.special import betaincinv
+    from scipy.special import betaincinv  # noqa: PLC0415 - slow to import
 
     if not 0 <= hits <= trials or trials < 1 or not 0 < confidence < 1:
         raise InvalidInputError(f"hits={hits}, trials={trials}, confidence={confidence}: expected hits of trials")
@@ -188,7 +187,7 @@ def rct_within(distribution: Sequence[tuple[float, int]], cutoff: int, n: int) -
 
 def _tail(count: int, trials: int, p: float) -> float:
     """P(X >= count) for X binomial."""
-    from scipy.special import betainc
+    from scipy.special import betainc  # noqa: PLC0415 - slow to import
 
     if count <= 0:
         return 1.0

@@ -32,9 +32,9 @@ def draw_independence(audit: IndependenceAudit, path: Path) -> None:
     if path.suffix not in {".svg", ".png"}:
         raise InvalidInputError(f"{path}: expected a name that ends in .svg or .png")
     try:
-        import matplotlib as mpl
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        import matplotlib as mpl  # noqa: PLC0415 - an extra
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
     except ImportError:
         raise InvalidInputError("a picture needs matplotlib: install esoteric-drbg[report]") from None
     names = list(audit.sources)

@@ -121,8 +121,8 @@ class FamilyVerdict:
     def text(self) -> str:
         """The verdict in one sentence."""
         return (
-            f"{self.failures} of {self.results} data sets failed, at most {self.expected_false_alarms:.2f} false alarms "
-            f"expected: {'chance explains this' if self.passed else 'more than chance explains'} "
+            f"{self.failures} of {self.results} data sets failed, at most {self.expected_false_alarms:.2f} false "
+            f"alarms expected: {'chance explains this' if self.passed else 'more than chance explains'} "
             f"(p = {self.p_value:.3g})"
         )
 
@@ -150,7 +150,7 @@ def family_verdict(
     >>> family_verdict(1, 20).passed, family_verdict(5, 20).passed
     (True, False)
     """
-    from scipy.special import betainc
+    from scipy.special import betainc  # noqa: PLC0415 - slow to import
 
     rate = iid_family_rate()[1] if rate is None else rate
     if not 0 <= failures <= results or not 0 < rate <= 1 or not 0 < alpha < 1:
