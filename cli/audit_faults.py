@@ -81,9 +81,10 @@ def _print(document: dict[str, Any]) -> None:
             markup=False,
         )
     pool = document["pool"]
+    refused = "refused" if pool["alone_refused"] else "GIVEN"
     out.print(
-        f"pool: stuck source {pool['state']}, seed without other credit {'refused' if pool['alone_refused'] else 'GIVEN'}"
-        f", seed beside a healthy source from {', '.join(pool['seed_from'])}",
+        f"pool: stuck source {pool['state']}, seed without other credit {refused}, "
+        f"seed beside a healthy source from {', '.join(pool['seed_from'])}",
         markup=False,
     )
     out.print("passed" if document["passed"] else "FAILED", markup=False)

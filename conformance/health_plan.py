@@ -1,8 +1,8 @@
 """What the continuous health tests of SP 800-90B 4.4 will do: false alarms, and detection of named faults.
 
-Everything about i.i.d. data is exact: run lengths by a recursion, windows by binomial tails. A stuck source and a period
-are deterministic, averaged over the phase of the window. Entrained data and repeated blocks are simulated, with a
-fixed seed and a 99 % Clopper-Pearson interval.
+Everything about i.i.d. data is exact: run lengths by a recursion, windows by binomial tails, from the start of a window.
+A stuck source and a period are deterministic, averaged over the phase of the window. Entrained data and repeated
+blocks are simulated, with a fixed seed and a 99 % Clopper-Pearson interval.
 """
 
 from __future__ import annotations

@@ -207,16 +207,13 @@ def pair_symbols(first: Recording, second: Recording) -> tuple[Symbols, Symbols]
     if first.times is None or second.times is None:
         n = min(first.symbols.size, second.symbols.size)
         return first.symbols[:n], second.symbols[:n]
-    begin = max(first.times[0], second.times[0])
-    end = min(first.times[-1], second.times[-1])
-    inside = [np.flatnonzero((one.times >= begin) & (one.times <= end)) for one in (first, second)]
-    slow, fast, index = (first, second, inside[0]) if inside[0].size <= inside[1].size else (second, first, inside[1])
-    assert slow.times is not None
-    assert fast.times is not None
-    partner = np.searchsorted(fast.times, slow.times[index], side="right") - 1
-    index, partner = index[partner >= 0], partner[partner >= 0]
-    slow_symbols, fast_symbols = slow.symbols[index], fast.symbols[partner]
-    return (slow_symbols, fast_symbols) if slow is first else (fast_symbols, slow_symbols)
+    begin, end = max(first.times[0], second.times[0]), min(first.times[-1], second.times[-1])
+    mine, yours = (np.flatnonzero((times >= begin) & (times <= end)) for times in (first.times, second.times))
+    if mine.size <= yours.size:
+        yours = np.searchsorted(second.times, first.times[mine], side="right") - 1
+    else:
+        mine = np.searchsorted(first.times, second.times[yours], side="right") - 1
+    return first.symbols[mine], second.symbols[yours]
 
 
 def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[float, int, float, bool]:

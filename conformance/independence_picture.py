@@ -48,11 +48,14 @@ def draw_independence(audit: IndependenceAudit, path: Path) -> None:
             i, j = names.index(pair.first), names.index(pair.second)
             level = min(_DARKEST, -float(np.log10(max(pair.adjusted_p, 1e-300))))
             levels[i, j] = levels[j, i] = level
-            text = f"p {pair.adjusted_p:.2g}" + ("\nsame group" if pair.same_group else "")
+            text = ("p < 1e-6" if level == _DARKEST else f"p {pair.adjusted_p:.2g}") + (
+                "\nsame group" if pair.same_group else ""
+            )
             for row, column in ((i, j), (j, i)):
                 colour = "white" if level > _DARKEST / 2 else "black"
                 axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
         image = axes.imshow(levels, vmin=0, vmax=_DARKEST, cmap="Reds")
+        axes.set_facecolor("lightgrey")  # a source with itself
         axes.set_xticks(range(size), names, rotation=30, ha="right")
         axes.set_yticks(range(size), names)
         axes.set_title("Are the sources independent? Darker: less so", fontsize=10)

@@ -61,7 +61,7 @@ def test_a_lagged_copy_is_found_at_its_lag(lag: int) -> None:
 
 
 def test_dependence_by_xor_without_correlation_is_found_by_mutual_information() -> None:
-    # The sign bit of the difference is random: y is x or its complement, so that the correlation is 0.
+    # y is x or its complement, at random: the correlation is 0.
     flip = np.random.default_rng(13).integers(0, 2, N, dtype=np.uint8) * np.uint8(255)
     found = pair(BASE, BASE ^ flip)
     assert found.dependent
@@ -103,8 +103,8 @@ def test_pairs_follow_the_time_stamps() -> None:
     slow = Recording(name="s", group="s", symbols=np.arange(5, dtype=np.uint8), times=np.arange(5) * 10.0)
     fast = Recording(name="f", group="f", symbols=np.arange(41, dtype=np.uint8), times=np.arange(41) - 0.5)
     x, y = pair_symbols(slow, fast)
-    assert x.tolist() == [1, 2, 3]
-    assert y.tolist() == [10, 20, 30]
+    assert x.tolist() == [0, 1, 2, 3]
+    assert y.tolist() == [0, 10, 20, 30]
     assert [side.tolist() for side in pair_symbols(fast, slow)] == [y.tolist(), x.tolist()]
 
 
