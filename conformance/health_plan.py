@@ -1,6 +1,6 @@
 """What the continuous health tests of SP 800-90B 4.4 will do: false alarms, and detection of named faults.
 
-Everything about i.i.d. data is exact: run lengths by a recursion, windows by binomial tails, from the start of a window.
+Everything about i.i.d. data is exact, from the start of a window: run lengths by a recursion, windows by binomials.
 A stuck source and a period are deterministic, averaged over the phase of the window. Entrained data and repeated
 blocks are simulated, with a fixed seed and a 99 % Clopper-Pearson interval.
 """

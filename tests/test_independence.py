@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 from esoteric_drbg.cli.audit_independence import independence
 from esoteric_drbg.conformance.independence import (
@@ -28,18 +29,16 @@ BASE = RNG.integers(0, 256, N, dtype=np.uint8)
 DRIFT = np.cumsum(RNG.normal(0, 0.4, N))
 
 
-def drifting(seed: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def drifting(seed: int) -> NDArray[np.uint8]:
     values = 128 + DRIFT - DRIFT.mean() + np.random.default_rng(seed).normal(0, 20, N)
-    return values.clip(0, 255).astype(np.uint8)
+    return np.asarray(values.clip(0, 255), dtype=np.uint8)
 
 
-def recording(name: str, symbols: np.ndarray[tuple[int], np.dtype[np.uint8]], group: str = "") -> Recording:
+def recording(name: str, symbols: NDArray[np.uint8], group: str = "") -> Recording:
     return Recording(name=name, group=group or name, symbols=symbols)
 
 
-def pair(
-    one: np.ndarray[tuple[int], np.dtype[np.uint8]], other: np.ndarray[tuple[int], np.dtype[np.uint8]]
-) -> PairResult:
+def pair(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> PairResult:
     return audit_independence([recording("one", one), recording("other", other)]).pairs[0]
 
 
@@ -100,8 +99,12 @@ def test_groups_decide_what_is_a_failure() -> None:
 
 
 def test_pairs_follow_the_time_stamps() -> None:
-    slow = Recording(name="s", group="s", symbols=np.arange(5, dtype=np.uint8), times=np.arange(5) * 10.0)
-    fast = Recording(name="f", group="f", symbols=np.arange(41, dtype=np.uint8), times=np.arange(41) - 0.5)
+    slow = Recording(
+        name="s", group="s", symbols=np.arange(5, dtype=np.uint8), times=np.arange(0.0, 50.0, 10.0, dtype=np.float64)
+    )
+    fast = Recording(
+        name="f", group="f", symbols=np.arange(41, dtype=np.uint8), times=np.arange(-0.5, 40.0, dtype=np.float64)
+    )
     x, y = pair_symbols(slow, fast)
     assert x.tolist() == [0, 1, 2, 3]
     assert y.tolist() == [0, 10, 20, 30]
