@@ -37,6 +37,8 @@ ALPHA = 0.01
 MI_SAMPLES = 20_000
 #: Symbols read at a time: a chunk's time stamps place its symbols.
 CHUNK = 256
+#: A fast source records at most so many times the symbols asked for.
+MOST_FACTOR = 64
 #: Share of the summed min-entropy that may be missing in the joint one: what estimators lose to a larger alphabet.
 JOINT_SLACK = 0.15
 
@@ -141,8 +143,10 @@ class IndependenceAudit:
 
 
 def record_together(sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUNK) -> list[Recording]:
-    """Record `n` raw symbols of every source at the same time, one thread for each.
+    """Record `n` or more raw symbols of every source at the same time, one thread for each.
 
+    A faster source goes on until the slowest has its `n` symbols, so that all of them have a partner; it stops at 64
+    times `n`, to bound memory.
     Symbols are placed evenly between the time stamps before and after their chunk.
 
     Raises
@@ -156,6 +160,7 @@ def record_together(sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUN
         source.require_available()
     ready = threading.Barrier(len(sources))
     stop = threading.Event()
+    done: set[int] = set()
     found: dict[int, Recording | EsotericDRBGError] = {}
 
     def run(index: int, source: NoiseSource) -> None:
@@ -163,14 +168,18 @@ def record_together(sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUN
         times: list[NDArray[np.float64]] = []
         ready.wait()
         try:
-            for begin in range(0, n, chunk):
-                if stop.is_set():
-                    return
-                size = min(chunk, n - begin)
+            count = 0
+            while not stop.is_set() and (count < n or (len(done) < len(sources) and count < MOST_FACTOR * n)):
+                size = chunk if count >= n else min(chunk, n - count)
                 start = time.perf_counter_ns()
                 parts.append(source.read_exactly(size))
                 end = time.perf_counter_ns()
                 times.append(start + (end - start) * (np.arange(size) + 1) / size)
+                count += size
+                if count >= n:
+                    done.add(index)
+            if count < n:
+                return
         except EsotericDRBGError as error:
             found[index] = error
             stop.set()
