@@ -142,11 +142,13 @@ class IndependenceAudit:
         return {"passed": self.passed, **values}
 
 
-def record_together(sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUNK) -> list[Recording]:
+def record_together(
+    sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUNK, warm_up: int = CHUNK
+) -> list[Recording]:
     """Record `n` or more raw symbols of every source at the same time, one thread for each.
 
     A faster source goes on until the slowest has its `n` symbols, so that all of them have a partner; it stops at 64
-    times `n`, to bound memory.
+    times `n`, to bound memory. The first `warm_up` symbols of each are read before the common start, and dropped.
     Symbols are placed evenly between the time stamps before and after their chunk.
 
     Raises
@@ -166,7 +168,15 @@ def record_together(sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUN
     def run(index: int, source: NoiseSource) -> None:
         parts: list[bytes] = []
         times: list[NDArray[np.float64]] = []
+        try:
+            if warm_up:
+                source.read_exactly(warm_up)
+        except EsotericDRBGError as error:
+            found[index] = error
+            stop.set()
         ready.wait()
+        if stop.is_set():
+            return
         try:
             count = 0
             while not stop.is_set() and (count < n or (len(done) < len(sources) and count < MOST_FACTOR * n)):
@@ -176,6 +186,7 @@ def record_together(sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUN
                 end = time.perf_counter_ns()
                 times.append(start + (end - start) * (np.arange(size) + 1) / size)
                 count += size
+                time.sleep(0)  # the others read too
                 if count >= n:
                     done.add(index)
             if count < n:
@@ -285,11 +296,15 @@ def mutual_information(
 def joint_entropy(x: Symbols, y: Symbols) -> tuple[float | None, float | None]:
     """Return the least min-entropy (MCV, lag) of pairs of 4 bits each, and the sum of the parts, in bits."""
     a, b = ((_sixteen(one)[1]).astype(np.uint8) for one in (x, y))
-    figures = []
+    figures: list[float | None] = []
     for data in (16 * a + b, a, b):
         levels, translated = np.unique(data, return_inverse=True)
-        raw = translated.astype(np.uint8).tobytes()
-        runs = (estimators.mcv(raw, len(raw), levels.size), estimators.lag(raw, len(raw), levels.size))
+        if levels.size == 1:
+            figures.append(0.0)
+            continue
+        # The estimators take binary symbols packed.
+        raw = (np.packbits(translated == 1) if levels.size == 2 else translated.astype(np.uint8)).tobytes()
+        runs = (estimators.mcv(raw, data.size, levels.size), estimators.lag(raw, data.size, levels.size))
         found = [one.min_entropy for one in runs if one.min_entropy is not None]
         figures.append(min(found) if found else None)
     joint, one, other = figures

@@ -15,6 +15,7 @@ from esoteric_drbg.conformance.independence import (
     PairResult,
     Recording,
     audit_independence,
+    joint_entropy,
     pair_symbols,
     record_together,
 )
@@ -51,6 +52,16 @@ def test_independent_sources_pass() -> None:
 def test_an_identical_source_is_found_by_everything() -> None:
     found = pair(BASE, BASE)
     assert (found.dependent, found.lag, found.joint_passed, found.mutual_information_p) == (True, 0, False, 0.001)
+
+
+def test_the_joint_entropy_of_bits_and_of_constants() -> None:
+    bits = np.random.default_rng(16).integers(0, 2, N, dtype=np.uint8)
+    turns = np.arange(N, dtype=np.uint8) & np.uint8(1)
+    assert joint_entropy(turns, turns) == (pytest.approx(0.0, abs=0.01), pytest.approx(0.0, abs=0.01))
+    joint, single = joint_entropy(bits, np.zeros(N, dtype=np.uint8))
+    assert joint == single
+    assert joint is not None
+    assert 0.8 < joint <= 1.0
 
 
 @pytest.mark.parametrize("lag", [-700, 37])
@@ -114,7 +125,7 @@ def test_pairs_follow_the_time_stamps() -> None:
 def test_sources_are_recorded_in_order_and_errors_arrive() -> None:
     claim = Claim(min_entropy=1.0)
     sources = [FaultySource(BASE.tobytes(), claim, "a"), FaultySource(BASE[::-1].tobytes(), claim, "b")]
-    first, second = record_together(sources, 100, chunk=10)
+    first, second = record_together(sources, 100, chunk=10, warm_up=0)
     assert (first.name, second.name) == ("a", "b")
     assert first.times is not None
     assert 100 <= first.symbols.size == first.times.size
