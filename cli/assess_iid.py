@@ -91,12 +91,24 @@ def iid(
             documents.append({"file": str(path), **result.as_dict()})
             if not as_json:
                 _print(documents[-1], verbose=bool(verbose))
+    family = _family(documents) if len(paths) > 1 else None
     if as_json:
-        emit_json(documents[0] if len(paths) == 1 else {"assessments": documents})
+        emit_json(documents[0] if family is None else {"assessments": documents, "family": family})
+    elif family is not None:
+        console().print(f"family of files: {family['family_verdict']}", markup=False)
     if len(documents) < len(paths):
         raise click.exceptions.Exit(2)
     if any(document["passed"] is False for document in documents):
         raise click.exceptions.Exit(1)
+
+
+def _family(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what all files say together; those with no verdict do not count."""
+    from esoteric_drbg.conformance.multiplicity import family_verdict, iid_family_rate
+
+    verdicts = [document["passed"] for document in documents if document["passed"] is not None]
+    asked = documents[0]["permutations_asked"] if documents else 10_000
+    return family_verdict(verdicts.count(False), len(verdicts), rate=iid_family_rate(asked)[1]).as_dict()
 
 
 def _print(document: dict[str, Any], *, verbose: bool) -> None:

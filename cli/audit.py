@@ -9,6 +9,8 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from esoteric_drbg.cli.audit_faults import faults
+from esoteric_drbg.cli.audit_independence import independence
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import SourceError
@@ -33,6 +35,10 @@ class ClaimsByDefault(click.Group):
 @click.group(cls=ClaimsByDefault)
 def audit() -> None:
     """Audit the min-entropy claims of the sources: audit [NAME...] [--quick] is audit claims [NAME...] [--quick]."""
+
+
+audit.add_command(faults)
+audit.add_command(independence)
 
 
 @audit.command()

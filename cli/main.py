@@ -14,6 +14,7 @@ from esoteric_drbg.cli.conformance import conformance
 from esoteric_drbg.cli.esv import esv
 from esoteric_drbg.cli.info import info
 from esoteric_drbg.cli.output import fail
+from esoteric_drbg.cli.plan import plan
 from esoteric_drbg.cli.randomness import pool, stream
 from esoteric_drbg.cli.record import record
 from esoteric_drbg.cli.report import report
@@ -35,7 +36,22 @@ def cli() -> None:
     """
 
 
-for _command in (scan, probe, bench, stream, pool, record, assess, audit, report, esv, conformance, selftest, info):
+for _command in (
+    scan,
+    probe,
+    bench,
+    stream,
+    pool,
+    record,
+    assess,
+    audit,
+    plan,
+    report,
+    esv,
+    conformance,
+    selftest,
+    info,
+):
     cli.add_command(_command)
 
 

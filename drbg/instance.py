@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
-from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
+from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.hash_drbg import HashDRBG
+from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
 from esoteric_drbg.ledger import SeedLedger
-from esoteric_drbg.pool import EntropyPool
+from esoteric_drbg.pool import BLOCK_BITS, EntropyPool
 from esoteric_drbg.profiles import SP800_90C, Profile
 from esoteric_drbg.version import __version__
+from esoteric_drbg.vm_generation import vm_generation
 
 __all__ = ["RBG2Instance"]
 
@@ -27,6 +31,12 @@ __all__ = ["RBG2Instance"]
 MAX_REQUEST_BYTES = (1 << 19) // 8
 #: Bytes of kernel randomness that go into every (re)seed as additional input, with credit 0.
 OS_BYTES = 32
+#: Longest time between two times that kernel randomness goes into the state, in ns.
+MIX_INTERVAL_NS = 10_000_000
+#: Most seeds of one long request whose noise is read at once.
+MOST_AHEAD = 16
+#: Most lanes of an instance: more threads than processors do not draw at the same time.
+MOST_LANES = min(os.cpu_count() or 1, 8)
 
 
 class RBG2Instance:
@@ -70,8 +80,14 @@ class RBG2Instance:
         self._make_pool = pool if callable(pool) else None
         self._pool = pool if isinstance(pool, EntropyPool) else None
         self._lock = threading.RLock()
+        self._lanes: list[RBG2Instance] = []
+        self._lanes_lock = threading.Lock()
+        self._is_lane = False
+        self._ahead: deque[tuple[bytes, SeedLedger]] = deque()
         self._state = new_hash_drbg_state("sha256", self._answer)
+        self._state.mix_every(MIX_INTERVAL_NS)
         self._drbg = HashDRBG(self._get_entropy_input, state=self._state)
+        self._vm_generation = vm_generation()
         #: ``token_bytes(nbytes=None) -> bytes``: the hot path, with the signature of :func:`secrets.token_bytes`.
         self.token_bytes = self._state.token_bytes
         hold_across_fork(self)
@@ -111,6 +127,7 @@ class RBG2Instance:
         chunks = []
         give_way()
         with self._lock:
+            self._mix_if_due()
             remaining = n_bytes
             while remaining > 0:
                 if prediction_resistance:
@@ -129,6 +146,8 @@ class RBG2Instance:
             If the pool falls short. What was left of the old seed's budget remains usable.
         """
         with self._lock:
+            if self._drbg.failed:
+                raise DRBGStateError(f"the instance is in its error state ({self._drbg.failed}); call instantiate()")
             extra = additional_input + _uncredited_bytes()
             if self._drbg.instantiated:
                 self._drbg.reseed(extra)
@@ -141,10 +160,101 @@ class RBG2Instance:
             self.seeds += 1
             self._state.grant(self.profile.seed_output_bits)
 
+    def instantiate(self) -> None:
+        """Instantiate anew from the noise sources, whatever the state: the way out of the error state (11.3.6).
+
+        Raises
+        ------
+        EntropyUnavailableError
+            If the pool falls short.
+        SelfTestError
+            If the self-test of the mechanism fails.
+        """
+        with self._lock:
+            self._drbg.clear_error()
+            self._drbg.uninstantiate()
+            self.reseed()
+
     def uninstantiate(self) -> None:
-        """Overwrite the working state (9.4). The next request instantiates anew."""
+        """Overwrite the working state (9.4). The next request instantiates anew, unless the instance has failed."""
+        for lane in self._lanes:
+            lane.uninstantiate()
         with self._lock:
             self._drbg.uninstantiate()
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill a writable, contiguous buffer with random bytes, without a copy.
+
+        Returns
+        -------
+        int
+            Number of bytes: the length of the buffer.
+
+        Raises
+        ------
+        InvalidInputError
+            If the buffer is read-only or not contiguous.
+        EntropyUnavailableError
+            If a seed is due and the pool falls short. The buffer is then overwritten with zeros.
+        """
+        with memoryview(buffer) as view:
+            if view.readonly or not view.c_contiguous:
+                raise InvalidInputError("buffer: expected a writable, contiguous buffer")
+            with view.cast("B") as octets:
+                give_way()
+                with self._lock:
+                    self._mix_if_due()
+                    try:
+                        self._fill(octets)
+                    except BaseException:
+                        octets[:] = bytes(len(octets))
+                        raise
+                return len(octets)
+
+    def _fill(self, octets: memoryview) -> None:
+        """Fill a buffer by as many seeds as it takes; the noise of several is read at once."""
+        seed_bytes = self.profile.seed_output_bits // 8
+        begin = 0
+        try:
+            while begin < len(octets):
+                left = len(octets) - begin
+                if left > seed_bytes and not self._ahead and self._state.instantiated:
+                    self._read_ahead(min(left // seed_bytes, MOST_AHEAD))
+                size = self._reserve(left)
+                with octets[begin : begin + size] as piece:
+                    self._drbg.guarded(partial(self._state.draw_into, piece))
+                begin += size
+        finally:
+            self._ahead.clear()
+
+    def _read_ahead(self, n_seeds: int) -> None:
+        """Get the entropy inputs of the next reseeds, each with noise and a ledger of its own."""
+        if self.profile.security_strength != BLOCK_BITS or type(self.pool) is not EntropyPool:
+            return  # another class's material need not fall into blocks of one seed each
+        material, ledger = self.pool.seed_material(n_seeds * BLOCK_BITS)
+        if len(ledger.entries) < n_seeds:
+            return
+        for index in range(n_seeds):
+            entry = ledger.entries[index]
+            of_one = SeedLedger(BLOCK_BITS, entry.credited_bits, (entry,), ledger.missing)
+            block = material[index * BLOCK_BITS // 8 : (index + 1) * BLOCK_BITS // 8]
+            if entry.credited_bits >= BLOCK_BITS:
+                self._ahead.append((block, of_one))
+
+    def _mix_if_due(self) -> None:
+        """Part from clones: a restored virtual machine repeats what its snapshot held, but not kernel randomness.
+
+        Once in :data:`MIX_INTERVAL_NS`, kernel randomness goes into the state as additional input, with credit 0; a
+        changed generation of the virtual machine, where the kernel shows one, costs a seed at once.
+        """
+        if not self._state.instantiated or not self._state.mixing_due():
+            return
+        generation = vm_generation()
+        if generation != self._vm_generation:
+            self._vm_generation = generation
+            self.reseed()
+        else:
+            self._drbg.guarded(partial(self._state.mix, _uncredited_bytes()))
 
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""
@@ -154,14 +264,19 @@ class RBG2Instance:
             "profile": self.profile.name,
             "security_strength": self._drbg.security_strength,
             "instantiated": self._drbg.instantiated,
-            "seeds": self.seeds,
+            "seeds": self.seeds + sum(lane.seeds for lane in self._lanes),
             "requests_since_seed": max(self._state.reseed_counter - 1, 0),
             "budget_bits_left": self._state.budget_bits,
+            "lanes": 1 + len(self._lanes),
+            "vm_generation": "not exposed by this kernel" if self._vm_generation is None else self._vm_generation,
         }
 
     def _get_entropy_input(self, min_entropy: int) -> bytes:
         """Get_entropy_input of SP 800-90A 9: conditioned material from the pool, or EntropyUnavailableError."""
-        material, self.last_ledger = self.pool.seed_material(min_entropy)
+        if self._ahead and min_entropy == BLOCK_BITS:
+            material, self.last_ledger = self._ahead.popleft()
+        else:
+            material, self.last_ledger = self.pool.seed_material(min_entropy)
         return material
 
     def _answer(self, n_bytes: int) -> bytes:
@@ -169,16 +284,52 @@ class RBG2Instance:
         if n_bytes < 0:
             raise InvalidInputError(f"nbytes={n_bytes}: negative argument not allowed")
         give_way()
-        with self._lock:
-            if n_bytes <= self.profile.seed_output_bits // 8:
-                return self._state.draw(self._reserve(n_bytes)) if n_bytes else b""
-            answer = bytearray(n_bytes)
-            begin = 0
-            while begin < n_bytes:
-                size = self._reserve(n_bytes - begin)
-                answer[begin : begin + size] = self._state.draw(size)
-                begin += size
-            return bytes(answer)
+        if self._lock.acquire(blocking=False):
+            try:
+                return self._answer_here(n_bytes)
+            finally:
+                self._lock.release()
+        lane = self._free_lane()
+        if lane is not None:
+            return lane.token_bytes(n_bytes)
+        if not self._lock.acquire(timeout=1 if ending() else -1):
+            raise EntropyUnavailableError("the interpreter ends, and a thread that it has stopped holds this instance")
+        try:
+            return self._answer_here(n_bytes)
+        finally:
+            self._lock.release()
+
+    def _answer_here(self, n_bytes: int) -> bytes:
+        """Answer a request from this lane; its lock is held."""
+        self._mix_if_due()
+        if n_bytes <= self.profile.seed_output_bits // 8:
+            if not n_bytes:
+                return b""
+            size = self._reserve(n_bytes)
+            return self._drbg.guarded(lambda: self._state.draw(size))
+        answer = bytearray(n_bytes)
+        with memoryview(answer) as octets:
+            self._fill(octets)
+        return bytes(answer)
+
+    def _free_lane(self) -> RBG2Instance | None:
+        """Return another lane, an RBG2 of its own with its own pool and seeds, while this one is busy.
+
+        There are lanes where the pool is made by a function, at most one for each processor. None: wait.
+        """
+        if self._is_lane or self._make_pool is None:
+            return None
+        with self._lanes_lock:
+            for lane in self._lanes:
+                if lane._lock.acquire(blocking=False):
+                    lane._lock.release()
+                    return lane
+            if 1 + len(self._lanes) >= MOST_LANES and not ending():
+                return None
+            lane = RBG2Instance(self._make_pool, profile=self.profile, construction=self.construction)
+            lane._is_lane = True
+            self._lanes.append(lane)
+            return lane
 
     def _reserve(self, n_bytes: int) -> int:
         """Take up to ``n_bytes`` off the seed's budget, reseeding if it is used up; return how many were taken.
@@ -186,7 +337,7 @@ class RBG2Instance:
         Other threads may draw from the same budget meanwhile, so what was seen is not yet what can be had.
         """
         size = min(n_bytes, self.profile.seed_output_bits // 8)
-        while not self._state.charge(size):
+        while not self._drbg.guarded(lambda: self._state.charge(size)):
             self.reseed()
         return size
 

@@ -166,7 +166,7 @@ class DRBG:
             self._require_ready()
             self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
             entropy_input = self._entropy_input(self._security_strength)
-            self._guarded(lambda: self.state.reseed(entropy_input, additional_input))
+            self.guarded(lambda: self.state.reseed(entropy_input, additional_input))
             self._process = os.getpid()
 
     def generate(
@@ -222,7 +222,7 @@ class DRBG:
             if prediction_resistance or due:
                 self.reseed(additional_input)
                 additional_input = b""
-            return self._guarded(lambda: self.state.generate(n_bytes, additional_input))
+            return self.guarded(lambda: self.state.generate(n_bytes, additional_input))
 
     def generate_long(self, n_bytes: int) -> bytes:
         """Return ``n_bytes`` bytes of any number, by as many Generate requests in a row as they take.
@@ -248,11 +248,11 @@ class DRBG:
             requests = -(-n_bytes // request_bytes)
             in_one_piece = self.state.reseed_counter + requests <= limits.reseed_interval + 1
             if in_one_piece and limits.ctr_len == FULL_CTR_LEN and self._process == os.getpid():
-                return self._guarded(lambda: self.state.draw(n_bytes))
+                return self.guarded(lambda: self.state.draw(n_bytes))
             begins = range(0, n_bytes, request_bytes)
             return b"".join(self.generate(min(request_bytes, n_bytes - begin)) for begin in begins)
 
-    def _guarded(self, function: Callable[[], _Answer]) -> _Answer:
+    def guarded(self, function: Callable[[], _Answer]) -> _Answer:
         """Run a function of the working state; if that has changed by itself, enter the error state (11.3.6)."""
         try:
             return function()
@@ -265,6 +265,11 @@ class DRBG:
         with self._lock:
             self.state.zeroize()
             self._security_strength = 0
+
+    def clear_error(self) -> None:
+        """Leave the error state for a new instantiation; the working state was overwritten when it was entered."""
+        with self._lock:
+            self._failed = ""
 
     def fail(self, reason: str) -> None:
         """Enter the error state (11.3.6): the working state is overwritten and only instantiating anew helps."""

@@ -5,6 +5,6 @@ them is :mod:`esoteric_drbg.kernels.table`. Callers import a subject module (``k
 ``kernels.timing``) and never see the difference, except in ``esoteric-drbg info`` and in every report's header.
 """
 
-from esoteric_drbg.kernels.selection import KernelInfo, kernel_info
+from esoteric_drbg.kernels.selection import KernelInfo, ending, kernel_info
 
-__all__ = ["KernelInfo", "kernel_info"]
+__all__ = ["KernelInfo", "ending", "kernel_info"]

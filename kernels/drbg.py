@@ -36,6 +36,10 @@ class HashDrbgState(DrbgState, Protocol):
     @property
     def budget_bits(self) -> int: ...  # noqa: D102
     def grant(self, bits: int) -> None: ...  # noqa: D102
+    def draw_into(self, buffer: bytearray | memoryview) -> None: ...  # noqa: D102
+    def mix(self, extra: bytes) -> None: ...  # noqa: D102
+    def mix_every(self, interval_ns: int) -> None: ...  # noqa: D102
+    def mixing_due(self) -> bool: ...  # noqa: D102
     def revoke(self) -> None: ...  # noqa: D102
     def forked(self) -> bool: ...  # noqa: D102
     def charge(self, n_bytes: int) -> bool: ...  # noqa: D102

@@ -9,14 +9,17 @@ The environment variable ``ESOTERIC_DRBG_KERNELS`` is read once, at import:
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
+import threading
+import time
 from types import ModuleType
 from typing import NamedTuple
 
 from esoteric_drbg.errors import KernelUnavailableError
 
-__all__ = ["KernelInfo", "kernel_info", "native", "require_usable"]
+__all__ = ["KernelInfo", "ending", "kernel_info", "native", "require_usable"]
 
 SWITCH = "ESOTERIC_DRBG_KERNELS"
 MODES = ("auto", "rust", "reference")
@@ -57,6 +60,25 @@ def _load() -> tuple[ModuleType | None, KernelInfo]:
 
 
 native, _INFO = _load()
+_ending = False
+
+
+def ending() -> bool:
+    """Return True once the interpreter has begun to end: threads that were drawing then never let go of their locks."""
+    return _ending
+
+
+def _end_begins() -> None:
+    """Stop the other threads at a safe place; see native/src/ending.rs."""
+    global _ending  # noqa: PLW0603 - of the process
+    _ending = True
+    if native is not None:
+        native.end_begins()
+        if threading.active_count() > 1:
+            time.sleep(0.02)
+
+
+atexit.register(_end_begins)
 
 
 def require_usable() -> None:

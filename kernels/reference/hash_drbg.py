@@ -11,6 +11,7 @@ import operator
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -21,6 +22,7 @@ from esoteric_drbg.errors import (
     InvalidInputError,
     RequestTooLargeError,
     ReseedRequiredError,
+    StateIntegrityError,
 )
 from esoteric_drbg.kernels.reference.hash_df import derived
 
@@ -60,6 +62,8 @@ class HashDrbgState:
         self._seed_bytes = _SEED_BYTES[hash_name]
         self._on_exhausted = on_exhausted
         self._process = 0
+        self._mixed_at_ns = 0
+        self._mix_interval_ns = 1 << 64
         self._make_lock()
         self.zeroize()
 
@@ -144,6 +148,20 @@ class HashDrbgState:
         """Allow ``bits`` bits of output, in this process, before ``on_exhausted`` is asked again."""
         self._budget_bits = bits
         self._process = os.getpid()
+        self._mixed_at_ns = time.monotonic_ns()
+
+    def mix_every(self, interval_ns: int) -> None:
+        """From now on, :meth:`token_bytes` asks ``on_exhausted`` when nothing was mixed in for ``interval_ns``."""
+        self._mix_interval_ns = interval_ns
+
+    def mixing_due(self) -> bool:
+        """Return True if nothing was mixed in for the interval of :meth:`mix_every`."""
+        return time.monotonic_ns() - self._mixed_at_ns > self._mix_interval_ns
+
+    def mix(self, extra: bytes) -> None:
+        """Put ``extra`` into the state by a Generate request without output: it adds no credited entropy."""
+        self.generate(0, extra)
+        self._mixed_at_ns = time.monotonic_ns()
 
     def revoke(self) -> None:
         """Withdraw what is left of the budget.
@@ -166,6 +184,10 @@ class HashDrbgState:
     def zeroize(self) -> None:
         """Forget the state; it is uninstantiated afterwards (9.4). Python cannot overwrite integers in place."""
         self._v = self._c = self._reseed_counter = self._budget_bits = 0
+        self._seal = self._sealed()
+
+    def _sealed(self) -> int:
+        return hash((self._v, self._c, self._reseed_counter))
 
     def charge(self, n_bytes: int) -> bool:
         """Take ``n_bytes`` off the budget for a later request; False, and nothing taken, if it is too small."""
@@ -189,6 +211,14 @@ class HashDrbgState:
         with self._borrowed():
             return b"".join(self._requests(n_bytes))
 
+    def draw_into(self, buffer: bytearray | memoryview) -> None:
+        """Fill a writable buffer with bytes, charged before."""
+        with memoryview(buffer) as view:
+            if view.readonly or not view.c_contiguous:
+                raise InvalidInputError("expected a writable, contiguous buffer of bytes")
+            with view.cast("B") as octets:
+                octets[:] = self.draw(len(octets))
+
     def _requests(self, n_bytes: int) -> Iterator[bytes]:
         for begin in range(0, n_bytes, _MAX_REQUEST_BYTES):
             yield self._generate(min(_MAX_REQUEST_BYTES, n_bytes - begin))
@@ -198,7 +228,7 @@ class HashDrbgState:
         length = 32 if nbytes is None else operator.index(nbytes)
         if length > sys.maxsize:
             raise OverflowError(f"nbytes={length} does not fit a size")
-        if 0 < length <= _DETACH_BYTES:
+        if 0 < length <= _DETACH_BYTES and self._seal == self._sealed() and not self.mixing_due():
             with self._borrowed():
                 if self._charge(length):
                     return self._generate(length)
@@ -215,8 +245,12 @@ class HashDrbgState:
                 raise DRBGStateError("Hash_DRBG was re-entered from a signal handler in the middle of a request")
             self._in_use = True
             try:
+                if self._seal != self._sealed():
+                    self.zeroize()
+                    raise StateIntegrityError("Hash_DRBG: the working state changed by itself; it is overwritten")
                 yield
             finally:
+                self._seal = self._sealed()
                 self._in_use = False
 
     def _require_instantiated(self) -> None:

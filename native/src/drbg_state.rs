@@ -11,6 +11,7 @@ use zeroize::Zeroize;
 
 use crate::bytes::ByteView;
 use crate::ctr_drbg::CtrDrbg;
+use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::hash_drbg_512::HashDrbg512;
 use crate::hmac_drbg::{HmacDrbg, HmacSha256, HmacSha512};
@@ -133,7 +134,7 @@ impl DrbgState {
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        py.detach(|| function(&mut locked(&self.sealed)))
+        ending::detach(py, || function(&mut locked(&self.sealed)))
     }
 
     fn fault(&self, py: Python<'_>, fault: &Fault) -> PyErr {

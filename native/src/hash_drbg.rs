@@ -5,12 +5,14 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
 use zeroize::Zeroize;
 
 use crate::bytes::ByteView;
+use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::fork_guard;
 use crate::sha256::digest;
@@ -247,12 +249,31 @@ impl Drop for Working {
     }
 }
 
-/// What a lock guards: the working state, its seal, and the output budget of its seed.
+/// A clock that costs a few nanoseconds and is within a factor of three of ns since some beginning.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn rough_ns() -> u64 {
+    // SAFETY: every x86-64 CPU has the counter; it runs at 1 to 6 GHz.
+    unsafe { std::arch::x86_64::_rdtsc() / 2 }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn rough_ns() -> u64 {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    BEGIN.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}
+
+/// What a lock guards: the working state, its seal, the output budget of its seed, and when kernel randomness last went
+/// into it.
 struct Guarded {
     working: Working,
     seal: u64,
     budget_bits: u64,
     fork_generation: u64,
+    mixed_at_ns: u64,
+    mix_interval_ns: u64,
 }
 
 /// Why a function was not done.
@@ -269,6 +290,11 @@ impl Guarded {
         (n_bytes as u64).saturating_mul(8) <= self.budget_bits
             && self.working.reseed_counter.saturating_add(requests) <= RESEED_INTERVAL + 1
             && self.fork_generation == fork_guard::current()
+    }
+
+    #[inline]
+    fn mixing_due(&self) -> bool {
+        rough_ns().wrapping_sub(self.mixed_at_ns) > self.mix_interval_ns
     }
 
     #[inline]
@@ -359,7 +385,7 @@ impl HashDrbgState {
                 return function(&mut guarded);
             }
         }
-        py.detach(|| function(&mut locked(&self.guarded)))
+        ending::detach(py, || function(&mut locked(&self.guarded)))
     }
 }
 
@@ -374,7 +400,14 @@ impl HashDrbgState {
         let working = Working::default();
         let seal = working.fingerprint();
         Ok(Self {
-            guarded: Mutex::new(Guarded { working, seal, budget_bits: 0, fork_generation: 0 }),
+            guarded: Mutex::new(Guarded {
+                working,
+                seal,
+                budget_bits: 0,
+                fork_generation: 0,
+                mixed_at_ns: 0,
+                mix_interval_ns: u64::MAX,
+            }),
             on_exhausted: Mutex::new(on_exhausted),
         })
     }
@@ -460,7 +493,30 @@ impl HashDrbgState {
         self.with(py, 0, |guarded| {
             guarded.budget_bits = bits;
             guarded.fork_generation = fork_guard::arm();
+            guarded.mixed_at_ns = rough_ns();
         });
+    }
+
+    /// From now on, `token_bytes` asks `on_exhausted` when nothing was mixed in for `interval_ns`.
+    fn mix_every(&self, py: Python<'_>, interval_ns: u64) {
+        self.with(py, 0, |guarded| guarded.mix_interval_ns = interval_ns);
+    }
+
+    /// True if nothing was mixed in for the interval of `mix_every`.
+    fn mixing_due(&self, py: Python<'_>) -> bool {
+        self.with(py, 0, |guarded| guarded.mixing_due())
+    }
+
+    /// Put `extra` into the state by a Generate request without output: it adds no credited entropy.
+    fn mix(&self, py: Python<'_>, extra: &Bound<'_, PyAny>) -> PyResult<()> {
+        let extra = ByteView::new(extra)?;
+        let extra = extra.as_slice();
+        self.with(py, extra.len(), |guarded| {
+            guarded.generate(&mut [], extra)?;
+            guarded.mixed_at_ns = rough_ns();
+            Ok(())
+        })
+        .map_err(|found| fault(py, &found))
     }
 
     /// Withdraw what is left of the budget.
@@ -490,6 +546,23 @@ impl HashDrbgState {
         })
     }
 
+    /// Fill a writable buffer with bytes, charged before, without a copy.
+    fn draw_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let buffer =
+            PyBuffer::<u8>::get(buffer).map_err(|_| invalid(py, "expected a writable buffer of bytes".to_owned()))?;
+        if buffer.readonly() || !buffer.is_c_contiguous() {
+            return Err(invalid(py, "expected a writable, contiguous buffer of bytes".to_owned()));
+        }
+        let length = buffer.len_bytes();
+        if length == 0 {
+            return Ok(());
+        }
+        // SAFETY: the buffer protocol guarantees `len_bytes` writable bytes at `buf_ptr` while the view is held. As
+        // everywhere in Python, a caller who reads or writes them from another thread meanwhile gets a mixture.
+        let out = unsafe { std::slice::from_raw_parts_mut(buffer.buf_ptr().cast::<u8>(), length) };
+        self.with(py, length, |guarded| guarded.fill(out)).map_err(|found| fault(py, &found))
+    }
+
     /// Return a random byte string of nbytes bytes, 32 if nbytes is None or missing.
     ///
     /// Each call is at least one Generate request (SP 800-90A 9.3). The instance reseeds from its noise sources
@@ -499,7 +572,7 @@ impl HashDrbgState {
         let length = nbytes.unwrap_or(32);
         let state = slf.get();
         if let (Ok(wanted @ 1..=DETACH_BYTES), Some(mut guarded)) = (usize::try_from(length), state.free()) {
-            if guarded.intact() && guarded.charge(wanted) {
+            if guarded.intact() && !guarded.mixing_due() && guarded.charge(wanted) {
                 return PyBytes::new_with(py, wanted, |out| {
                     guarded.working.generate(out, &[]);
                     guarded.seal = guarded.working.fingerprint();

@@ -7,6 +7,7 @@ mod bit_generator;
 mod bytes;
 mod ctr_drbg;
 mod drbg_state;
+mod ending;
 mod errors;
 mod estimators;
 mod fork_guard;
@@ -65,6 +66,7 @@ fn cpu_features() -> String {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     drbg_state::register(module)?;
+    ending::register(module)?;
     bit_generator::register(module)?;
     estimators::register(module)?;
     hash_df::register(module)?;

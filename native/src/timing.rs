@@ -9,13 +9,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroize;
 
+use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::sha256;
 
 /// Symbols between two looks at the deadline.
 const DEADLINE_STRIDE: usize = 64;
 /// Symbols after which a read of short work has lasted some 50 us, and so releases the interpreter lock.
-const DETACH_SYMBOLS: usize = 1536;
+const DETACH_SYMBOLS: usize = 512;
 /// Back-to-back reads that the counter's common factor is found from.
 const STEP_READS: usize = 2048;
 const STEP_BATCHES: usize = 9;
@@ -310,7 +311,7 @@ impl TimingSampler {
         let raw = if kind.is_long(n) {
             // The guard ends inside, so that it is never held while this thread waits for the interpreter lock.
             drop(kind);
-            let raw = py.detach(|| self.lock().map(|mut kind| collect(&mut kind, n, until)));
+            let raw = ending::detach(py, || self.lock().map(|mut kind| collect(&mut kind, n, until)));
             raw.ok_or_else(|| busy(py))?
         } else {
             collect(&mut kind, n, until)

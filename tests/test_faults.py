@@ -1,0 +1,166 @@
+"""Health-test plans, induced failures and family verdicts."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from esoteric_drbg.cli.audit_faults import faults
+from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_symbols
+from esoteric_drbg.conformance.health_plan import clopper_pearson, parse_alpha, plan_health, rct_within
+from esoteric_drbg.conformance.induced_failures import FaultySource, induce_failures
+from esoteric_drbg.conformance.multiplicity import family_verdict, holm, iid_family_rate
+from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.health_tests import AdaptiveProportionTest, RepetitionCountTest
+from esoteric_drbg.noise_sources import Claim
+
+SCHEMA = Path(__file__).parents[1] / "docs" / "schemas" / "induced-failures.schema.json"
+
+
+@pytest.mark.parametrize(("weights", "cutoff", "n"), [((0.5, 0.5), 3, 9), ((0.7, 0.2, 0.1), 4, 9), ((0.9, 0.1), 2, 6)])
+def test_the_run_recursion_equals_enumeration(weights: tuple[float, ...], cutoff: int, n: int) -> None:
+    total = 0.0
+    for row in itertools.product(range(len(weights)), repeat=n):
+        if max(len(list(run)) for _, run in itertools.groupby(row)) >= cutoff:
+            total += math.prod(weights[symbol] for symbol in row)
+    assert rct_within([(weight, 1) for weight in weights], cutoff, n) == pytest.approx(total, rel=1e-12)
+
+
+def test_the_run_recursion_keeps_tiny_and_distant_probabilities() -> None:
+    # One run of 61 needs 61 symbols; far out the probability is that of the closed-form mean delay.
+    p = 2.0**-0.5
+    worst = [(p, 1), (1 - p, 1)]
+    assert rct_within(worst, 61, 61) == pytest.approx(p**61 + (1 - p) ** 61, rel=1e-10)
+    mean = 1 / sum(x**61 * (1 - x) / (1 - x**61) for x, _ in worst)
+    assert rct_within(worst, 61, 10**9) == pytest.approx(-math.expm1(-(10**9) / mean), rel=1e-6)
+
+
+def test_planned_powers_are_what_the_tests_do() -> None:
+    """Biased data at a reachable cutoff: the exact probability lies in the interval of 400 runs of the real tests."""
+    fault = Fault(name="biased", kind="biased", share=0.8)
+    plan = plan_health(1.0, 2**-20, faults=(fault,), within=600)
+    rng = np.random.default_rng(5)
+    hits = {"RCT": 0, "APT": 0}
+    for _ in range(400):
+        data = fault.inject(rng, worst_symbols(rng, 1.0, 8, 600), 0, 1.0, 8).tobytes()
+        hits["RCT"] += RepetitionCountTest(plan.rct_cutoff).push(data) > 0
+        hits["APT"] += AdaptiveProportionTest(plan.apt_cutoff).push(data) > 0
+    for one in plan.detections:
+        low, high = clopper_pearson(hits[one.test], 400, 0.999)
+        assert low <= one.within <= high
+        assert 0.05 < one.within < 0.999
+
+
+def test_alphas_are_read_exactly() -> None:
+    assert parse_alpha("2^-30") == parse_alpha("1/1073741824") == 2**-30
+    assert parse_alpha("1e-9") == parse_alpha("1/1000000000")
+    for bad in ("", "2^x", "1/0", "0^-1", "2^-99999"):
+        with pytest.raises(InvalidInputError):
+            parse_alpha(bad)
+
+
+def test_a_campaign_finds_what_it_must_says_what_it_cannot_and_repeats() -> None:
+    campaign = induce_failures(trials=5, seed=7)
+    document = campaign.as_dict()
+    jsonschema.validate(json.loads(json.dumps(document)), json.loads(SCHEMA.read_text()))
+    assert campaign.passed
+    found = {(row.fault, row.test, row.tier): row for row in campaign.results}
+    for tier, cutoff in (("intermittent", 61), ("permanent", 121)):
+        stuck = found["stuck", "RCT", tier]
+        assert stuck.must_detect
+        assert stuck.detected == 5
+        assert stuck.delay_median is not None
+        assert cutoff - 1 <= stuck.delay_median <= cutoff
+        assert found["period 2", "APT", tier].detected == 0
+        assert "no symbol comes more than 256 times" in found["period 2", "APT", tier].note
+    assert document == induce_failures(trials=5, seed=7).as_dict()
+    assert document != induce_failures(trials=5, seed=8).as_dict()
+
+
+def test_the_apt_finds_a_period_that_the_rct_cannot_see() -> None:
+    campaign = induce_failures(min_entropy=4.0, faults=FAULTS[2:4], trials=5)
+    found = {(row.fault, row.test): row for row in campaign.results if row.tier == "intermittent"}
+    assert found["period 2", "RCT"].detected == found["period 7", "RCT"].detected == 0
+    assert found["period 2", "APT"].detected == 5
+
+
+def test_a_missed_fault_fails_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fault, "inject", lambda _fault, _rng, healthy, *_others: healthy)
+    assert not induce_failures(faults=FAULTS[:1], trials=5).passed
+    result = CliRunner().invoke(faults, ["--trials", "5", "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["passed"] is False
+
+
+def test_the_pool_drops_a_stuck_source() -> None:
+    pool = induce_failures(faults=(), trials=1).pool
+    assert (pool.alone_refused, pool.dropped, pool.state, set(pool.seed_from)) == (
+        True,
+        True,
+        "FAILED_PERMANENT",
+        {"healthy"},
+    )
+
+
+def test_recorded_data_are_used_and_exhausted_ones_refused() -> None:
+    symbols = worst_symbols(np.random.default_rng(2), 1.0, 8, 40_000).tobytes()
+    campaign = induce_failures("mine", min_entropy=1.0, recorded=symbols, faults=FAULTS[:1], trials=5)
+    assert campaign.passed
+    assert campaign.healthy == "40000 recorded symbols"
+    with pytest.raises(InvalidInputError, match="a trial takes"):
+        induce_failures(recorded=symbols[:100])
+    with pytest.raises(InvalidInputError, match="were read"):
+        FaultySource(b"\x01\x02", Claim(min_entropy=1.0)).read_raw(3)
+
+
+def test_plan_and_faults_on_the_command_line() -> None:
+    result = CliRunner().invoke(cli, ["plan", "--h", "0.5", "--alpha", "2^-30", "--rate", "1e5", "--json"])
+    plan: dict[str, Any] = json.loads(result.stdout)
+    assert (plan["rct_cutoff"], plan["apt_cutoff"], plan["window"]) == (61, 422, 512)
+    assert plan["rct_false_alarms_per_day"] == pytest.approx(plan["rct_false_alarm"] * 1e5 * 86_400)
+    table = CliRunner().invoke(cli, ["plan", "--h", "1", "--bits", "1"])
+    assert table.exit_code == 0
+    assert "1024" in table.stdout
+    assert "passed" in CliRunner().invoke(faults, ["--trials", "5"]).stdout
+
+
+def test_holm_and_family_verdicts() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        p = rng.random(6).tolist()
+        adjusted = holm(p)
+        for level in (0.01, 0.2, 0.6):
+            rejected: list[int] = []
+            for rank, index in enumerate(np.argsort(p).tolist()):  # step down until one stays
+                if p[index] > level / (6 - rank):
+                    break
+                rejected.append(index)
+            assert sorted(rejected) == [index for index in range(6) if adjusted[index] <= level]
+    independent, most = iid_family_rate()
+    assert most == pytest.approx(19 * 12 / 10_001 + 0.003)
+    assert independent == pytest.approx(1 - (1 - 12 / 10_001) ** 19 * 0.999**3)
+    verdict = family_verdict(2, 40)
+    none, one = (1 - most) ** 40, 40 * most * (1 - most) ** 39
+    assert verdict.p_value == pytest.approx(1 - none - one)
+    assert verdict.passed
+    assert not family_verdict(10, 40).passed
+
+
+def test_many_files_get_a_family_verdict(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{index}.bin" for index in range(2)]
+    for path in paths:
+        path.write_bytes(bytes(range(16)) * 80)
+    arguments = ["assess", "iid", *map(str, paths), "--quick", "--seed", "1"]
+    document = json.loads(CliRunner().invoke(cli, [*arguments, "--json"]).stdout)
+    assert document["family"]["failures"] == document["family"]["results"] == 2
+    assert document["family"]["passed"] is False
+    assert "more than chance explains" in CliRunner().invoke(cli, arguments).stdout
