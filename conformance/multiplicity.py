@@ -66,7 +66,7 @@ def iid_family_rate(permutations: int = PERMUTATIONS) -> tuple[float, float]:
     The rank of the samples among m permutations is uniform on m + 1 places, and a statistic fails on the first and
     last few of them; the two chi-square tests and the longest repeat fail with probability 0.001 each. The tests
     depend on each other and some statistics have ties, so the true rate is below the second figure, which holds
-    always; about 2 % is what data show.
+    always.
 
     Parameters
     ----------

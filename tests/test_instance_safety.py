@@ -269,14 +269,14 @@ AT_THE_END = {
     "del": "class Late:\n    def __del__(self): print(len(esoteric_drbg.token_bytes(32)))\nlate = Late()",
     "daemon": (
         "import threading\n"
-        f"def draw():\n    while True: esoteric_drbg.token_bytes({50_000 if RUST else 32})\n"
-        f"for _ in range({3 if RUST else 1}): threading.Thread(target=draw, daemon=True).start()\n"
+        "def draw():\n    while True: esoteric_drbg.token_bytes(50_000)\n"
+        "for _ in range(3): threading.Thread(target=draw, daemon=True).start()\n"
         "import time; time.sleep(0.05); print(32)"
     ),
 }
 
 
-@pytest.mark.parametrize("what", sorted(AT_THE_END))
+@pytest.mark.parametrize("what", sorted(AT_THE_END) if RUST else ["atexit", "del"])
 def test_the_end_of_the_interpreter(what: str) -> None:
     code = f"import esoteric_drbg\nesoteric_drbg.token_bytes(1)\n{AT_THE_END[what]}\n"
     for _ in range(3):
