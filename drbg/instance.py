@@ -81,7 +81,8 @@ class RBG2Instance:
         self._pool = pool if isinstance(pool, EntropyPool) else None
         self._lock = threading.RLock()
         self._lanes: list[RBG2Instance] = []
-        self._lanes_lock = threading.Lock()
+        self._lanes_lock = threading.RLock()
+        self._seeding_thread = 0
         self._is_lane = False
         self._ahead: deque[tuple[bytes, SeedLedger]] = deque()
         self._state = new_hash_drbg_state("sha256", self._answer)
@@ -148,17 +149,26 @@ class RBG2Instance:
         with self._lock:
             if self._drbg.failed:
                 raise DRBGStateError(f"the instance is in its error state ({self._drbg.failed}); call instantiate()")
-            extra = additional_input + _uncredited_bytes()
-            if self._drbg.instantiated:
-                self._drbg.reseed(extra)
-            else:
-                mixed, _ = self.pool.uncredited_material()
-                self._drbg.instantiate(
-                    self.profile.security_strength,
-                    personalization_string=_personalization(self.construction) + extra + mixed,
+            if self._seeding_thread:
+                raise DRBGStateError(
+                    "this very thread is seeding the instance: a signal handler asks again later, and an instance "
+                    "never seeds itself"
                 )
-            self.seeds += 1
-            self._state.grant(self.profile.seed_output_bits)
+            self._seeding_thread = threading.get_ident()
+            try:
+                self._seed(additional_input + _uncredited_bytes())
+            finally:
+                self._seeding_thread = 0
+
+    def _seed(self, extra: bytes) -> None:
+        if self._drbg.instantiated:
+            self._drbg.reseed(extra)
+        else:
+            mixed, _ = self.pool.uncredited_material()
+            personalization = _personalization(self.construction) + extra + mixed
+            self._drbg.instantiate(self.profile.security_strength, personalization_string=personalization)
+        self.seeds += 1
+        self._state.grant(self.profile.seed_output_bits)
 
     def instantiate(self) -> None:
         """Instantiate anew from the noise sources, whatever the state: the way out of the error state (11.3.6).
@@ -286,7 +296,9 @@ class RBG2Instance:
         give_way()
         if self._lock.acquire(blocking=False):
             try:
-                return self._answer_here(n_bytes)
+                # A signal handler passes this lock in the middle of its own thread's seed: it gets another lane.
+                if not self._seeding_thread:
+                    return self._answer_here(n_bytes)
             finally:
                 self._lock.release()
         lane = self._free_lane()
@@ -320,11 +332,14 @@ class RBG2Instance:
         if self._is_lane or self._make_pool is None:
             return None
         with self._lanes_lock:
+            in_handler = threading.get_ident() in {lane._seeding_thread for lane in (self, *self._lanes)}
             for lane in self._lanes:
                 if lane._lock.acquire(blocking=False):
                     lane._lock.release()
-                    return lane
-            if 1 + len(self._lanes) >= MOST_LANES and not ending():
+                    if not lane._seeding_thread and (lane._state.instantiated or not in_handler):
+                        return lane
+            # A handler makes no lane: making one starts threads, which its own thread may be in the middle of.
+            if in_handler or (1 + len(self._lanes) >= MOST_LANES and not ending()):
                 return None
             lane = RBG2Instance(self._make_pool, profile=self.profile, construction=self.construction)
             lane._is_lane = True

@@ -20,6 +20,9 @@ from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, errors, vm_gener
 from esoteric_drbg import instance as module
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
+from esoteric_drbg.noise_sources import Claim, NoiseSource
+from esoteric_drbg.noise_sources.evidence import measured
+from esoteric_drbg.noise_sources.source import Availability
 
 RUST = kernel_info().name == "rust"
 
@@ -251,8 +254,16 @@ def test_signal_handlers_draw_in_the_middle_of_requests(timer: None) -> None:
     instance = RBG2Instance(lambda: EntropyPool.auto(plugins=False), profile=SP800_90A)
     tokens: list[bytes] = []
 
+    refused: list[str] = []
+
     def handler(number: int, frame: FrameType | None) -> None:
-        tokens.append(instance.token_bytes(32))
+        try:
+            tokens.append(instance.token_bytes(32))
+            answered.append(number)
+        except errors.DRBGStateError as error:  # in the middle of the first seed
+            refused.append(str(error))
+
+    answered: list[int] = []
 
     signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
@@ -262,6 +273,9 @@ def test_signal_handlers_draw_in_the_middle_of_requests(timer: None) -> None:
         tokens.append(instance.token_bytes(32))
     signal.setitimer(signal.ITIMER_REAL, 0)
     assert len(set(tokens)) == len(tokens) > 20
+    assert len(answered) > 100
+    assert len(refused) < len(answered) / 4
+    assert all("asks again later" in text for text in refused)
 
 
 AT_THE_END = {
@@ -310,3 +324,39 @@ def test_subinterpreters_refuse_or_work() -> None:
     first, last = done.stdout.split("\n")[:2]
     assert first == "works 32" or first.startswith("refused:"), done.stdout
     assert last == "32"
+
+
+class SelfDrawing(NoiseSource):
+    """A source that draws from the instance it seeds."""
+
+    name = "self_drawing"
+    description = "simulated"
+    category = "system"
+    physics = "none"
+    independence_group = "simulated"
+    estimated_rate = 1e6
+    claim = Claim(min_entropy=4.0, evidence=measured(8.0))
+    bounded = True
+
+    def __init__(self) -> None:
+        self.instance: RBG2Instance | None = None
+        self.refused = 0
+
+    def availability(self) -> Availability:
+        return Availability(True)
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        assert self.instance is not None
+        try:
+            return self.instance.token_bytes(n_samples)
+        except errors.DRBGStateError:
+            self.refused += 1
+            raise
+
+
+def test_an_instance_is_never_seeded_by_its_own_output() -> None:
+    source = SelfDrawing()
+    source.instance = RBG2Instance(EntropyPool([source]))
+    with pytest.raises(errors.EntropyUnavailableError, match="never seeds itself"):
+        source.instance.token_bytes(32)
+    assert source.refused > 0
