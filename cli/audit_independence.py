@@ -17,8 +17,13 @@ __all__ = ["independence"]
 @click.option("-n", "samples", type=click.IntRange(1000), default=20_000, show_default=True, help="Symbols of each.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the permutations.")
 @click.option("--picture", type=Path, metavar="PATH", help="Draw the matrix, .svg or .png; needs matplotlib.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of an audit, for its report."
+)
 @json_option
-def independence(names: tuple[str, ...], samples: int, seed: int, picture: Path | None, as_json: bool) -> None:
+def independence(
+    names: tuple[str, ...], samples: int, seed: int, picture: Path | None, out: Path | None, as_json: bool
+) -> None:
     """Record sources at the same time and test every pair for independence.
 
     Exit code 1 if two sources of different independence groups depend on each other.
@@ -35,6 +40,10 @@ def independence(names: tuple[str, ...], samples: int, seed: int, picture: Path 
         from esoteric_drbg.conformance.independence_picture import draw_independence
 
         draw_independence(audit, picture)
+    if out is not None:
+        from esoteric_drbg.conformance.report import write_independence
+
+        write_independence(out, audit.as_dict())
     if as_json:
         emit_json(audit.as_dict())
     else:

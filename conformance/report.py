@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,21 @@ from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.pool import EntropyPool
 from esoteric_drbg.version import __version__
 
-__all__ = ["LEDGER_FILE", "Report", "audit_file", "markdown", "read_report", "write_audit", "write_ledger"]
+__all__ = [
+    "INDEPENDENCE_FILE",
+    "LEDGER_FILE",
+    "Report",
+    "audit_file",
+    "compliance",
+    "markdown",
+    "read_report",
+    "write_audit",
+    "write_independence",
+    "write_ledger",
+]
 
 LEDGER_FILE = "seed_ledger.json"
+INDEPENDENCE_FILE = "independence.json"
 _VERDICT_ORDER = {"too high": 0, "holds": 1, "no evidence": 2}
 
 
@@ -50,13 +63,22 @@ def audit_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.audit.json"
 
 
-def write_audit(folder: Path, audit: dict[str, Any]) -> Path:
-    """Keep the result of one source's audit, atomically."""
-    path = audit_file(folder, audit["name"])
+def _write(path: Path, document: dict[str, Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(audit, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
     return path
+
+
+def write_independence(folder: Path, result: dict[str, Any]) -> Path:
+    """Keep the result of an independence check of sources, atomically."""
+    return _write(folder / INDEPENDENCE_FILE, result)
+
+
+def write_audit(folder: Path, audit: dict[str, Any]) -> Path:
+    """Keep the result of one source's audit, atomically."""
+    return _write(audit_file(folder, audit["name"]), audit)
 
 
 def write_ledger(folder: Path) -> Path | None:
@@ -65,11 +87,7 @@ def write_ledger(folder: Path) -> Path | None:
         _, ledger = EntropyPool.auto().seed_material(256)
     except EntropyUnavailableError:
         return None
-    path = folder / LEDGER_FILE
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(ledger.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-    return path
+    return _write(folder / LEDGER_FILE, ledger.as_dict())
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -95,19 +113,19 @@ def read_report(folder: Path) -> Report:
         raise InvalidInputError(f"{folder} has no audit: run `esoteric-drbg audit --out {folder}` first")
     audits = [_document(path) for path in files]
     for path, audit in zip(files, audits, strict=True):
-        missing = sorted({"name", "verdict", "reasons", "h_assessed", "sequential", "restart"} - set(audit))
+        missing = sorted({"name", "verdict", "reasons", "credit", "h_assessed", "sequential", "restart"} - set(audit))
         if missing or audit["verdict"] not in _VERDICT_ORDER:
             raise InvalidInputError(f"{path}: not the result of an audit (no {', '.join(missing) or 'known verdict'})")
     audits.sort(key=lambda audit: (_VERDICT_ORDER[audit["verdict"]], audit["name"]))
     optional = {
         name: _document(folder / name) if (folder / name).exists() else None
-        for name in (LEDGER_FILE, "independence.json")
+        for name in (LEDGER_FILE, INDEPENDENCE_FILE)
     }
     return Report(
         folder=folder,
         audits=tuple(audits),
         ledger=optional[LEDGER_FILE],
-        independence=optional["independence.json"],
+        independence=optional[INDEPENDENCE_FILE],
     )
 
 
@@ -186,12 +204,67 @@ def markdown(report: Report) -> str:
                 f"| {test['test']} | {test['tier']} | {test['cutoff']} | {alarms} | {test['rate_below']:.2g} | "
                 f"{test['alpha']:.2g} |"
             )
+    if report.independence is not None:
+        lines += ["", "## Independence", "", "| pair | corrected p | verdict |", "|---|---|---|"]
+        lines += [
+            f"| {pair['first']}, {pair['second']} | {pair['adjusted_p']:.3g} | {pair['verdict']} |"
+            for pair in report.independence["pairs"]
+        ]
+    lines += ["", "## Compliance map", "", "| section | requirement | met | by |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in compliance(report)]
     if report.ledger is not None:
         lines += ["", "## Ledger of a seed", "", *_ledger_lines(report.ledger)]
     machine = report.audits[0].get("machine") or {}
     lines += ["", "## Machine", "", *(f"- {key.replace('_', ' ')}: {value}" for key, value in machine.items())]
     lines += ["", f"esoteric_drbg {__version__}", ""]
     return "\n".join(lines)
+
+
+def compliance(report: Report) -> list[tuple[str, str, str, str]]:
+    """Return what the audit shows of the requirements on the credited sources: section, requirement, met, by what."""
+    credited = [audit for audit in report.audits if audit["credit"] > 0]
+
+    def row(section: str, requirement: str, lacking: list[str], by: str) -> tuple[str, str, str, str]:
+        met = "yes" if not lacking else f"no: {', '.join(lacking)}"
+        return section, requirement, met if credited else "no credited source", by
+
+    def names(fails: Callable[[dict[str, Any]], bool]) -> list[str]:
+        return [audit["name"] for audit in credited if fails(audit)]
+
+    ledger = report.ledger or {"entries": []}
+    weak = [entry["source"] for entry in ledger["entries"] if entry["h_out"] < entry["credited_bits"] - 1e-9]
+    return [
+        row(
+            "90B 3.1.1", "1,000,000 consecutive samples", names(lambda a: a["sequential"]["samples"] < 10**6), "record"
+        ),
+        row(
+            "90B 3.1.3",
+            "the claim is no higher than any estimate",
+            names(lambda a: a["h_submitter"] > a["sequential"]["h_assessed"]),
+            "the ten estimators on symbols and bitstring",
+        ),
+        row(
+            "90B 3.1.4.1",
+            "1000 restarts of 1000 samples",
+            names(lambda a: min(a["restart"]["rows"], a["restart"]["columns"]) < 1000),
+            "fresh processes",
+        ),
+        row(
+            "90B 3.1.4.3",
+            "restart sanity check and validation",
+            names(lambda a: not a["restart"]["passed"]),
+            "exact cutoffs, rows and columns",
+        ),
+        row("90B 3.1.5", "vetted conditioning with its output entropy", weak, "Hash_df SHA-256, the ledger below"),
+        row(
+            "90B 4.4",
+            "repetition count and adaptive proportion tests, quiet on healthy data",
+            names(lambda a: any(test["alarms"] for test in a["false_alarms"])),
+            "cutoffs that follow from the claim, two tiers",
+        ),
+        ("90A 10.1.1", "Hash_DRBG SHA-256", "designed to it; not validated", "docs/sp800-90a.md"),
+        ("90C", "RBG2(NP), reseeded within 2^17 output bits", "designed to it; not validated", "RBG2Instance"),
+    ]
 
 
 def _ledger_lines(ledger: dict[str, Any]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from esoteric_drbg.conformance.report import Report, figure, reasons, summary
-from esoteric_drbg.conformance.report_pictures import require_matplotlib, source_pictures
+from esoteric_drbg.conformance.report import Report, compliance, figure, reasons, summary
+from esoteric_drbg.conformance.report_pictures import independence_matrix, require_matplotlib, source_pictures
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.version import __version__
 
@@ -29,6 +29,7 @@ h1 { font-size: 1.7rem; margin: 0 0 .5rem; } h2 { font-size: 1.25rem; margin: 2.
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+.text td { white-space: normal; }
 .verdict { font-weight: 600; } .holds { color: #2d7d46; } .high { color: #c1121f; } .none { color: #96690a; }
 @media (prefers-color-scheme: dark) { .holds { color: #6fd08c; } .high { color: #ff7b84; } .none { color: #e3b341; } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: 1rem; margin: 1rem 0; }
@@ -72,6 +73,22 @@ _PAGE = """<!doctype html>
 </tbody></table></div>
 <p class="soft">SHA-256 of the sequential data: {{ row.sha256 }}</p>
 {% endfor %}
+{% if pairs %}
+<h2>Independence</h2>
+<div class="pictures"><figure class="picture"><img alt="Independence: corrected p-value of every pair of sources" src="{{ matrix }}" width="520" height="420">
+<figcaption><b>Independence.</b> Corrected p-value of every pair; dark means dependent.</figcaption></figure></div>
+<div class="wide"><table>
+<thead><tr><th>pair</th><th class="number">corrected p</th><th>verdict</th></tr></thead>
+<tbody>{% for pair in pairs %}
+<tr><td>{{ pair.first }}, {{ pair.second }}</td><td class="number">{{ "%.3g"|format(pair.adjusted_p) }}</td><td>{{ pair.verdict }}</td></tr>{% endfor %}
+</tbody></table></div>
+{% endif %}
+<h2>Compliance map</h2>
+<div class="wide"><table class="text">
+<thead><tr><th>section</th><th>requirement</th><th>met</th><th>by</th></tr></thead>
+<tbody>{% for section, requirement, met, by in compliance %}
+<tr><td>{{ section }}</td><td>{{ requirement }}</td><td>{{ met }}</td><td>{{ by }}</td></tr>{% endfor %}
+</tbody></table></div>
 {% if ledger %}
 <h2>Ledger of a seed</h2>
 <p>{{ ledger.credited_bits }} bits credited, {{ ledger.requested_bits }} asked for.</p>
@@ -126,8 +143,23 @@ def html(report: Report) -> str:
         columns=("claim", "H_original", "n x H_bitstring", "H_r", "H_c", "assessed", "credited bits/s"),
         rows=[_row(report, audit) for audit in report.audits],
         ledger=report.ledger,
+        compliance=compliance(report),
+        pairs=(report.independence or {}).get("pairs", []),
+        matrix=_matrix(report),
         machine=[(key.replace("_", " "), value) for key, value in (report.audits[0].get("machine") or {}).items()],
     )
+
+
+def _matrix(report: Report) -> str:
+    """Return the picture of the independence check as a data URI; empty where none was kept."""
+    if report.independence is None:
+        return ""
+    pairs = report.independence["pairs"]
+    return _data_uri(independence_matrix(list(report.independence["sources"]), pairs))
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def _safe(text: str) -> Any:
@@ -173,7 +205,7 @@ def _row(report: Report, audit: dict[str, Any]) -> dict[str, Any]:
             {
                 "title": title,
                 "caption": caption,
-                "data": "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode(),
+                "data": _data_uri(picture),
             }
             for title, (caption, picture) in pictures.items()
         ],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
-__all__ = ["require_matplotlib", "source_pictures"]
+__all__ = ["independence_matrix", "require_matplotlib", "source_pictures"]
 
 _BLUE, _RED, _GREY = "#2a6f97", "#c1121f", "#8d99ae"
 _SIZE = (5.2, 2.9)
@@ -91,6 +91,28 @@ def source_pictures(symbols: Bytes, restarts: Bytes, audit: dict[str, Any]) -> d
             _draw(_restarts, restarts),
         ),
     }
+
+
+def independence_matrix(sources: list[str], pairs: list[dict[str, Any]]) -> str:
+    """Return the matrix of corrected p-values of every pair of sources as SVG text."""
+    return _draw(_matrix, sources, pairs)
+
+
+def _matrix(axes: Axes, sources: list[str], pairs: list[dict[str, Any]]) -> None:
+    size = len(sources)
+    values = np.full((size, size), np.nan)
+    for pair in pairs:
+        row, column = sources.index(pair["first"]), sources.index(pair["second"])
+        values[row, column] = values[column, row] = -np.log10(max(pair["adjusted_p"], 1e-6))
+    image = axes.imshow(values, cmap="Blues", vmin=0, vmax=6)
+    for pair in pairs:
+        row, column = sources.index(pair["first"]), sources.index(pair["second"])
+        for x, y in ((row, column), (column, row)):
+            shade = "white" if values[x, y] > 3 else "black"
+            axes.text(y, x, f"{pair['adjusted_p']:.2g}", ha="center", va="center", fontsize=7, color=shade)
+    axes.set_xticks(range(size), sources, rotation=30, ha="right", fontsize=7)
+    axes.set_yticks(range(size), sources, fontsize=7)
+    axes.figure.colorbar(image, ax=axes, label="-log10 of the corrected p")
 
 
 def _histogram(axes: Axes, symbols: Bytes) -> None:

@@ -17,7 +17,14 @@ from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import assess_non_iid, assess_restart
 from esoteric_drbg.conformance.audit import false_alarms
-from esoteric_drbg.conformance.report import LEDGER_FILE, markdown, read_report, write_audit, write_ledger
+from esoteric_drbg.conformance.report import (
+    LEDGER_FILE,
+    markdown,
+    read_report,
+    write_audit,
+    write_independence,
+    write_ledger,
+)
 
 ROWS, COLUMNS = 12, 100
 
@@ -33,6 +40,7 @@ def audit_of(folder: Path, name: str, verdict: str, symbols: bytes) -> None:
         "verdict": verdict,
         "reasons": ["the reason <b>&</b> more"],
         "h_submitter": 0.5,
+        "credit": 0.0 if verdict == "no evidence" else 0.5,
         "h_original": sequential.h_original,
         "h_bitstring": sequential.h_bitstring,
         "h_row": restart.h_row,
@@ -56,6 +64,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audit_of(path, "beta", "too high", bytes(generator.choices(range(4), k=6000)))
     audit_of(path, "gamma", "no evidence", generator.randbytes(6000))
     assert write_ledger(path) == path / LEDGER_FILE
+    pairs = [
+        {"first": "alpha", "second": "beta", "adjusted_p": 0.5, "verdict": "independent"},
+        {"first": "alpha", "second": "gamma", "adjusted_p": 1e-9, "verdict": "dependent"},
+        {"first": "beta", "second": "gamma", "adjusted_p": 1.0, "verdict": "independent"},
+    ]
+    write_independence(path, {"passed": False, "sources": ["alpha", "beta", "gamma"], "pairs": pairs})
     return path
 
 
@@ -69,6 +83,8 @@ def test_markdown_puts_verdicts_first(folder: Path) -> None:
     ]
     assert "never: above the window" in text
     assert "## Ledger of a seed" in text
+    assert "| alpha, gamma | 1e-09 | dependent |" in text
+    assert "| 90B 3.1.1 | 1,000,000 consecutive samples | no: beta, alpha | record |" in text
     assert markdown(read_report(folder)) == text
 
 
@@ -81,8 +97,8 @@ def test_the_page_loads_nothing_and_is_the_same_every_time(folder: Path) -> None
     assert "default-src 'none'" in page
     assert not re.search(r"<script|https?://|<link|@import|url\(", page)
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
-    assert page.count("<img ") == 21
-    assert page.count(' alt="') == 21
+    assert page.count("<img ") == 22
+    assert page.count(' alt="') == 22
     assert "The reason &lt;b&gt;&amp;&lt;/b&gt; more" in page
     assert page.index('id="beta"') < page.index('id="alpha"') < page.index('id="gamma"')
 
@@ -145,7 +161,7 @@ def test_a_browser_shows_the_whole_page(folder: Path, tmp_path: Path, width: int
         browser.close()
     assert complaints == []
     assert [url for url in requests if not url.startswith(("data:", "file:"))] == []
-    assert drawn == 21
+    assert drawn == 22
     assert overflow <= 0
     assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(17, 22, 28)")
     assert json.loads((folder / "beta.audit.json").read_text())["verdict"] == "too high"
