@@ -16,7 +16,7 @@ use crate::sha256;
 /// Symbols between two looks at the deadline.
 const DEADLINE_STRIDE: usize = 64;
 /// Symbols after which a read of short work has lasted some 50 us, and so releases the interpreter lock.
-const DETACH_SYMBOLS: usize = 512;
+const DETACH_SYMBOLS: usize = 1536;
 /// Back-to-back reads that the counter's common factor is found from.
 const STEP_READS: usize = 2048;
 const STEP_BATCHES: usize = 9;
