@@ -19,9 +19,15 @@ from esoteric_drbg.conformance.audit import SourceAudit, audit_source
 from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST, registration, write_bundle
 from esoteric_drbg.conformance.esv_lint import lint_bundle
 from esoteric_drbg.conformance.recording import file_sha256
+from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability
+
+
+pytestmark = pytest.mark.skipif(
+    kernel_info().name != "rust", reason="a bundle has 2,000,000 samples: minutes with the reference kernels"
+)
 
 
 class Simulated(NoiseSource):
