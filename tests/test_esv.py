@@ -24,7 +24,6 @@ from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability
 
-
 pytestmark = pytest.mark.skipif(
     kernel_info().name != "rust", reason="a bundle has 2,000,000 samples: minutes with the reference kernels"
 )
