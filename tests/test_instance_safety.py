@@ -214,7 +214,7 @@ def test_two_threads_draw_more_than_one() -> None:
 
     seconds(2)
     # Without lanes no run gets above 1; a busy machine gives little more in most of them.
-    ratios = []
+    ratios: list[float] = []
     while len(ratios) < 20 and max(ratios, default=0.0) <= 1.15:
         ratios.append(2 * seconds(1) / seconds(2))
     assert max(ratios) > 1.15, ratios
