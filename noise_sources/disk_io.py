@@ -7,15 +7,15 @@ import mmap
 import os
 import sys
 import tempfile
-import time
 from array import array
 from pathlib import Path
 
 from esoteric_drbg.errors import SourceReadError, SourceUnavailableError
-from esoteric_drbg.kernels.timing import counter_step, read_counter
+from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import measured
-from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+from esoteric_drbg.noise_sources.one_by_one import OneByOneSource, ticks_to_symbols
+from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timed import CPU_COUNTER
 
 __all__ = ["DiskIoSource"]
@@ -31,7 +31,7 @@ SECOND_FOLDER = "/var/tmp"  # noqa: S108 - the file is made by mkstemp
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
-class DiskIoSource(NoiseSource):
+class DiskIoSource(OneByOneSource):
     """Ticks of the CPU's counter for one 4 KiB read of a private temporary file, past the page cache.
 
     The file is unlinked as soon as it is made: nothing stays behind. Where it would live in memory, or its file system
@@ -56,6 +56,7 @@ class DiskIoSource(NoiseSource):
     def __init__(self) -> None:
         self._file = -1
         self._offset = 0
+        self._page = mmap.mmap(-1, READ_BYTES)
 
     def availability(self) -> Availability:
         """Return whether a file can be made in the temporary folder."""
@@ -64,51 +65,31 @@ class DiskIoSource(NoiseSource):
         folder, reason = _folder()
         return Availability(bool(folder), reason)
 
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next raw symbols; fewer if ``deadline_s`` passes between two reads."""
-        return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
-
-    def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
-        """Return the duration of the next reads, in ticks of the counter."""
-        self.require_available()
-        until = None if deadline_s is None else time.monotonic() + deadline_s
-        wide = array("Q")
-        try:
-            if self._file < 0:
-                self._open()
-            with mmap.mmap(-1, READ_BYTES) as page:
-                for _ in range(n_samples):
-                    if until is not None and time.monotonic() >= until:
-                        break
-                    wide.append(self._timed_read(page))
-        except OSError as error:
-            self.close()
-            raise SourceReadError(f"{self.name}: {error.strerror or error}") from None
-        return wide
+    def measure(self) -> int:
+        """Return the duration of the next read, in ticks of the counter."""
+        self._offset = (self._offset + STRIDE_BYTES) % FILE_BYTES
+        page = self._page
+        before = read_counter()
+        read = os.preadv(self._file, [page], self._offset)
+        ticks = read_counter() - before
+        if read != READ_BYTES:
+            raise OSError(0, f"{read} of {READ_BYTES} bytes came at offset {self._offset}")
+        return ticks
 
     def digitize(self, wide: array[int]) -> bytes:
         """Return (duration / counter step) mod 256 of each read."""
-        step = counter_step()
-        return bytes(value // step & 0xFF for value in wide)
+        return ticks_to_symbols(wide)
+
+    def open(self) -> None:
+        """Make the private file, unless it is open."""
+        if self._file < 0:
+            self._open()
 
     def close(self) -> None:
         """Close the private file; the next read makes a new one."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-    def __del__(self) -> None:
-        self.close()
-
-    def _timed_read(self, page: mmap.mmap) -> int:
-        self._offset = (self._offset + STRIDE_BYTES) % FILE_BYTES
-        before = read_counter()
-        read = os.preadv(self._file, [page], self._offset)
-        ticks = read_counter() - before
-        if read != READ_BYTES:
-            self.close()
-            raise SourceReadError(f"{self.name}: {read} of {READ_BYTES} bytes came at offset {self._offset}")
-        return ticks
 
     def _open(self) -> None:
         """Make the file, fill it, open it for direct reads, and unlink it."""

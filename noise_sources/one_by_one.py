@@ -1,0 +1,61 @@
+"""What the sources have in common that measure one raw value after another in Python."""
+
+from __future__ import annotations
+
+import abc
+import time
+from array import array
+
+from esoteric_drbg.errors import SourceReadError
+from esoteric_drbg.kernels.timing import counter_step
+from esoteric_drbg.noise_sources.source import NoiseSource
+
+__all__ = ["OneByOneSource", "ticks_to_symbols"]
+
+
+def ticks_to_symbols(wide: array[int]) -> bytes:
+    """Return (duration / counter step) mod 256 of each duration in ticks of the CPU's counter."""
+    step = counter_step()
+    return bytes(ticks // step & 0xFF for ticks in wide)
+
+
+class OneByOneSource(NoiseSource):
+    """A source whose raw values come from one call each of :meth:`measure`.
+
+    A subclass gives :meth:`availability`, :meth:`measure` and, if a device or file stays open between reads,
+    :meth:`open` and :meth:`close`. An ``OSError`` on the way closes the source and is raised as
+    :class:`~esoteric_drbg.errors.SourceReadError`; the next read opens it anew.
+    """
+
+    @abc.abstractmethod
+    def measure(self) -> int:
+        """Return the next raw value at full width, 0 to 2^64 - 1."""
+
+    def open(self) -> None:
+        """Open what the measurements need, if it is not open yet."""
+
+    def close(self) -> None:
+        """Close what :meth:`open` opened, if anything; the next read opens it again."""
+
+    def __del__(self) -> None:
+        self.close()
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        """Return the next raw symbols; fewer if ``deadline_s`` passes between two measurements."""
+        return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
+
+    def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
+        """Return the next raw values at full width; fewer if ``deadline_s`` passes between two measurements."""
+        self.require_available()
+        until = None if deadline_s is None else time.monotonic() + deadline_s
+        wide = array("Q")
+        try:
+            self.open()
+            for _ in range(n_samples):
+                if until is not None and time.monotonic() >= until:
+                    break
+                wide.append(self.measure())
+        except OSError as error:
+            self.close()
+            raise SourceReadError(f"{self.name}: {error.strerror or error}") from None
+        return wide
