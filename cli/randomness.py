@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from esoteric_drbg.cli.consent import consent_options
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_table import print_health
@@ -87,6 +88,7 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
     help="Credit a certified source by configuration; the ledger shows CERT.",
 )
 @profile_option
+@consent_options
 @json_option
 def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bool) -> None:
     """Test every source, seed a DRBG, and show health, ledger and random bytes."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from esoteric_drbg.cli.consent import allow_named, consent_options
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 
@@ -33,6 +34,7 @@ __all__ = ["record"]
     "--restart-command", help="Program that restarts the device and writes its symbols: the hook for power cycling."
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Restarts at the same time.")
+@consent_options
 @json_option
 def record(
     name: str,
@@ -55,6 +57,7 @@ def record(
     from esoteric_drbg.conformance.transpose import transpose_file
     from esoteric_drbg.noise_sources import registry
 
+    allow_named((name,))
     source = registry.create(name)
     out.mkdir(parents=True, exist_ok=True)
     with progress_bar(f"recording {name}") as report:

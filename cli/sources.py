@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from esoteric_drbg.cli.bench_drbg import bench_drbg
-from esoteric_drbg.cli.output import console, emit_json, json_option, progress_console
+from esoteric_drbg.cli.consent import allow_named, consent_options
+from esoteric_drbg.cli.output import console, emit_json, json_option
+from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import SourceError
 from esoteric_drbg.health_table import summary
 from esoteric_drbg.noise_sources import NoiseSource, registry
@@ -18,12 +20,20 @@ from esoteric_drbg.pool import EntropyPool
 
 __all__ = ["bench", "probe", "scan"]
 
+#: Seconds that one source may take to answer a scan.
+SCAN_DEADLINE_S = 1.0
+#: Symbols that ``probe`` reads unless told otherwise, and the seconds it then takes at most, more or less.
+PROBE_SAMPLES, PROBE_SECONDS = 10_000, 5.0
+#: Fewest symbols whose histogram says anything.
+FEWEST_SAMPLES = 100
+
 
 @click.command()
+@consent_options
 @json_option
 def scan(as_json: bool) -> None:
     """List every source: available or why not, its claim, its credit, its health."""
-    entropy_pool = EntropyPool.auto()
+    entropy_pool = EntropyPool.auto(deadline_s=SCAN_DEADLINE_S)
     entropy_pool.start()
     report = entropy_pool.health_report()
     if as_json:
@@ -52,13 +62,20 @@ def scan(as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--samples", type=click.IntRange(1000, 10_000_000), default=10_000, show_default=True)
+@click.option(
+    "--samples",
+    type=click.IntRange(FEWEST_SAMPLES, 10_000_000),
+    help=f"Symbols to read  [default: {PROBE_SAMPLES:,}, of a slow source what {PROBE_SECONDS:g} s bring]",
+)
+@consent_options
 @json_option
-def probe(name: str, samples: int, as_json: bool) -> None:
-    """Read one source and grade its raw symbols."""
+def probe(name: str, samples: int | None, as_json: bool) -> None:
+    """Read one source and grade its raw symbols. Naming a sensor allows it to be read."""
+    allow_named((name,))
     source = registry.create(name)
     source.require_available()
-    figures = _measure(source, samples)
+    with progress_bar(f"reading {name}") as report:
+        figures = _measure(source, samples or _affordable(source, PROBE_SAMPLES, PROBE_SECONDS), report)
     if as_json:
         emit_json(figures)
         return
@@ -71,8 +88,9 @@ def probe(name: str, samples: int, as_json: bool) -> None:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--fast", is_flag=True, help="2,000 symbols a source instead of 20,000.")
+@click.option("--fast", is_flag=True, help="2,000 symbols a source instead of 20,000, and half a second at most.")
 @click.option("--all", "show_all", is_flag=True, help="List the unavailable sources too.")
+@consent_options
 @json_option
 @click.pass_context
 def bench(context: click.Context, fast: bool, show_all: bool, as_json: bool) -> None:
@@ -84,24 +102,39 @@ def bench(context: click.Context, fast: bool, show_all: bool, as_json: bool) -> 
         if fast or show_all or as_json:
             raise click.UsageError(f"options belong after the word {context.invoked_subcommand}", context)
         return
-    samples = 2_000 if fast else 20_000
+    samples, seconds = (2_000, 0.5) if fast else (20_000, 2.0)
     rows: list[dict[str, Any]] = []
     missing: list[dict[str, str]] = []
     sources = registry.installed()
-    for source in track(sources, "measuring", console=progress_console(), transient=True):
-        available, reason = source.availability()
-        if not available:
-            missing.append({"name": source.name, "reason": reason})
-            continue
-        budgeted = max(1_000, min(samples, int(source.estimated_rate)))
-        try:
-            rows.append(_measure(source, budgeted))
-        except SourceError as error:
-            missing.append({"name": source.name, "reason": str(error)})
+    with progress_bar("measuring") as report:
+        for done, source in enumerate(sources):
+            report(done, len(sources), source.name)
+            available, reason = source.availability()
+            if not available:
+                missing.append({"name": source.name, "reason": reason})
+                continue
+            try:
+                rows.append(_measure(source, _affordable(source, samples, seconds)))
+            except SourceError as error:
+                missing.append({"name": source.name, "reason": str(error)})
     rows.sort(key=lambda row: (row["credited_bits_per_second"], row["min_entropy"]), reverse=True)
     if as_json:
         emit_json({"sources": rows, "unavailable": missing})
         return
+    out = console()
+    out.print(_ranking(rows))
+    if show_all:
+        for item in missing:
+            out.print(f"{item['name']}: unavailable: {item['reason']}", markup=False)
+    elif missing:
+        out.print(f"{len(missing)} not measured (--all says why)", markup=False)
+
+
+bench.add_command(bench_drbg)
+
+
+def _ranking(rows: list[dict[str, Any]]) -> Table:
+    """Return the table of a bench, one row a source."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("source", no_wrap=True)
     table.add_column("grade")
@@ -125,21 +158,20 @@ def bench(context: click.Context, fast: bool, show_all: bool, as_json: bool) -> 
             f"{row['credit']:.3f}",
             f"{row['credited_bits_per_second']:,.0f}",
         )
-    out = console()
-    out.print(table)
-    if show_all:
-        for item in missing:
-            out.print(f"{item['name']}: unavailable: {item['reason']}", markup=False)
-    elif missing:
-        out.print(f"{len(missing)} not measured (--all says why)", markup=False)
+    return table
 
 
-bench.add_command(bench_drbg)
+def _affordable(source: NoiseSource, samples: int, seconds: float) -> int:
+    """Return how many symbols to read: ``samples``, or what ``seconds`` bring by the source's own estimate."""
+    return max(FEWEST_SAMPLES, min(samples, int(source.estimated_rate * seconds)))
 
 
-def _measure(source: NoiseSource, samples: int) -> dict[str, Any]:
+def _measure(
+    source: NoiseSource, samples: int, report: Callable[[int, int, str], None] | None = None
+) -> dict[str, Any]:
     """Return the source's quality figures together with its rate and credit."""
-    quality = source.entropy_quality(samples)
+    progress = None if report is None else lambda done, total: report(done, total, "")
+    quality = source.entropy_quality(samples, progress=progress)
     rate = quality["samples"] / quality["seconds"] if quality["seconds"] > 0 else 0.0
     return {
         "name": source.name,

@@ -232,7 +232,7 @@ class EntropyPool:
         with self._lock:
             for slot in self._slots.values():
                 cost = slot.seconds_for(UNCREDITED_SYMBOLS + (0 if slot.healthy else slot.startup_samples))
-                if slot.credit > 0 or not slot.usable or cost > left or not slot.source.is_available():
+                if slot.credit > 0 or not slot.usable or cost > left or not slot.availability()[0]:
                     continue
                 left -= cost
                 symbols = slot.read_tested(UNCREDITED_SYMBOLS)
@@ -242,17 +242,26 @@ class EntropyPool:
         return b"".join(blocks), tuple(entries)
 
     def start(self) -> None:
-        """Run the start-up test of every available source now, instead of when its symbols are first needed."""
+        """Run the start-up test of every available source now, instead of when its symbols are first needed.
+
+        The sources are asked and read side by side, each within its deadline. One whose start-up symbols take longer
+        than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
+        """
         with self._lock:
-            for slot in self._slots.values():
-                if slot.source.is_available():
-                    slot.start()
+            workers = [
+                threading.Thread(target=_start, args=(slot,), name=f"esoteric_drbg start {slot.name}", daemon=True)
+                for slot in self._slots.values()
+            ]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
 
     def on_demand_test(self, name: str | None = None) -> dict[str, bool]:
         """Run the on-demand health test of one source, or of all available ones; True where it passed."""
         with self._lock:
             chosen = [self._slot(name)] if name is not None else list(self._slots.values())
-            return {slot.name: slot.on_demand() for slot in chosen if slot.source.is_available()}
+            return {slot.name: slot.on_demand() for slot in chosen if slot.availability().available}
 
     def reset_source(self, name: str) -> None:
         """Put a retired or failed source back to its start-up test: the operator's act after a repair."""
@@ -347,8 +356,8 @@ class EntropyPool:
     def _shortfall(self, ledger: SeedLedger) -> str:
         reasons = list(ledger.missing)
         reasons += [
-            f"{slot.name}: no credit" if slot.source.is_available() else f"{slot.name}: {slot.source.availability()[1]}"
-            for slot in self._slots.values()
+            f"{slot.name}: {'no credit' if available else reason}"
+            for slot, (available, reason) in ((slot, slot.availability()) for slot in self._slots.values())
             if slot.credit == 0
         ]
         return (
@@ -361,3 +370,13 @@ class EntropyPool:
 
     def __repr__(self) -> str:
         return f"<EntropyPool of {len(self._slots)} sources, profile {self.profile.name}, process {os.getpid()}>"
+
+
+def _start(slot: SourceSlot) -> None:
+    """Test one source of a pool that starts all of them at once."""
+    if slot.availability().available:
+        if slot.takes_too_long and not slot.healthy:
+            seconds = slot.seconds_for(slot.startup_samples)
+            slot.fault = f"start-up test left out: {slot.startup_samples:,} symbols take some {seconds:,.0f} s"
+        else:
+            slot.start()

@@ -6,13 +6,13 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from esoteric_drbg.conditioning import conditioned_credit, output_entropy
 from esoteric_drbg.errors import EsotericDRBGError, HealthTestError
 from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
 from esoteric_drbg.ledger import LedgerEntry
-from esoteric_drbg.noise_sources import Claim, NoiseSource
+from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 
 __all__ = ["SourceSlot"]
 
@@ -20,6 +20,22 @@ __all__ = ["SourceSlot"]
 MAX_READ_FAILURES = 3
 #: Narrowest internal width of Hash_df with SHA-256, in bits (SP 800-90B table 1).
 NARROWEST_BITS = 256
+
+
+_T = TypeVar("_T")
+
+
+def within(task: Callable[[], _T], deadline_s: float, *, name: str = "ask") -> _T | None:
+    """Return what ``task`` returns, or None after ``deadline_s`` seconds: its thread is then abandoned."""
+    box: list[_T] = []
+    worker = threading.Thread(target=lambda: box.append(task()), name=f"esoteric_drbg {name}", daemon=True)
+    worker.start()
+    worker.join(deadline_s)
+    return box.pop() if box else None
+
+
+def _is_ours(source: NoiseSource) -> bool:
+    return type(source).__module__.startswith("esoteric_drbg.")
 
 
 def _note(claim: Claim) -> str:
@@ -53,6 +69,8 @@ class SourceSlot:
         self.credited_bits = 0
         self.note = _note(claim)
         self._read_failures = 0
+        self._answers = False
+        self._asked_in_vain = False
         self._entries: dict[tuple[int, int], LedgerEntry] = {}
 
     @property
@@ -65,9 +83,33 @@ class SourceSlot:
         """One word for tables: the health state, or ``RETIRED`` / ``UNAVAILABLE``."""
         if self.retired:
             return "RETIRED"
-        if not self.source.is_available():
+        if not self.availability().available:
             return "UNAVAILABLE"
         return self.monitor.state.name
+
+    def availability(self) -> Availability:
+        """Return the source's own word on whether it can be read; what it raises is the reason why not.
+
+        A source of another package is asked in a thread the first time: if it does not answer within the deadline it is
+        retired, and not asked again.
+        """
+        if self.retired and self._asked_in_vain:
+            return Availability(False, self.fault)
+        if self._answers:
+            return self._ask()
+        answer = self._ask() if _is_ours(self.source) else within(self._ask, self.deadline_s)
+        if answer is None:
+            self._asked_in_vain = self.retired = True
+            self.fault = f"did not say within {self.deadline_s:g} s whether it is available; retired until reset"
+            return Availability(False, self.fault)
+        self._answers = True
+        return answer
+
+    def _ask(self) -> Availability:
+        try:
+            return Availability(*self.source.availability())
+        except Exception as error:
+            return Availability(False, f"{type(error).__name__}: {error}")
 
     @property
     def healthy(self) -> bool:
@@ -94,6 +136,11 @@ class SourceSlot:
     def symbols_for(self, h_in: float) -> int:
         """Raw symbols that carry ``h_in`` bits by the claim in force."""
         return math.ceil(h_in / self.credit)
+
+    @property
+    def takes_too_long(self) -> bool:
+        """True if a start-up test cannot be had within one deadline, by the rate that the source tells."""
+        return self.seconds_for(self.startup_samples) > self.deadline_s
 
     def start(self) -> bool:
         """Bring the source to HEALTHY by a start-up test (SP 800-90B 4.3); its symbols are discarded.
@@ -158,7 +205,7 @@ class SourceSlot:
         """Return what :meth:`EntropyPool.health_report` says of this source."""
         source = self.source
         monitor = self.monitor.report()
-        available, reason = source.availability()
+        available, reason = self.availability()
         return {
             "name": source.name,
             "description": source.description,
@@ -191,6 +238,7 @@ class SourceSlot:
         self.retired = False
         self.fault = ""
         self._read_failures = 0
+        self._answers = self._asked_in_vain = False
 
     def _judge(self, test: Callable[[bytes], None], symbols: bytes) -> bool:
         """Run one health test; on an alarm keep its text only, so that no traceback leads to the symbols."""
@@ -204,7 +252,7 @@ class SourceSlot:
 
     def _read(self, n_symbols: int) -> bytes | None:
         """Read exactly ``n_symbols`` within the deadline, or note the fault and return None."""
-        available, reason = self.source.availability()
+        available, reason = self.availability()
         if not available:
             self.fault = reason
             return None
@@ -238,16 +286,8 @@ class SourceSlot:
 
     def _read_in_thread(self, n_symbols: int) -> bytes | str:
         """Read in a thread of its own; a read that passes the deadline is abandoned and the source retired."""
-        box: list[Any] = []
-
-        def run() -> None:
-            box.append(self._read_inline(n_symbols))
-
-        worker = threading.Thread(target=run, name=f"esoteric_drbg read {self.name}", daemon=True)
-        worker.start()
-        worker.join(self.deadline_s)
-        if not box:
+        outcome = within(lambda: self._read_inline(n_symbols), self.deadline_s, name=f"read {self.name}")
+        if outcome is None:
             self.retired = True
             return f"did not return within {self.deadline_s:g} s; retired until reset"
-        outcome: bytes | str = box.pop()
         return outcome

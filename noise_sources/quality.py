@@ -9,12 +9,17 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from esoteric_drbg.noise_sources.source import NoiseSource
 
 __all__ = ["entropy_quality", "grade", "most_common_value", "shannon"]
 
 #: Quantile of the 99% bounds in SP 800-90B section 6.3.
 Z = 2.5758293035489008
+
+#: Seconds of reading between two words on the progress.
+PROGRESS_S = 0.25
 
 #: Lowest min-entropy per symbol bit of each grade; below the last one is F.
 GRADES = (("A", 0.75), ("B", 0.5), ("C", 0.25), ("D", 0.1), ("E", 0.02))
@@ -46,8 +51,15 @@ def grade(min_entropy: float, symbol_bits: int) -> str:
     return next((letter for letter, least in GRADES if share >= least), "F")
 
 
-def entropy_quality(source: NoiseSource, n_samples: int = 10_000) -> dict[str, Any]:
+def entropy_quality(
+    source: NoiseSource, n_samples: int = 10_000, *, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
     """Read ``n_samples`` raw symbols and return their quality figures.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with (symbols read, ``n_samples``) some four times a second; the symbols are then read in as many parts.
 
     Returns
     -------
@@ -61,7 +73,7 @@ def entropy_quality(source: NoiseSource, n_samples: int = 10_000) -> dict[str, A
         As :meth:`~esoteric_drbg.noise_sources.NoiseSource.read_exactly`.
     """
     began = time.perf_counter()
-    symbols = source.read_exactly(n_samples)
+    symbols = source.read_exactly(n_samples) if progress is None else _read_in_parts(source, n_samples, progress)
     seconds = time.perf_counter() - began
     min_entropy = most_common_value(symbols)
     return {
@@ -72,3 +84,13 @@ def entropy_quality(source: NoiseSource, n_samples: int = 10_000) -> dict[str, A
         "samples": n_samples,
         "seconds": seconds,
     }
+
+
+def _read_in_parts(source: NoiseSource, n_samples: int, progress: Callable[[int, int], None]) -> bytes:
+    step = max(1, int(source.estimated_rate * PROGRESS_S))
+    symbols = source.read_exactly(min(step, n_samples))
+    while len(symbols) < n_samples:
+        progress(len(symbols), n_samples)
+        symbols += source.read_exactly(min(step, n_samples - len(symbols)))
+    progress(n_samples, n_samples)
+    return symbols

@@ -19,6 +19,7 @@ from esoteric_drbg.noise_sources.claims import Claim
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Callable
 
     import numpy as np
     import numpy.typing as npt
@@ -172,8 +173,12 @@ class NoiseSource(abc.ABC):
         if not available:
             raise SourceUnavailableError(f"{self.name}: {reason}")
 
-    def entropy_quality(self, n_samples: int = 10_000) -> dict[str, Any]:
-        """Return quick quality figures of freshly read raw symbols; see :func:`~esoteric_drbg.noise_sources.quality`.
+    def entropy_quality(
+        self, n_samples: int = 10_000, *, progress: Callable[[int, int], None] | None = None
+    ) -> dict[str, Any]:
+        """Return quick quality figures of freshly read raw symbols; see :mod:`~esoteric_drbg.noise_sources.quality`.
+
+        ``progress`` is called with (symbols read, ``n_samples``) some four times a second.
 
         Returns
         -------
@@ -184,4 +189,4 @@ class NoiseSource(abc.ABC):
         """
         from esoteric_drbg.noise_sources.quality import entropy_quality  # noqa: PLC0415 - loads zlib and math only here
 
-        return entropy_quality(self, n_samples)
+        return entropy_quality(self, n_samples, progress=progress)
