@@ -100,14 +100,13 @@ def test_a_cancelled_request_stops_drawing() -> None:
 
     async def cancel() -> None:
         task = asyncio.create_task(aio.token_bytes(1000 * aio.PIECE_BYTES, instance=source))
-        await asyncio.sleep(0.05)
+        while not source.threads:
+            await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    began = time.perf_counter()
     asyncio.run(cancel())  # waits for the thread
-    assert time.perf_counter() - began < 5
     assert 1 <= len(source.threads) < 900
 
 
@@ -161,29 +160,38 @@ async def many(draw_one: Callable[[], Awaitable[Any]], n_requests: int) -> None:
         await asyncio.sleep(0)
 
 
+def busy_thread(seconds: float) -> None:
+    """Work as a drawing thread does, for so long: in pieces of 20 us, most of it without the interpreter lock."""
+    data, until = bytes(1 << 15), time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        if kernel_info().name == "rust":
+            hashlib.sha256(data)
+            time.sleep(aio.PAUSE_S)
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "n_requests", "allowed"),
     [(32, 10_000, 1e-3), (16_384, 300, 1e-3), (16 << 20, 1, sys.getswitchinterval())],
     ids=["small", "middle", "large"],
 )
 def test_the_loop_is_not_held_up(request_bytes: int, n_requests: int, allowed: float) -> None:
-    async def idle() -> None:
-        await asyncio.to_thread(int)
+    """The worst moments are those of the machine: beside each run of ours, a thread works as long that is not ours."""
+    # A thread that computes in Python hands over the interpreter every few milliseconds; in Rust it does so at once.
+    if kernel_info().name == "reference":
+        request_bytes, allowed = min(request_bytes, 1 << 20), allowed + 4 * sys.getswitchinterval()
 
     async def ours() -> None:
         assert len(await aio.token_bytes(request_bytes)) == request_bytes
 
-    # The best of several runs is ours; the worst moments are those of the machine, with and without us.
-    # A thread that computes in Python hands over the interpreter every few milliseconds; in Rust it does so at once.
-    if kernel_info().name == "reference":
-        request_bytes, allowed = min(request_bytes, 1 << 20), allowed + 4 * sys.getswitchinterval()
-    stalls, noise = [], []
-    for _ in range(7):
-        noise.append(asyncio.run(longest_stall(lambda: many(idle, 40))))
+    stalls, control = [], []
+    for _ in range(12):
+        began = time.perf_counter()
         stalls.append(asyncio.run(longest_stall(lambda: many(ours, n_requests))))
-        if stalls[-1] < allowed + min(noise):
+        as_long = time.perf_counter() - began
+        control.append(asyncio.run(longest_stall(lambda: asyncio.to_thread(busy_thread, as_long))))  # noqa: B023
+        if stalls[-1] < allowed + control[-1]:
             return
-    assert min(stalls) < allowed + max(noise)
+    assert min(stalls) < allowed + max(control), (stalls, control)
 
 
 def test_an_instance_can_be_given() -> None:
