@@ -223,8 +223,8 @@ def test_a_signal_at_any_moment_leaves_no_zero(word_stream: type) -> None:
         def token_bytes(self, n_bytes: int) -> bytes:
             return os.urandom(n_bytes).replace(b"\0", b"\1")
 
-    # The handler raises only while it is armed, and it is armed only inside the try: a late signal of an earlier attempt
-    # finds it either way, never in between. A finaliser of the garbage collection would swallow what it raises.
+    # The handler raises only while it is armed, and it is armed only inside the try: for a late signal of an earlier
+    # attempt there is no moment in between. A finaliser of the garbage collection would swallow what it raises.
     armed: list[bool] = []
 
     def stop(*_: object) -> None:

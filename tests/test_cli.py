@@ -117,7 +117,7 @@ def test_endless_stream_ends_quietly_on_ctrl_c() -> None:
         _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
     assert stderr == b""
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 15  # it would go on for ever
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")

@@ -27,7 +27,7 @@ def test_every_parameter_set_of_the_reference_data(vectors: Path) -> None:
 def test_a_million_bits_are_no_work() -> None:
     began = time.perf_counter()
     assert conditioning_output_entropy(10**6, 256, 256, 320.0).h_out == 256.0
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 5
 
 
 def test_components_that_are_not_vetted_take_the_least_bound() -> None:

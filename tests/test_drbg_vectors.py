@@ -97,7 +97,7 @@ def test_ten_thousand_cases_take_seconds() -> None:
     began = time.perf_counter()
     response, _ = answer(prompt)
     assert sum(len(group["tests"]) for group in response["testGroups"]) == 10_000
-    assert time.perf_counter() - began < 30
+    assert time.perf_counter() - began < 100  # and some 4 s where nobody else is at work
 
 
 def test_the_second_output_is_returned() -> None:

