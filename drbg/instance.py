@@ -161,7 +161,7 @@ class RBG2Instance:
                 self._seeding_thread = 0
 
     def _seed(self, extra: bytes) -> None:
-        if self._drbg.instantiated:
+        if self._state.instantiated:
             self._drbg.reseed(extra)
         else:
             mixed, _ = self.pool.uncredited_material()
@@ -257,7 +257,7 @@ class RBG2Instance:
         Once in :data:`MIX_INTERVAL_NS`, kernel randomness goes into the state as additional input, with credit 0; a
         changed generation of the virtual machine, where the kernel shows one, costs a seed at once.
         """
-        if not self._state.instantiated or not self._state.mixing_due():
+        if not self._state.mixing_due() or not self._state.instantiated:
             return
         generation = vm_generation()
         if generation != self._vm_generation:
@@ -286,7 +286,7 @@ class RBG2Instance:
         if self._ahead and min_entropy == BLOCK_BITS:
             material, self.last_ledger = self._ahead.popleft()
         else:
-            material, self.last_ledger = self.pool.seed_material(min_entropy)
+            material, self.last_ledger = (self._pool or self.pool).seed_material(min_entropy)
         return material
 
     def _answer(self, n_bytes: int) -> bytes:
@@ -317,8 +317,10 @@ class RBG2Instance:
         if n_bytes <= self.profile.seed_output_bits // 8:
             if not n_bytes:
                 return b""
-            size = self._reserve(n_bytes)
-            return self._drbg.guarded(lambda: self._state.draw(size))
+            take = partial(self._state.take, n_bytes)
+            while (token := self._drbg.guarded(take)) is None:
+                self.reseed()
+            return token
         answer = bytearray(n_bytes)
         with memoryview(answer) as octets:
             self._fill(octets)

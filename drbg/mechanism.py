@@ -319,7 +319,7 @@ class DRBG:
     def _require_ready(self) -> None:
         if self._failed:
             raise DRBGStateError(f"{self.limits.name} is in its error state ({self._failed}); instantiate it anew")
-        if not self.instantiated:
+        if not self.state.instantiated:
             raise DRBGStateError(f"{self.limits.name} is not instantiated")
 
     @staticmethod

@@ -107,7 +107,8 @@ class SourceSlot:
 
     def _ask(self) -> Availability:
         try:
-            return Availability(*self.source.availability())
+            answer = self.source.availability()
+            return answer if type(answer) is Availability else Availability(*answer)
         except Exception as error:
             return Availability(False, f"{type(error).__name__}: {error}")
 
@@ -160,10 +161,11 @@ class SourceSlot:
 
     def read_tested(self, n_symbols: int) -> bytes | None:
         """Return ``n_symbols`` raw symbols that passed the continuous tests, or None; then see :attr:`fault`."""
-        if not self.start():
+        monitor = self.monitor
+        if (self.retired or monitor.state is not HealthState.HEALTHY) and not self.start():
             return None
         symbols = self._read(n_symbols)
-        if symbols is None or not self._judge(self.monitor.test, symbols):
+        if symbols is None or not self._judge(monitor.test, symbols):
             return None
         return symbols
 
@@ -252,13 +254,12 @@ class SourceSlot:
 
     def _read(self, n_symbols: int) -> bytes | None:
         """Read exactly ``n_symbols`` within the deadline, or note the fault and return None."""
-        available, reason = self.availability()
+        available, reason = self._ask() if self._answers else self.availability()
         if not available:
             self.fault = reason
             return None
         began = time.perf_counter()
-        read = self._read_inline if self.source.bounded else self._read_in_thread
-        outcome = read(n_symbols)
+        outcome = self._read_inline(n_symbols) if self.source.bounded else self._read_in_thread(n_symbols)
         self.seconds_reading += time.perf_counter() - began
         if isinstance(outcome, str):
             self._note_failure(outcome)

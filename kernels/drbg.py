@@ -43,6 +43,7 @@ class HashDrbgState(DrbgState, Protocol):
     def revoke(self) -> None: ...  # noqa: D102
     def forked(self) -> bool: ...  # noqa: D102
     def charge(self, n_bytes: int) -> bool: ...  # noqa: D102
+    def take(self, n_bytes: int) -> bytes | None: ...  # noqa: D102
     def token_bytes(self, nbytes: int | None = None) -> bytes: ...  # noqa: D102
 
 

@@ -42,5 +42,7 @@ def hash_df(
 ) -> bytes:
     """Hash_df with the kernel of this process; see :func:`esoteric_drbg.conditioning.hash_df`."""
     function: _HashDf = kernel("hash_df")
+    if data_bits is None and type(n_bits) is int and 0 < n_bits < 1 << 16:
+        return function(data, n_bits, hash_name=hash_name)
     length = None if data_bits is None else _bits("data_bits", data_bits)
     return function(data, _bits("n_bits", n_bits), hash_name=hash_name, data_bits=length)

@@ -70,7 +70,10 @@ class TimedSource(NoiseSource):
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return the next raw symbols; fewer if ``deadline_s`` passes first."""
-        return self.sampler().read_symbols(n_samples, deadline_s)
+        sampler = self._sampler
+        if sampler is None or self._process != os.getpid():
+            sampler = self.sampler()
+        return sampler.read_symbols(n_samples, deadline_s)
 
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
         """Return the next deltas at full width, in ticks of the counter."""

@@ -156,7 +156,7 @@ class HashDrbgState:
 
     def mixing_due(self) -> bool:
         """Return True if nothing was mixed in for the interval of :meth:`mix_every`."""
-        return time.monotonic_ns() - self._mixed_at_ns > self._mix_interval_ns
+        return time.monotonic_ns() - self._mixed_at_ns >= self._mix_interval_ns
 
     def mix(self, extra: bytes) -> None:
         """Put ``extra`` into the state by a Generate request without output: it adds no credited entropy."""
@@ -204,6 +204,10 @@ class HashDrbgState:
         if covered:
             self._budget_bits -= 8 * n_bytes
         return covered
+
+    def take(self, n_bytes: int) -> bytes | None:
+        """Do :meth:`charge` and :meth:`draw` in one; None, and nothing taken, if the budget is too small."""
+        return self.draw(n_bytes) if self.charge(n_bytes) else None
 
     def draw(self, n_bytes: int) -> bytes:
         """Return ``n_bytes`` bytes, charged before, by as many Generate requests as they take."""

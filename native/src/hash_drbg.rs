@@ -249,15 +249,18 @@ impl Drop for Working {
     }
 }
 
-/// A clock that costs a few nanoseconds and is within a factor of three of ns since some beginning.
-#[cfg(target_arch = "x86_64")]
+/// A clock that costs a few nanoseconds and is some milliseconds late: ns since some beginning.
+#[cfg(target_os = "linux")]
 #[inline]
 fn rough_ns() -> u64 {
-    // SAFETY: every x86-64 CPU has the counter; it runs at 1 to 6 GHz.
-    unsafe { std::arch::x86_64::_rdtsc() / 2 }
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the local variable and nothing else. Every kernel since 2.6.32 has the clock; without it the time
+    // stands still at 0, as far as this function can tell, and mixing waits for the next seed.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(target_os = "linux"))]
 fn rough_ns() -> u64 {
     use std::sync::OnceLock;
     use std::time::Instant;
@@ -294,7 +297,7 @@ impl Guarded {
 
     #[inline]
     fn mixing_due(&self) -> bool {
-        rough_ns().wrapping_sub(self.mixed_at_ns) > self.mix_interval_ns
+        rough_ns().wrapping_sub(self.mixed_at_ns) >= self.mix_interval_ns
     }
 
     #[inline]
@@ -537,6 +540,15 @@ impl HashDrbgState {
     /// Take `n_bytes` off the budget for a later `generate` or `draw`; false, and nothing taken, if it is too small.
     fn charge(&self, py: Python<'_>, n_bytes: usize) -> bool {
         self.with(py, 0, |guarded| guarded.charge(n_bytes))
+    }
+
+    /// `charge` and `draw` in one; None, and nothing taken, if the budget is too small.
+    fn take<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        if self.charge(py, n_bytes) {
+            self.draw(py, n_bytes).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Return `n_bytes` bytes, charged before, by as many Generate requests as they take.
