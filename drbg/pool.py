@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.hash_df import hash_df
 from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.machine_profile import audited_claims
 from esoteric_drbg.machine_profile import load as load_machine_profile
@@ -347,10 +347,15 @@ class EntropyPool:
             symbols = slot.read_tested(at_once * n_symbols)
             if symbols is None:
                 return [], []
+            entry = slot.ledger_entry(n_symbols, BLOCK_BITS)
+            if at_once == 1:
+                blocks.append(hash_df(symbols, BLOCK_BITS))
+                entries.append(entry)
+                continue
             with memoryview(symbols) as view:
                 for begin in range(0, len(view), n_symbols):
                     blocks.append(hash_df(view[begin : begin + n_symbols], BLOCK_BITS))
-                    entries.append(slot.ledger_entry(n_symbols, BLOCK_BITS))
+                    entries.append(entry)
         return blocks, entries
 
     def _shortfall(self, ledger: SeedLedger) -> str:
