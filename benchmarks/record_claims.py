@@ -1,9 +1,14 @@
 """Record what the min-entropy claims rest on: per source 1,000,000 symbols and a 1000 x 1000 restart matrix.
 
-    python benchmarks/record_claims.py [--out recordings] [--samples N] [--restarts N] [--no-wide] [NAME ...]
+    python benchmarks/record_claims.py [--out recordings] [--samples N] [--restarts N] [--no-wide] [--durations]
+        [NAME ...]
 
 Interrupted restart recordings go on where they stopped. A second sequential recording keeps the deltas at full width.
 Run it on an idle machine: other load raises the figures. ESOTERIC_DRBG_KERNELS=reference records the reference kernels.
+
+Sources that read the kernel's counters (sysctl_counters, vmstat, interrupts, process_table) add what every process can
+read to how long the reading took. Their claims rest on the lower of two assessments: run this twice, the second time
+with --durations, which records the durations alone, NAME.durations.bin and NAME.durations.restart.bin.
 
 Assessed are the sequential data (non-IID track, symbols and bitstring) and the restart matrix (sanity check against
 the exact cutoff of the present claim, H_r, H_c). The limit printed is half of the lowest figure, rounded down.
@@ -14,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +31,11 @@ from esoteric_drbg.conformance import assess_non_iid, assess_restart, read_sampl
 from esoteric_drbg.conformance.recording import record, record_restarts
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.noise_sources.counter_source import CounterSource
 
+#: Symbols of each restart.
+RESTART_SAMPLES = 1000
+COUNTERS = ["interrupts", "process_table", "sysctl_counters", "vmstat"]
 TIMED = ["memory_timing", "cpu_jitter", "clock_jitter", "sleep_jitter", "disk_io"]
 
 
@@ -55,6 +65,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--restarts", type=int, default=1000)
     parser.add_argument("--no-wide", action="store_true", help="leave out the recording at full width")
+    parser.add_argument("--durations", action="store_true", help="counters' sources: record the durations alone")
     options = parser.parse_args()
     folder = options.out / kernel_info().name
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,29 +73,44 @@ def main() -> None:
     figures: dict[str, Any] = {}
     for name in options.names:
         source = registry.create(name)
-        matrix_path = folder / f"{name}.restart.bin"
+        command = None
+        if options.durations:
+            if not isinstance(source, CounterSource):
+                parser.error(f"{name} reads no counters: --durations is for {', '.join(COUNTERS)}")
+            source.durations_only = True
+            worker = "esoteric_drbg.conformance.restart_worker"
+            command = [sys.executable, "-m", worker, name, str(RESTART_SAMPLES), "durations"]
+        label = f"{name}.durations" if options.durations else name
+        matrix_path = folder / f"{label}.restart.bin"
         with Progress(console=console, transient=True) as progress:
 
-            def shown(label: str, total: int, progress: Progress = progress) -> Callable[[int, int], None]:
-                task = progress.add_task(label, total=total)
+            def shown(title: str, total: int, progress: Progress = progress) -> Callable[[int, int], None]:
+                task = progress.add_task(title, total=total)
                 return lambda done, _: progress.update(task, completed=done)
 
-            sequential = shown(f"{name}: sequential", options.samples)
-            facts = record(source, options.samples, folder / f"{name}.bin", progress=sequential)
+            sequential = shown(f"{label}: sequential", options.samples)
+            facts = record(source, options.samples, folder / f"{label}.bin", progress=sequential)
             if not options.no_wide:
-                wide = shown(f"{name}: full width", options.samples)
-                record(source, options.samples, folder / f"{name}.wide.bin", wide=True, progress=wide)
-            rows_done = shown(f"{name}: restarts", options.restarts)
-            record_restarts(name, matrix_path, restarts=options.restarts, progress=rows_done)
-        sequences = {"sequential": folder / f"{name}.bin"}
+                wide = shown(f"{label}: full width", options.samples)
+                record(source, options.samples, folder / f"{label}.wide.bin", wide=True, progress=wide)
+            rows_done = shown(f"{label}: restarts", options.restarts)
+            record_restarts(
+                name,
+                matrix_path,
+                restarts=options.restarts,
+                samples=RESTART_SAMPLES,
+                command=command,
+                progress=rows_done,
+            )
+        sequences = {"sequential": folder / f"{label}.bin"}
         if not options.no_wide:
-            sequences["sequential, full width"] = folder / f"{name}.wide.bin"
-        results = {label: sequential_figures(path, source.symbol_bits) for label, path in sequences.items()}
+            sequences["sequential, full width"] = folder / f"{label}.wide.bin"
+        results = {title: sequential_figures(path, source.symbol_bits) for title, path in sequences.items()}
         restarted = restart_figures(matrix_path, options.restarts, source.claim.min_entropy)
         found = [result["h_assessed"] for result in results.values()]
         found += [restarted[line] for line in ("h_row", "h_column") if restarted[line] is not None]
         lowest = min(found) if restarted["sanity_passed"] else 0.0
-        figures[name] = {
+        figures[label] = {
             "date": facts["date"],
             "machine": facts["machine"],
             "claim": source.claim.min_entropy,
@@ -93,7 +119,7 @@ def main() -> None:
             "lowest": lowest,
             "claim_limit": math.floor(lowest * 50) / 100,
         }
-        console.print(f"{name}: lowest {lowest:.4f} bits per symbol, claim below {figures[name]['claim_limit']}")
+        console.print(f"{label}: lowest {lowest:.4f} bits per symbol, claim below {figures[label]['claim_limit']}")
     print(json.dumps(figures, indent=2, allow_nan=False))
 
 

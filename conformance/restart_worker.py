@@ -1,20 +1,29 @@
-"""One restart: ``python -m esoteric_drbg.conformance.restart_worker NAME SAMPLES`` writes its first raw symbols."""
+"""One restart: ``python -m esoteric_drbg.conformance.restart_worker NAME SAMPLES`` writes its first raw symbols.
+
+A third argument, ``durations``, leaves the counters' growth out of them, for sources that read the kernel's counters.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from esoteric_drbg.errors import EsotericDRBGError
+from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.noise_sources.counter_source import CounterSource
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
     """Write the first SAMPLES raw symbols of source NAME to standard output."""
-    name, samples = arguments
+    name, samples, *options = arguments
     try:
-        sys.stdout.buffer.write(registry.create(name).read_exactly(int(samples)))
+        source = registry.create(name)
+        if options == ["durations"] and isinstance(source, CounterSource):
+            source.durations_only = True
+        elif options:
+            raise InvalidInputError(f"{name}: {' '.join(options)} is no option of its restarts")
+        sys.stdout.buffer.write(source.read_exactly(int(samples)))
     except EsotericDRBGError as error:
         sys.stderr.write(f"{error}\n")
         return 2

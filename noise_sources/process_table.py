@@ -1,51 +1,53 @@
-"""Process table: run times of the processes, as the kernel accounts them. Observable by others, so credited 0."""
+"""Process table: run times of the processes, as the kernel accounts them, and how long looking them up takes."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from array import array
 from pathlib import Path
 
-from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.source import Availability, NoiseSource
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["ProcessTableSource"]
 
 _PROC = Path("/proc")
-#: Other processes whose accounting goes into one raw value, beside the reading thread's own.
-OTHERS = 3
+#: Processes that are looked up for one raw value.
+LOOK_UPS = 2
 #: Raw values after which the list of processes is read again.
 REFRESH = 256
 
+Books = list[tuple[str, bytes]]
 
-class ProcessTableSource(NoiseSource):
-    """Growth, in ns, of the accumulated run and wait times of the reading thread and of three processes in turn.
 
-    Each raw value is how much these times (``/proc/PID/schedstat``, first two fields) have grown since each was last
-    looked at; the symbol is its low 8 bits. Other processes of the machine can read the same files: the values are not
-    secret from them, which is why nothing is claimed.
+class ProcessTableSource(CounterSource[Books]):
+    """Duration of looking up two processes, in steps of the CPU's counter, plus the growth of their run and wait times.
+
+    The symbol is the low 8 bits of the sum. The times are those of ``/proc/PID/schedstat``, in ns, of all processes in
+    turn. The reading thread's own are not brought up to date for it: others could tell from them when it read.
 
     See docs/sources/process_table.md.
+
+    Parameters
+    ----------
+    durations_only : bool
+        Leave the growth out of the raw values. For assessments.
     """
 
     name = "process_table"
-    description = "Run and wait times of processes in the kernel's accounting"
-    category = "system"
+    description = "Run and wait times of processes, and how long looking them up takes"
     physics = (
-        "The scheduler accounts run and wait times in ns; they grow with everything that runs, interrupts and preempts."
+        "The scheduler accounts run and wait times of all that runs; finding a process takes a time that depends on "
+        "caches, locks and interrupts."
     )
     platforms = ("linux",)
-    physical = False
-    independence_group = CPU_COUNTER  # the scheduler's clock follows it
     estimated_rate = 4.0e4
-    claim = Claim(min_entropy=0.0, health_min_entropy=0.5)
+    claim = Claim(min_entropy=0.0, health_min_entropy=1.0)
 
-    def __init__(self) -> None:
-        self._others: list[str] = []
+    def __init__(self, *, durations_only: bool = False) -> None:
+        super().__init__(durations_only=durations_only)
+        self._pids: list[str] = []
         self._next = 0
         self._left = 0
         self._last: dict[str, int] = {}
@@ -58,54 +60,47 @@ class ProcessTableSource(NoiseSource):
             return Availability(False, "/proc/self/schedstat is missing: the kernel keeps no scheduler statistics")
         return Availability(True)
 
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the low 8 bits of the next increases; fewer if ``deadline_s`` passes first."""
-        return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
-
-    def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
-        """Return the next increases at full width, in ns."""
-        self.require_available()
-        until = None if deadline_s is None else time.monotonic() + deadline_s
-        wide = array("Q")
-        own = self._own_ns()
-        for _ in range(n_samples):
-            if until is not None and time.monotonic() >= until:
-                break
-            before, own = own, self._own_ns()
-            wide.append(max(own - before, 0) + self._growth_of_others())
-        return wide
-
-    def _own_ns(self) -> int:
-        """Return the reading thread's run and wait times in ns, brought up to date first."""
-        time.thread_time_ns()  # its reading makes the kernel account for the slice that is running, not only a tick
-        own = _run_and_wait_ns("thread-self")
-        if own is None:
-            raise SourceReadError(f"{self.name}: /proc/thread-self/schedstat cannot be read")
-        return own
-
-    def _growth_of_others(self) -> int:
-        """Return by how much the next few processes' times have grown since each was last looked at, in ns."""
+    def measure_parts(self) -> tuple[int, int]:
+        """Return the duration of the next look-ups, and the growth; the list of processes is read before, untimed."""
         if self._left == 0:
-            self._others = [entry for entry in os.listdir(_PROC) if entry.isdigit()]  # noqa: PTH208 - names only, fast
-            self._last = {pid: self._last[pid] for pid in self._others if pid in self._last}
+            self._pids = [entry for entry in os.listdir(_PROC) if entry.isdigit()]  # noqa: PTH208 - names only, fast
+            if not self._pids:
+                raise OSError(0, "no process is listed in /proc")
+            self._last = {pid: self._last[pid] for pid in self._pids if pid in self._last}
             self._left = REFRESH
         self._left -= 1
+        return super().measure_parts()
+
+    def read_counters(self) -> Books:
+        """Return the next processes' numbers and what the kernel says of each; nothing of one that is gone."""
+        books = []
+        for _ in range(LOOK_UPS):
+            self._next = (self._next + 1) % len(self._pids)
+            pid = self._pids[self._next]
+            books.append((pid, _schedstat(pid)))
+        return books
+
+    def growth(self, reading: Books) -> int:
+        """Return by how much the processes' times have grown since each was last looked up, in ns."""
         growth = 0
-        for _ in range(min(OTHERS, len(self._others))):
-            self._next = (self._next + 1) % len(self._others)
-            pid = self._others[self._next]
-            total = _run_and_wait_ns(pid)
-            if total is not None:
-                growth += max(total - self._last.get(pid, total), 0)
+        for pid, text in reading:
+            fields = text.split()
+            if len(fields) >= 2 and fields[0].isdigit() and fields[1].isdigit():
+                total = int(fields[0]) + int(fields[1])
+                growth += total - self._last.get(pid, total)
                 self._last[pid] = total
         return growth
 
 
-def _run_and_wait_ns(pid: str) -> int | None:
-    """Return run plus wait time of a process in ns, or None if it is gone."""
+def _schedstat(pid: str) -> bytes:
+    """Return run time, wait time and slices of a process as the kernel writes them; nothing if it is gone."""
     try:
-        with open(f"/proc/{pid}/schedstat", "rb", buffering=0) as file:  # noqa: PTH123 - a hot path
-            fields = file.read(64).split()
-        return int(fields[0]) + int(fields[1])
-    except (OSError, ValueError, IndexError):
-        return None
+        handle = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(handle, 128)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)

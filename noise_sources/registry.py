@@ -27,10 +27,14 @@ BUILT_IN = {
     "clock_jitter": "ClockJitterSource",
     "cpu_jitter": "CpuJitterSource",
     "disk_io": "DiskIoSource",
+    "interrupts": "InterruptsSource",
+    "mach_timing": "MachTimingSource",
     "memory_timing": "MemoryTimingSource",
     "process_table": "ProcessTableSource",
     "rdseed": "RdseedSource",
     "sleep_jitter": "SleepJitterSource",
+    "sysctl_counters": "SysctlSource",
+    "vmstat": "VmstatSource",
 }
 
 

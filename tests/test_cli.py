@@ -19,10 +19,14 @@ BUILT_IN = [
     "clock_jitter",
     "cpu_jitter",
     "disk_io",
+    "interrupts",
+    "mach_timing",
     "memory_timing",
     "process_table",
     "rdseed",
     "sleep_jitter",
+    "sysctl_counters",
+    "vmstat",
 ]
 
 
