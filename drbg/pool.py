@@ -273,16 +273,21 @@ class EntropyPool:
     def start(self) -> None:
         """Run the start-up test of every available source now, instead of when its symbols are first needed.
 
-        The sources are asked and read side by side, each within its deadline. One whose start-up symbols take longer
-        than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
+        Sources that may keep one waiting are asked and read side by side, each within its deadline. One whose start-up
+        symbols take longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
         """
         with self._lock:
+            slots = self._slots.values()
             workers = [
                 threading.Thread(target=_start, args=(slot,), name=f"esoteric_drbg start {slot.name}", daemon=True)
-                for slot in self._slots.values()
+                for slot in slots
+                if not slot.source.bounded
             ]
             for worker in workers:
                 worker.start()
+            for slot in slots:
+                if slot.source.bounded:
+                    _start(slot)
             for worker in workers:
                 worker.join()
 

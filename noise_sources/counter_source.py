@@ -48,6 +48,7 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     category = "system"
     physical = False
     independence_group = CPU_COUNTER
+    bounded = True  # files that the kernel makes up: a reading waits for no device
 
     #: Whether raw values are the durations alone, in steps of the CPU's counter.
     durations_only: bool
