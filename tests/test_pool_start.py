@@ -22,7 +22,7 @@ class Foreign(NoiseSource):
     physics = "none"
     independence_group = "test"
     claim = Claim(min_entropy=0.0, health_min_entropy=4.0)
-    bounded: ClassVar[bool] = True
+    bounded: ClassVar[bool] = False
     estimated_rate: float  # type: ignore[misc]
 
     def __init__(self, name: str, *, rate: float = 1e6, answer: str = "yes", pause_s: float = 0.0) -> None:
