@@ -27,10 +27,14 @@ BUILT_IN = {
     "clock_jitter": "ClockJitterSource",
     "cpu_jitter": "CpuJitterSource",
     "disk_io": "DiskIoSource",
+    "dns_timing": "DnsTimingSource",
+    "hwrng": "HwrngSource",
     "memory_timing": "MemoryTimingSource",
     "process_table": "ProcessTableSource",
     "rdseed": "RdseedSource",
     "sleep_jitter": "SleepJitterSource",
+    "tcp_connect": "TcpConnectSource",
+    "tpm2": "Tpm2Source",
 }
 
 
