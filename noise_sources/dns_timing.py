@@ -49,7 +49,7 @@ class DnsTimingSource(NetworkSource):
         "each answer; on loopback only this machine does."
     )
     estimated_rate = 1.0e3
-    claim = Claim(min_entropy=0.0, health_min_entropy=1.0)
+    claim = Claim(min_entropy=0.0, health_min_entropy=2.0)
     targets_variable = "ESOTERIC_DRBG_DNS_SERVERS"
     default_port = 53
 
@@ -116,8 +116,12 @@ class DnsTimingSource(NetworkSource):
         endpoint = self._sockets.get(target)
         if endpoint is None:
             endpoint = socket.socket(target.family, socket.SOCK_DGRAM)
+            try:
+                endpoint.connect(target)
+            except OSError:
+                endpoint.close()
+                raise
             self._sockets[target] = endpoint
-            endpoint.connect(target)
         return endpoint
 
 

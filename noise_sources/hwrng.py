@@ -50,8 +50,8 @@ class HwrngSource(NoiseSource):
     physical = True
     independence_group = "cpu_rng"  # shared with rdseed and tpm2: on some machines it is the same circuit
     estimated_rate = 1.0e4
-    # As for rdseed: half of what vendors commonly claim per byte.
-    claim = Claim(min_entropy=0.0, health_min_entropy=4.0)
+    # Half of what 100,000 bytes of a virtio host assess to (docs/sources/hwrng.md), since tests need an H above 0.
+    claim = Claim(min_entropy=0.0, health_min_entropy=3.5)
 
     def __init__(self, device: str = DEVICE) -> None:
         self._device = device

@@ -35,7 +35,7 @@ class TcpConnectSource(NetworkSource):
         "the handshake; on loopback only the local kernel does."
     )
     estimated_rate = 1.0e3
-    claim = Claim(min_entropy=0.0, health_min_entropy=1.0)
+    claim = Claim(min_entropy=0.0, health_min_entropy=2.0)
     targets_variable = "ESOTERIC_DRBG_TCP_TARGETS"
 
     def answer_ticks(self, target: Target, patience: float) -> int:

@@ -336,6 +336,11 @@ def test_other_failures_are_no_timings() -> None:
     source = TcpConnectSource("224.0.0.1:9", rate=QUICK)
     with pytest.raises(errors.SourceReadError, match="3 attempts failed"):
         source.read_raw(1)
+    handles = len(os.listdir("/dev/fd"))
+    # a broadcast address needs a permission that nobody asks for: nothing is sent here either
+    with pytest.raises(errors.SourceReadError, match="3 attempts failed"):
+        DnsTimingSource("255.255.255.255", rate=QUICK).read_raw(1)
+    assert len(os.listdir("/dev/fd")) == handles
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs /proc/net/tcp")

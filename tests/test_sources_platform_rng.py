@@ -149,7 +149,7 @@ def test_hwrng_leaves_nothing_behind() -> None:
 def test_no_credit_unless_an_operator_gives_it(name: str) -> None:
     source = registry.create(name)
     assert source.claim.credit == 0
-    assert source.claim.cutoff_entropy == 4
+    assert source.claim.cutoff_entropy == 3.5
     assert source.independence_group == registry.create("rdseed").independence_group
     assert Claim.by_operator(4, certificate="E1").credit == 4
 
