@@ -24,8 +24,17 @@ class OneByOneSource(NoiseSource):
 
     A subclass gives :meth:`availability`, :meth:`measure` and, if a device or file stays open between reads,
     :meth:`open` and :meth:`close`. An ``OSError`` on the way closes the source and is raised as
-    :class:`~esoteric_drbg.errors.SourceReadError`; the next read opens it anew.
+    :class:`~esoteric_drbg.errors.SourceReadError`; the next read opens it anew. A measurement that waits for something
+    waits for :meth:`patience` at most and raises ``TimeoutError`` then: if it was the read's deadline that ran out, the
+    read ends there with what it has.
+
+    Attributes
+    ----------
+    until : float, optional
+        When the read under way must end, on the monotonic clock.
     """
+
+    until: float | None = None
 
     @abc.abstractmethod
     def measure(self) -> int:
@@ -40,6 +49,10 @@ class OneByOneSource(NoiseSource):
     def __del__(self) -> None:
         self.close()
 
+    def patience(self, at_most: float) -> float:
+        """Return for how many seconds a measurement may wait now: ``at_most``, or what the deadline leaves of it."""
+        return at_most if self.until is None else max(0.0, min(at_most, self.until - time.monotonic()))
+
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return the next raw symbols; fewer if ``deadline_s`` passes between two measurements."""
         return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
@@ -47,7 +60,7 @@ class OneByOneSource(NoiseSource):
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
         """Return the next raw values at full width; fewer if ``deadline_s`` passes between two measurements."""
         self.require_available()
-        until = None if deadline_s is None else time.monotonic() + deadline_s
+        until = self.until = None if deadline_s is None else time.monotonic() + deadline_s
         wide = array("Q")
         try:
             self.open()
@@ -57,5 +70,7 @@ class OneByOneSource(NoiseSource):
                 wide.append(self.measure())
         except OSError as error:
             self.close()
+            if isinstance(error, TimeoutError) and until is not None and time.monotonic() >= until:
+                return wide
             raise SourceReadError(f"{self.name}: {error.strerror or error}") from None
         return wide

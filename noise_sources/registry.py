@@ -27,6 +27,8 @@ BUILT_IN = {
     "clock_jitter": "ClockJitterSource",
     "cpu_jitter": "CpuJitterSource",
     "disk_io": "DiskIoSource",
+    "dns_timing": "DnsTimingSource",
+    "hwrng": "HwrngSource",
     "interrupts": "InterruptsSource",
     "mach_timing": "MachTimingSource",
     "memory_timing": "MemoryTimingSource",
@@ -34,6 +36,8 @@ BUILT_IN = {
     "rdseed": "RdseedSource",
     "sleep_jitter": "SleepJitterSource",
     "sysctl_counters": "SysctlSource",
+    "tcp_connect": "TcpConnectSource",
+    "tpm2": "Tpm2Source",
     "vmstat": "VmstatSource",
 }
 
