@@ -35,8 +35,8 @@ POLL_S = 0.005
 class AudioThermalSource(SensorSource):
     """Low 8 bits of each sample of one channel, as the converter gave it.
 
-    The sound library neither dithers nor clips, and is asked for two channels where there are two, so that nothing mixes
-    them; the first one is used.
+    The sound library neither dithers nor clips, and is asked for two channels where there are two, so that nothing
+    mixes them; the first one is used.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ class AudioThermalSource(SensorSource):
     name = "audio_thermal"
     description = "Thermal noise of a sound input, lowest bits of its samples"
     physics = (
-        "Johnson-Nyquist noise of the microphone's and input stage's resistances and shot noise in its first transistors "
-        "reach the converter amplified; the lowest bits of a sample follow them."
+        "Johnson-Nyquist noise of the microphone's and input stage's resistances and shot noise in its first "
+        "transistors reach the converter amplified; the lowest bits of a sample follow them."
     )
     platforms = ("linux", "darwin", "win32")
     independence_group = "audio_input"

@@ -42,8 +42,8 @@ class BluetoothBleSource(SensorSource):
     name = "bluetooth_ble"
     description = "Strength and arrival time of Bluetooth LE advertisements"
     physics = (
-        "Multipath fading, interference and receiver noise vary the strength of each advertisement; advertisers delay each "
-        "one by up to 10 ms, and the radio's and the bus's queues add to its arrival time."
+        "Multipath fading, interference and receiver noise vary the strength of each advertisement; advertisers delay "
+        "each one by up to 10 ms, and the radio's and the bus's queues add to its arrival time."
     )
     platforms = ("linux", "darwin", "win32")
     independence_group = CPU_COUNTER
@@ -70,7 +70,7 @@ class BluetoothBleSource(SensorSource):
             heard = _listen()
             try:
                 while True:
-                    yield runner.run(anext(heard))  # type: ignore[arg-type]
+                    yield runner.run(anext(heard))
             finally:
                 runner.run(heard.aclose())
 

@@ -72,8 +72,8 @@ class CameraShotNoiseSource(SensorSource):
     name = "camera_shot_noise"
     description = "Shot and read noise of a camera's pixels, lowest bits of luma"
     physics = (
-        "Photons and dark-current electrons arrive in a pixel as a Poisson process; reset and amplifier noise are added as "
-        "it is read out. The lowest bits of a pixel follow them, the higher ones the scene."
+        "Photons and dark-current electrons arrive in a pixel as a Poisson process; reset and amplifier noise are "
+        "added as it is read out. The lowest bits of a pixel follow them, the higher ones the scene."
     )
     platforms = ("linux",)
     independence_group = "camera"

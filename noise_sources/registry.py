@@ -30,6 +30,7 @@ BUILT_IN = {
     "clock_jitter": "ClockJitterSource",
     "cpu_jitter": "CpuJitterSource",
     "disk_io": "DiskIoSource",
+    "gpu_timing": "GpuTimingSource",
     "memory_timing": "MemoryTimingSource",
     "process_table": "ProcessTableSource",
     "rdseed": "RdseedSource",

@@ -1,4 +1,4 @@
-"""What the sources have in common that listen to a sensor: the user's word, a deadline, and a device held only in a read."""
+"""What the sources have in common that listen to a sensor: consent, a deadline, a device held only while it is read."""
 
 from __future__ import annotations
 
