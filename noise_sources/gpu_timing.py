@@ -87,7 +87,7 @@ class GpuTimingSource(OneByOneSource):
             return Availability(False, reason)
         if sys.platform.startswith("linux") and not _drivers():
             return Availability(False, "there is no OpenCL driver (Debian: pocl-opencl-icd for the CPU)")
-        if "pyopencl" in sys.modules:
+        if _devices.cache_info().currsize:  # the driver is loaded: ask it
             try:
                 self._device()
             except (OSError, SourceUnavailableError) as error:
