@@ -148,9 +148,11 @@ def bus_socket(address: str) -> Path | None:
     >>> bus_socket("unix:path=/run/bus,guid=1")
     PosixPath('/run/bus')
     """
+    from urllib.parse import unquote  # noqa: PLC0415 - not needed on the token path
+
     for one in address.split(";"):
         transport, _, keys = one.partition(":")
         path = dict(key.partition("=")[::2] for key in keys.split(",")).get("path")
         if transport == "unix" and path:
-            return Path(path)
+            return Path(unquote(path))
     return None

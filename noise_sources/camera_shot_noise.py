@@ -122,20 +122,23 @@ class CameraShotNoiseSource(SensorSource):
         path = self._path()
         if path is None:
             raise OSError("there is no camera")
-        with av.open(str(path), format=self._container_format, options=self._options) as container:
-            stream = container.streams.video[0]
-            context = stream.codec_context
-            layout = LAYOUTS.get(context.pix_fmt or "")
-            if context.name != "rawvideo" or layout is None:
-                kind = context.pix_fmt if context.name == "rawvideo" else context.name
-                raise OSError(f"camera {path} gives {kind} frames: only uncompressed luma is raw noise")
-            drop = SETTLING_FRAMES
-            for packet in container.demux(stream):
-                if packet.size and drop:
-                    drop -= 1
-                    yield ()
-                elif packet.size:
-                    yield pixels(bytes(packet), context.width, context.height, layout)
+        try:
+            with av.open(str(path), format=self._container_format, options=self._options) as container:
+                stream = container.streams.video[0]
+                context = stream.codec_context
+                layout = LAYOUTS.get(context.pix_fmt or "")
+                if context.name != "rawvideo" or layout is None:
+                    kind = context.pix_fmt if context.name == "rawvideo" else context.name
+                    raise OSError(f"camera {path} gives {kind} frames: only uncompressed luma is raw noise")
+                drop = SETTLING_FRAMES
+                for packet in container.demux(stream):
+                    if packet.size and drop:
+                        drop -= 1
+                        yield ()
+                    elif packet.size:
+                        yield pixels(bytes(packet), context.width, context.height, layout)
+        except av.FFmpegError as error:
+            raise OSError(f"camera {path}: {error.strerror}") from None
 
     def _path(self) -> Path | None:
         named = self._device or os.environ.get(CAMERA_VARIABLE, "").strip()

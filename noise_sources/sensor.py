@@ -153,7 +153,7 @@ class _Reading:
         except (OSError, EsotericDRBGError) as error:
             self._values.put(error.with_traceback(None))
         except Exception as error:
-            self._values.put(SourceReadError(f"{type(error).__name__}: {error}"))
+            self._values.put(OSError(f"{type(error).__name__}: {error}"))
         finally:
             try:
                 blocks.close()
