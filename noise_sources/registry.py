@@ -24,10 +24,14 @@ ENTRY_POINT_GROUP = "esoteric_drbg.noise_sources"
 
 #: Our own sources: name -> class. The module is imported when the source is first asked for.
 BUILT_IN = {
+    "audio_thermal": "AudioThermalSource",
+    "bluetooth_ble": "BluetoothBleSource",
+    "camera_shot_noise": "CameraShotNoiseSource",
     "clock_jitter": "ClockJitterSource",
     "cpu_jitter": "CpuJitterSource",
     "disk_io": "DiskIoSource",
     "dns_timing": "DnsTimingSource",
+    "gpu_timing": "GpuTimingSource",
     "hwrng": "HwrngSource",
     "interrupts": "InterruptsSource",
     "mach_timing": "MachTimingSource",

@@ -1,0 +1,161 @@
+"""What the sources have in common that listen to a sensor: consent, a deadline, a device held only while it is read."""
+
+from __future__ import annotations
+
+import abc
+import queue
+import threading
+import time
+from array import array
+from collections.abc import Callable, Generator, Iterable
+from typing import ClassVar
+
+from esoteric_drbg.errors import EsotericDRBGError, SourceReadError
+from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
+from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+__all__ = ["Blocks", "SensorSource", "missing_library"]
+
+#: Seconds a read waits, after its last value, for the device to be closed.
+CLOSING_S = 1.0
+
+#: Raw values at full width as the device hands them over; an empty block says that it has none yet.
+Blocks = Generator[Iterable[int], None, None]
+
+
+def missing_library(module: str, extra: str) -> str:
+    """Return why an optional library cannot be used, or an empty string; it is looked for, not imported."""
+    from importlib.util import find_spec  # noqa: PLC0415 - not needed on the token path
+
+    if find_spec(module) is not None:
+        return ""
+    return f"needs the Python package {module}: pip install 'esoteric-drbg[{extra}]'"
+
+
+class SensorSource(NoiseSource):
+    """A source that reads a sensor of this machine, and only if the user named it.
+
+    A subclass gives :meth:`device_availability` and the generator :meth:`blocks`. The device is open only while values
+    are read, so that no microphone or camera stays on between two seeds. It is driven by a thread of its own: whatever
+    a driver does, a read ends at its deadline, or ``stall_s`` seconds after the last value with an error.
+
+    Class attributes
+    ----------------
+    sensor : str
+        What is listened to, as in "a microphone is read only when named".
+    stall_s : float
+        Seconds without a value after which a read fails; opening the device counts.
+    """
+
+    category = "sensor"
+    physical = True
+    bounded = True
+
+    sensor: ClassVar[str]
+    stall_s: ClassVar[float] = 3.0
+
+    def __init__(self, *, opt_in: bool = False) -> None:
+        self._opt_in = opt_in
+        self._reading: _Reading | None = None
+
+    @abc.abstractmethod
+    def device_availability(self) -> Availability:
+        """Return whether library and device are there; asked only after the user's consent."""
+
+    @abc.abstractmethod
+    def blocks(self) -> Blocks:
+        """Open the device, yield its values block by block for ever, and close it when the generator is closed.
+
+        An empty block at least every 100 ms lets a read end while the device is silent. ``OSError`` means that the
+        device cannot be opened or has gone.
+        """
+
+    def availability(self) -> Availability:
+        """Return whether the user named this sensor, and whether it is there."""
+        if not (self._opt_in or sensor_allowed(self.name)):
+            return Availability(
+                False,
+                f"opt-in: {self.sensor} is read only when named "
+                f"(esoteric-drbg probe {self.name}, or {SENSORS_VARIABLE}={self.name})",
+            )
+        return self.device_availability()
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        """Return the next raw symbols; fewer if ``deadline_s`` passes first."""
+        return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
+
+    def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
+        """Return the next raw values at full width; fewer if ``deadline_s`` passes first."""
+        self.require_available()
+        if self._reading is not None and not self._reading.ended():
+            raise SourceReadError(f"{self.name}: the device is still busy with an earlier read")
+        last = time.monotonic()
+        until = None if deadline_s is None else last + deadline_s
+        wide = array("Q")
+        self._reading = _Reading(self.name, self.blocks)
+        try:
+            while len(wide) < n_samples:
+                now = time.monotonic()
+                left = last + self.stall_s - now
+                if until is not None and now >= until:
+                    break
+                if left <= 0:
+                    raise SourceReadError(f"{self.name}: the device gave no value for {self.stall_s:g} s")
+                block = self._reading.next(left if until is None else min(left, until - now))
+                if block is not None:
+                    wide.extend(block)
+                    last = time.monotonic()
+        except OSError as error:
+            raise SourceReadError(f"{self.name}: {error.strerror or error}") from None
+        finally:
+            self._reading.end()
+        return wide[:n_samples]
+
+
+class _Reading:
+    """One read: the thread that drives the device, and what it has handed over."""
+
+    def __init__(self, name: str, blocks: Callable[[], Blocks]) -> None:
+        self._blocks = blocks
+        self._values: queue.SimpleQueue[list[int] | OSError | EsotericDRBGError] = queue.SimpleQueue()
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"esoteric_drbg device {name}", daemon=True)
+        self._thread.start()
+
+    def next(self, timeout_s: float) -> list[int] | None:
+        """Return the next block; None if none came in time."""
+        try:
+            block = self._values.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if isinstance(block, Exception):
+            raise block
+        return block
+
+    def end(self) -> None:
+        """Let the device be closed; a driver that hangs is left to its thread."""
+        self._enough.set()
+        self._thread.join(CLOSING_S)
+
+    def ended(self) -> bool:
+        """True once the device is closed."""
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        blocks = self._blocks()
+        try:
+            for block in blocks:
+                if self._enough.is_set():
+                    return
+                if values := list(block):
+                    self._values.put(values)
+            self._values.put(OSError("the device has ended"))
+        except (OSError, EsotericDRBGError) as error:
+            self._values.put(error.with_traceback(None))
+        except Exception as error:
+            self._values.put(OSError(f"{type(error).__name__}: {error}"))
+        finally:
+            try:
+                blocks.close()
+            except Exception as error:  # a device that has gone cannot be closed properly either
+                self._values.put(OSError(f"closing: {error}"))
