@@ -149,9 +149,10 @@ def parse_stat(text: bytes) -> Keys:
 def parse_zones(text: bytes) -> Keys:
     """Yield the lines of /proc/buddyinfo: ``Node 0, zone Normal value value ...``, free blocks by order."""
     for line in text.splitlines():
-        _, node, _, zone, *tokens = line.split() if b"zone" in line else [b""] * 4
-        orders = (str(order).encode() for order in range(len(tokens)))
-        yield from _columns(b"node%s.%s" % (node.rstrip(b","), zone), orders, tokens)
+        words = line.split()
+        if len(words) > 4 and words[2] == b"zone":
+            orders = (str(order).encode() for order in range(len(words) - 4))
+            yield from _columns(b"node%s.%s" % (words[1].rstrip(b","), words[3]), orders, words[4:])
 
 
 def _columns(label: bytes, names: Iterable[bytes], tokens: Iterable[bytes]) -> Keys:
@@ -201,6 +202,7 @@ _INTERFACE = (
     "tx_bytes tx_packets tx_errs tx_drop tx_fifo tx_colls tx_carrier tx_compressed"
 )
 
+#: In the order in which they are looked at; those that take long, or are many, come last.
 COUNTER_FILES = (
     CounterFile("vm.vmstat", "/proc/vmstat", parse_pairs),
     CounterFile("vm.meminfo", "/proc/meminfo", parse_pairs),
@@ -208,7 +210,6 @@ COUNTER_FILES = (
     CounterFile("vm.*.numa", "/sys/devices/system/node/node*/numastat", parse_pairs),
     CounterFile("vm.pressure", "/proc/pressure/memory", parse_alternating),
     CounterFile("vm.buddyinfo", "/proc/buddyinfo", parse_zones, sampled=False),
-    CounterFile("vm.slab", "/proc/slabinfo", parse_rows("active total size per_slab pages"), sampled=False),
     CounterFile("net.snmp", "/proc/net/snmp", parse_headed),
     CounterFile("net.netstat", "/proc/net/netstat", parse_headed),
     CounterFile("net.dev", "/proc/net/dev", parse_rows(_INTERFACE)),
@@ -236,6 +237,7 @@ COUNTER_FILES = (
     CounterFile("proc.io", "/proc/self/io", parse_pairs, sampled=False),
     CounterFile("proc.statm", "/proc/self/statm", parse_fields("size resident shared"), sampled=False),
     CounterFile("proc.*", "/proc/[1-9]*/schedstat", parse_fields("run_ns wait_ns slices"), sampled=False),
+    CounterFile("vm.slab", "/proc/slabinfo", parse_rows("active total size per_slab pages"), sampled=False),
 )
 
 

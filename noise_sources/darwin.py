@@ -16,6 +16,7 @@ from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.counter_files import weight
 
 __all__ = [
+    "VM_FIELDS",
     "VM_STATISTICS64",
     "DarwinCounters",
     "declare",
@@ -41,8 +42,31 @@ KEYS_PER_READING = 8
 #: Flavour and fields of ``host_statistics64`` for virtual memory (mach/vm_statistics.h): 38 words of 32 bits.
 _HOST_VM_INFO64 = 4
 VM_STATISTICS64 = struct.Struct("=4I9Q2I4Q4IQ")
-_VM_FIELDS = tuple(
-    ["free_count", "active_count", "inactive_count", "wire_count", "zero_fill_count", "reactivations", "pageins", "pageouts", "faults", "cow_faults", "lookups", "hits", "purges", "purgeable_count", "speculative_count", "decompressions", "compressions", "swapins", "swapouts", "compressor_page_count", "throttled_count", "external_page_count", "internal_page_count", "total_uncompressed_pages_in_compressor"]
+VM_FIELDS = (
+    "free_count",
+    "active_count",
+    "inactive_count",
+    "wire_count",
+    "zero_fill_count",
+    "reactivations",
+    "pageins",
+    "pageouts",
+    "faults",
+    "cow_faults",
+    "lookups",
+    "hits",
+    "purges",
+    "purgeable_count",
+    "speculative_count",
+    "decompressions",
+    "compressions",
+    "swapins",
+    "swapouts",
+    "compressor_page_count",
+    "throttled_count",
+    "external_page_count",
+    "internal_page_count",
+    "total_uncompressed_pages_in_compressor",
 )
 
 
@@ -209,4 +233,4 @@ def host_vm_info(library: Any = None) -> bytes:
 
 def vm_statistics(content: bytes) -> dict[str, int]:
     """Return the fields of a ``vm_statistics64`` structure by name, in pages or events."""
-    return dict(zip(_VM_FIELDS, VM_STATISTICS64.unpack(content), strict=True))
+    return dict(zip(VM_FIELDS, VM_STATISTICS64.unpack(content), strict=True))

@@ -36,7 +36,7 @@ class InterruptsSource(CounterSource[tuple[str, bytes]]):
     )
     platforms = ("linux",)
     estimated_rate = 2.0e4
-    claim = Claim(min_entropy=0.0, health_min_entropy=1.0)
+    claim = Claim(min_entropy=0.0, health_min_entropy=1.5)
 
     def __init__(self, *, durations_only: bool = False) -> None:
         super().__init__(durations_only=durations_only)

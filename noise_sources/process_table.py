@@ -43,7 +43,7 @@ class ProcessTableSource(CounterSource[Books]):
     )
     platforms = ("linux",)
     estimated_rate = 4.0e4
-    claim = Claim(min_entropy=0.0, health_min_entropy=1.0)
+    claim = Claim(min_entropy=0.0, health_min_entropy=2.0)
 
     def __init__(self, *, durations_only: bool = False) -> None:
         super().__init__(durations_only=durations_only)

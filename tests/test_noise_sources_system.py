@@ -1,9 +1,8 @@
-"""The sources that ask the system: rdseed, disk_io, process_table. Their logic on scripted systems."""
+"""The sources that ask the system: rdseed, disk_io. Their logic on scripted systems."""
 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +10,7 @@ import pytest
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels import kernel_info
-from esoteric_drbg.noise_sources import NoiseSource, disk_io, process_table, registry
+from esoteric_drbg.noise_sources import NoiseSource, disk_io, registry
 from esoteric_drbg.noise_sources import rdseed as rdseed_module
 
 
@@ -112,23 +111,3 @@ def test_disk_io_takes_no_short_read(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(errors.SourceReadError, match="512 of 4096 bytes"):
             source.read_raw(5)
     assert len(source.read_raw(5)) == 5  # the private file was made anew
-
-
-def test_process_table_measures_growth(monkeypatch: pytest.MonkeyPatch) -> None:
-    books = {"thread-self": [1000, 1300, 1800, 2800, 2900], "7": [50, 60, 60, 100], "8": [9, 9, 9, 2]}
-    monkeypatch.setattr(process_table, "_run_and_wait_ns", lambda pid: books[pid].pop(0) if books.get(pid) else None)
-    monkeypatch.setattr("os.listdir", lambda path: ["7", "8", "version", "9"])
-    monkeypatch.setattr(process_table, "OTHERS", 3)
-    source = process_table.ProcessTableSource()
-    monkeypatch.setattr(source, "require_available", lambda: None)
-    # Seen for the first time, a process adds nothing; one whose number was given anew (8) counts as no growth.
-    assert list(source.read_wide(4)) == [300, 510, 1000, 140]
-    with pytest.raises(errors.SourceReadError, match="schedstat"):
-        source.read_wide(1)
-
-
-def test_process_table_in_a_thread_reads_that_thread() -> None:
-    source = readable("process_table")
-    with ThreadPoolExecutor(1) as executor:
-        values = executor.submit(source.read_wide, 200).result()
-    assert sum(value == 0 for value in values) < 100

@@ -1,0 +1,490 @@
+"""Sources that read the kernel's counters: formats, growth, durations, what happens when files and keys go."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from esoteric_drbg import errors
+from esoteric_drbg.health_tests import apt_cutoff, rct_cutoff
+from esoteric_drbg.kernels.timing import counter_step
+from esoteric_drbg.noise_sources import (
+    Availability,
+    counter_files,
+    counter_source,
+    interrupts,
+    process_table,
+    registry,
+    sysctl_counters,
+    vmstat,
+)
+from esoteric_drbg.noise_sources.counter_files import CounterFile, FileGrowth, weight
+from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.sysctl_counters import LinuxCounters, SysctlSource
+
+COUNTERS = ("interrupts", "process_table", "sysctl_counters", "vmstat")
+LINUX = sys.platform.startswith("linux")
+MASK = (1 << 64) - 1
+
+
+def readable(name: str) -> CounterSource[object]:
+    source = registry.create(name)
+    available, reason = source.availability()
+    if not available:
+        pytest.skip(f"{name}: {reason}")
+    assert isinstance(source, CounterSource)
+    return source
+
+
+# The formats, on small records of each file.
+
+VMSTAT = b"nr_free_pages 1375573\npgfault 42905478\nthp_split_page 0\n"
+MEMINFO = b"MemTotal:       24684092 kB\nActive(anon):       1816 kB\nHugePages_Total:       0\n"
+SNMP = b"Ip: Forwarding DefaultTTL InReceives\nIp: 2 64 53492\nTcp: RtoAlgorithm MaxConn InSegs\nTcp: 1 -1 52011\n"
+NETSTAT = b"TcpExt: SyncookiesSent TW\nTcpExt: 0 17\nMPTcpExt: MPCapableSYNRX\nMPTcpExt: 4\n"
+NET_DEV = (
+    b"Inter-|   Receive                |  Transmit\n"
+    b" face |bytes    packets errs     |bytes    packets errs\n"
+    b"    lo:  547030    1489    0    0    0     0          0         0 547031 1490    0    0    0     0    0    0\n"
+    b"eth0:2332760677   52020    0    0    0     0          0         0 12 34    0    0    0     0       0          0\n"
+)
+INTERRUPTS = (
+    b"           CPU0       CPU1       \n"
+    b" 26:          0         15  IO-APIC   4-edge      ttyS0\n"
+    b"LOC:    1040855    1010321   Local timer interrupts\n"
+    b"ERR:          7\n"
+)
+SOFTIRQS = (
+    b"                    CPU0       CPU1       \n          HI:          0          3\n"
+    b"       TIMER:      76332      97206\n"
+)
+STAT = (
+    b"cpu  390867 10202 46464 51758 1364 0 898 3105 0 0\ncpu0 193962 3554 22296 30603 371 0 48 1496 0 0\n"
+    b"intr 2920474 0 15\nctxt 6959194\nsoftirq 1770700 0 191133\n"
+)
+SCHEDSTAT = b"version 17\ntimestamp 4295568013\ncpu0 0 0 0 0 0 0 8331 2044 16\ndomain0 MC 3 61 5\n"
+DISKSTATS = (
+    b" 254       0 vda 606238 24433 18296178 524659 67009 234415 25888536 132782 0 68752 665167 1 2 3 4 7915 1571\n"
+)
+SLABINFO = (
+    b"slabinfo - version: 2.1\n# name <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n"
+    b"bio-312               12     13    320   12    1 : tunables    0    0    0 : slabdata      1      1      0\n"
+)
+BUDDYINFO = b"Node 0, zone      DMA      0      1\nNode 0, zone   Normal     40   1318\n"
+SOCKSTAT = b"sockets: used 34\nTCP: inuse 7 orphan 0 tw 0 alloc 7 mem 241\n"
+PRESSURE = (
+    b"some avg10=66.37 avg60=63.67 avg300=72.93 total=1733010570\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=9\n"
+)
+SCHED = b"cat (7049, #threads: 1)\n-----\nse.exec_start       :       2704957.660413\nnr_switches   :       12\n"
+STATUS = b"Name:\tcat\nState:\tR (running)\nVmRSS:\t    1712 kB\nvoluntary_ctxt_switches:\t3\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        ("/proc/vmstat", VMSTAT, {"vm.vmstat.nr_free_pages": 1375573, "vm.vmstat.pgfault": 42905478}),
+        ("/proc/meminfo", MEMINFO, {"vm.meminfo.MemTotal": 24684092, "vm.meminfo.Active(anon)": 1816}),
+        (
+            "/proc/net/snmp",
+            SNMP,
+            {"net.snmp.Ip.InReceives": 53492, "net.snmp.Tcp.MaxConn": -1, "net.snmp.Tcp.InSegs": 52011},
+        ),
+        ("/proc/net/netstat", NETSTAT, {"net.netstat.TcpExt.TW": 17, "net.netstat.MPTcpExt.MPCapableSYNRX": 4}),
+        (
+            "/proc/net/dev",
+            NET_DEV,
+            {"net.dev.lo.rx_packets": 1489, "net.dev.lo.tx_bytes": 547031, "net.dev.eth0.rx_bytes": 2332760677},
+        ),
+        (
+            "/proc/interrupts",
+            INTERRUPTS,
+            {"hw.interrupts.26.cpu1": 15, "hw.interrupts.LOC.cpu0": 1040855, "hw.interrupts.ERR.cpu0": 7},
+        ),
+        ("/proc/softirqs", SOFTIRQS, {"kern.softirqs.HI.cpu1": 3, "kern.softirqs.TIMER.cpu0": 76332}),
+        (
+            "/proc/stat",
+            STAT,
+            {
+                "kern.stat.cpu.user": 390867,
+                "kern.stat.cpu0.softirq": 48,
+                "kern.stat.intr.total": 2920474,
+                "kern.stat.intr.1": 15,
+                "kern.stat.ctxt.total": 6959194,
+                "kern.stat.softirq.1": 191133,
+            },
+        ),
+        ("/proc/schedstat", SCHEDSTAT, {"kern.schedstat.cpu0.6": 8331, "kern.schedstat.timestamp.0": 4295568013}),
+        (
+            "/proc/diskstats",
+            DISKSTATS,
+            {"hw.disk.vda.reads": 606238, "hw.disk.vda.ms_weighted": 665167, "hw.disk.vda.ms_flushing": 1571},
+        ),
+        ("/proc/slabinfo", SLABINFO, {"vm.slab.bio-312.active": 12, "vm.slab.bio-312.total": 13}),
+        ("/proc/buddyinfo", BUDDYINFO, {"vm.buddyinfo.node0.DMA.1": 1, "vm.buddyinfo.node0.Normal.0": 40}),
+        ("/proc/net/sockstat", SOCKSTAT, {"net.sockstat.sockets.used": 34, "net.sockstat.TCP.mem": 241}),
+        ("/proc/pressure/cpu", PRESSURE, {"kern.pressure.some.avg10": 6637, "kern.pressure.full.total": 9}),
+        ("/proc/self/sched", SCHED, {"proc.sched.se.exec_start": 2704957660413, "proc.sched.nr_switches": 12}),
+        ("/proc/self/status", STATUS, {"proc.status.VmRSS": 1712, "proc.status.voluntary_ctxt_switches": 3}),
+        ("/proc/self/schedstat", b"123456 789 10\n", {"proc.schedstat.run_ns": 123456, "proc.schedstat.slices": 10}),
+    ],
+)
+def test_each_format_gives_its_keys(
+    monkeypatch: pytest.MonkeyPatch, path: str, text: bytes, expected: dict[str, int]
+) -> None:
+    monkeypatch.setattr(counter_files, "read_file", lambda wanted: {path: text}[wanted])
+    (file,) = (file for file in counter_files.COUNTER_FILES if file.path == path)
+    keys = file.keys()
+    assert {key: keys.get(key) for key in expected} == expected
+    assert all(key.startswith(f"{file.prefix}.") for key in keys)
+
+
+@pytest.mark.parametrize("file", counter_files.COUNTER_FILES, ids=lambda file: file.path)
+@pytest.mark.parametrize("text", [b"", b"\n\n", b"\0\xff\xfe", b"a", b"a:", b"1", b"a: b c\na: 1\n", b"Node 0, zone\n"])
+def test_odd_text_is_no_error(monkeypatch: pytest.MonkeyPatch, file: CounterFile, text: bytes) -> None:
+    monkeypatch.setattr(counter_files, "read_file", lambda _: text)
+    assert all(isinstance(value, int) for value in file.keys().values())
+    growth = FileGrowth()
+    assert growth.update(text) == growth.update(text) == 0
+
+
+def test_every_category_is_one_that_is_documented() -> None:
+    categories = {file.prefix.partition(".")[0] for file in counter_files.COUNTER_FILES}
+    assert categories == {"vm", "net", "kern", "hw", "vfs", "proc"}
+    page = (Path(__file__).resolve().parent.parent / "docs" / "sources" / "sysctl_counters.md").read_text()
+    assert all(f"`{category}`" in page for category in categories)
+
+
+def test_stars_name_the_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for cpu, state in ((0, 0), (0, 1), (1, 0)):
+        folder = tmp_path / f"cpu{cpu}" / "cpuidle" / f"state{state}"
+        folder.mkdir(parents=True)
+        (folder / "usage").write_text(f"{cpu}{state}\n")
+    entry = CounterFile("hw.*.*.usage", f"{tmp_path}/cpu*/cpuidle/state*/usage", counter_files.parse_fields())
+    monkeypatch.setattr(counter_files, "COUNTER_FILES", (entry,))
+    keys = {key: value for file in counter_files.readable_files() for key, value in file.keys().items()}
+    assert keys == {"hw.cpu0.state0.usage.0": 0, "hw.cpu0.state1.usage.0": 1, "hw.cpu1.state0.usage.0": 10}
+
+
+# Growth.
+
+
+def test_growth_is_the_weighted_sum_of_what_changed() -> None:
+    growth = FileGrowth()
+    assert growth.update(b"a 1 2\nb 5\n") == 0
+    assert growth.update(b"a 1 2\nb 5\n") == 0
+    assert growth.update(b"a 4 2\nb 6\n") == 3 * weight(b"a", 0) + weight(b"b", 0)
+    assert growth.update(b"a 4 9\nb 6\n") == 7 * weight(b"a", 1)
+
+
+def test_a_counter_that_falls_or_wraps_counts_modulo_2_to_the_64() -> None:
+    growth = FileGrowth()
+    growth.update(b"nr_dirty 10")
+    assert growth.update(b"nr_dirty 7") == -3 * weight(b"nr_dirty", 0) & MASK
+    growth.update(b"nr_dirty %d" % MASK)
+    assert growth.update(b"nr_dirty 0") == weight(b"nr_dirty", 0)  # one step across the end
+
+
+def test_counters_that_move_together_do_not_cancel() -> None:
+    growth = FileGrowth()
+    growth.update(b"nr_free 100\nnr_used 100")
+    assert growth.update(b"nr_free 99\nnr_used 101") & 0xFF != 0
+    names = [f"key{index}".encode() for index in range(500)]
+    assert all(weight(name, place) % 2 == 1 and weight(name, place) < 1 << 33 for name in names for place in range(3))
+    assert len({weight(name, 0) for name in names}) == 500
+    assert weight(b"pgfault", 0) == 2388283647  # the same in every process
+
+
+def test_keys_that_vanish_or_come_between_two_reads_count_nothing() -> None:
+    growth = FileGrowth()
+    growth.update(b"a 1\nb 2\nc 3\n")
+    assert growth.update(b"a 1\nc 5\n") == 2 * weight(b"c", 0)  # b has gone
+    assert growth.update(b"a 1\nd 1000\nc 6\n") == weight(b"c", 0)  # d has come
+    assert growth.update(b"e 7\nd 1001\nc 6\n") == weight(b"d", 0)  # e in the place of a
+    assert growth.update(b"e 8 9\nd 1001\nc 6\n") == 0  # e in another shape
+    assert growth.update(b"") == growth.update(b"e 100") == 0
+
+
+def test_files_are_read_to_their_end_or_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "big"
+    path.write_bytes(bytes(range(256)) * 1024)
+    assert counter_files.read_file(str(path)) == path.read_bytes()
+    monkeypatch.setattr(counter_files, "LIMIT_BYTES", 1000)
+    monkeypatch.setattr(counter_files, "_CHUNK_BYTES", 300)
+    assert counter_files.read_file(str(path)) == path.read_bytes()[:1200]
+    with pytest.raises(FileNotFoundError):
+        counter_files.read_file(str(tmp_path / "none"))
+    if LINUX:
+        handles = os.listdir("/proc/self/fd")
+        with pytest.raises(IsADirectoryError):
+            counter_files.read_file(str(tmp_path))
+        assert len(os.listdir("/proc/self/fd")) == len(handles)
+
+
+# Durations and growth.
+
+
+class Scripted(CounterSource[int]):
+    """Reads numbers that take a given time."""
+
+    name = "scripted"
+    description = "scripted"
+    physics = "none"
+    estimated_rate = 1.0
+
+    def __init__(self, durations: Iterator[int], growths: Callable[[], int], *, durations_only: bool = False) -> None:
+        super().__init__(durations_only=durations_only)
+        self.durations, self.growths, self.now = durations, growths, 0
+
+    def availability(self) -> Availability:
+        return Availability(True)
+
+    def read_counters(self) -> int:
+        self.now += next(self.durations) * counter_step()
+        return 0
+
+    def growth(self, reading: int) -> int:
+        return self.growths()
+
+
+def scripted(
+    monkeypatch: pytest.MonkeyPatch, durations: list[int], growths: list[int] | int, *, durations_only: bool = False
+) -> Scripted:
+    left = iter(growths) if isinstance(growths, list) else None
+    grow = (lambda: next(left)) if left is not None else (lambda: int(str(growths)))
+    source = Scripted(iter(durations), grow, durations_only=durations_only)
+    monkeypatch.setattr(counter_source, "read_counter", lambda: source.now)
+    return source
+
+
+def test_raw_value_is_duration_plus_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    durations, growths = [100, 300, 70000, 5], [0, 7, 1 << 40, -6]
+    source = scripted(monkeypatch, durations, growths)
+    wide = source.read_wide(4)
+    assert list(wide) == [100, 307, 70000 + (1 << 40), MASK]
+    assert source.digitize(wide) == bytes([100, 307 & 0xFF, 70000 & 0xFF, 255])
+    alone = scripted(monkeypatch, durations, growths, durations_only=True)
+    assert list(alone.read_wide(4)) == durations
+    assert scripted(monkeypatch, durations, growths).measure_parts() == (100, 0)
+
+
+def test_dead_durations_do_not_hide_behind_growing_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    alpha = 2.0**-60
+    h, window = counter_source.DURATION_ENTROPY, counter_source.DURATION_APT_WINDOW
+    cutoff = counter_source.DURATION_RCT_CUTOFF
+    assert cutoff == rct_cutoff(h, alpha)
+    assert apt_cutoff(h, alpha, window) == counter_source.DURATION_APT_CUTOFF
+    growths = [index * 7919 for index in range(5000)]
+    stuck = [9] * (cutoff - 1)
+    source = scripted(monkeypatch, [*stuck, 8, *stuck, 8, 9, *stuck], growths)
+    assert len(source.read_wide(2 * cutoff)) == 2 * cutoff  # C - 1 in a row pass
+    with pytest.raises(errors.SourceReadError, match="scripted: the durations of the readings repeat"):
+        source.read_wide(cutoff)
+    # Three in four alike: no long run, and far more than half of a window.
+    mostly = scripted(monkeypatch, [9, 9, 9, 1] * 200, growths)
+    with pytest.raises(errors.SourceReadError, match="repeat"):
+        mostly.read_wide(window)
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_live_values_are_the_sum_of_their_parts(name: str) -> None:
+    source = readable(name)
+    assert not source.physical
+    assert source.independence_group == "cpu_counter"
+    assert source.claim.credit == 0 or source.claim.evidence is not None
+    parts = [source.measure_parts() for _ in range(50)] if len(source.read_raw(2)) == 2 else []
+    assert all(0 < duration < 10**9 and 0 <= growth <= MASK for duration, growth in parts)
+    source.durations_only = True
+    assert max(source.read_wide(50)) < 10**9
+    with_option = type(source)(durations_only=True)
+    assert with_option.durations_only
+    assert len(with_option.read_raw(20)) == 20
+
+
+# Files that cannot be read, and platforms that have none.
+
+
+@pytest.mark.parametrize("name", [*COUNTERS, "mach_timing"])
+def test_other_platforms_are_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("sys.platform", "sunos5")
+    available, reason = registry.create(name).availability()
+    assert not available
+    assert "sunos5" in reason
+    with pytest.raises(errors.SourceUnavailableError, match="sunos5"):
+        registry.create(name).read_raw(1)
+
+
+@pytest.mark.skipif(not LINUX, reason="needs Linux's /proc")
+def test_unreadable_files_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    monkeypatch.setattr(vmstat, "PATH", gone)
+    assert vmstat.VmstatSource().availability() == (False, f"{gone} cannot be read")
+    monkeypatch.setattr(interrupts, "PATHS", ("/proc/softirqs", gone))
+    assert interrupts.InterruptsSource().availability() == (False, f"{gone} cannot be read")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert "/proc/vmstat" in SysctlSource().availability().reason
+    monkeypatch.setattr(process_table, "_PROC", tmp_path)
+    assert "no scheduler statistics" in process_table.ProcessTableSource().availability().reason
+
+
+@pytest.mark.skipif(not LINUX, reason="needs Linux's /proc")
+@pytest.mark.parametrize("name", ["vmstat", "interrupts"])
+def test_a_file_that_goes_fails_the_read(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    source = readable(name)
+    source.read_raw(5)
+
+    def gone(path: str) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    module = vmstat if name == "vmstat" else interrupts
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_file", gone)
+        with pytest.raises(errors.SourceReadError, match=f"{name}: Permission denied"):
+            source.read_raw(5)
+    assert len(source.read_raw(5)) == 5
+
+
+def test_sysctl_goes_on_with_the_files_that_are_left(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        path.write_text("x 1\n")
+    files = [CounterFile("vm", str(path), counter_files.parse_pairs, path.name != "c") for path in paths]
+    counters = LinuxCounters(files)
+    assert counters.sampled == [str(path) for path in paths[:2]]
+    assert {counters.read_next()[0] for _ in range(4)} == set(counters.sampled)
+    paths[1].unlink()
+    assert [counters.read_next() for _ in range(3)] == [(str(paths[0]), b"x 1\n")] * 3
+    assert counters.snapshot(1) == {}
+    assert counters.snapshot(2) == {"vm.x": 1}
+    assert counters.growth((str(paths[0]), b"x 1\n")) == 0
+    assert counters.growth((str(paths[0]), b"x 3\n")) == 2 * weight(b"x", 0)
+    paths[0].unlink()
+    with pytest.raises(errors.SourceReadError, match="no file of counters"):
+        counters.read_next()
+
+
+@pytest.mark.skipif(not LINUX, reason="needs os.fork and Linux's /proc")
+@pytest.mark.parametrize("name", COUNTERS)
+def test_a_forked_child_shares_no_open_file(name: str) -> None:
+    source = readable(name)
+    handles = os.listdir("/proc/self/fd")
+    source.read_raw(30)
+    assert len(os.listdir("/proc/self/fd")) == len(handles)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if len(source.read_raw(30)) == 30 else 1)
+    assert len(source.read_raw(30)) == 30
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# Discovery.
+
+
+class Tape:
+    """Counters of two parts that were written down."""
+
+    def __init__(self, *rounds: dict[str, int]) -> None:
+        self.rounds = list(rounds)
+        self.looks = 0
+
+    def parts(self) -> int:
+        return 1
+
+    def snapshot(self, part: int) -> dict[str, int]:
+        assert part == 0
+        self.looks += 1
+        return self.rounds[min(self.looks, len(self.rounds)) - 1]
+
+    def read_next(self) -> sysctl_counters.CounterReading:
+        return "0", b""
+
+    def growth(self, reading: sysctl_counters.CounterReading) -> int:
+        return 0
+
+
+def test_discovery_finds_what_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = SysctlSource()
+    tape = Tape(
+        {"vm.a": 1, "net.b": 2, "kern.c": 3, "hw.gone": 4},
+        {"vm.a": 2, "net.b": 2, "kern.c": 3, "vfs.new": 1},
+        {"vm.a": 1, "net.b": 2, "kern.c": 2},
+    )
+    monkeypatch.setattr(source, "require_available", lambda: None)
+    monkeypatch.setattr(source, "_counters", tape)
+    assert source.discover_fluctuating_keys(0.1) == ["kern.c", "vm.a"]
+    assert tape.looks >= 3
+    assert source.categorize_keys() == {"kern": ["kern.c"], "vm": ["vm.a"]}
+    assert source.categorize_keys(["vm.b", "net.x", "vm.a"]) == {"net": ["net.x"], "vm": ["vm.a", "vm.b"]}
+    assert source.categorize_keys([]) == {}
+    for bad in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(errors.InvalidInputError, match="seconds"):
+            source.discover_fluctuating_keys(bad)
+
+
+def test_categories_discover_when_nothing_was_discovered(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = SysctlSource()
+    monkeypatch.setattr(source, "require_available", lambda: None)
+    monkeypatch.setattr(source, "_counters", Tape({"vm.a": 1}, {"vm.a": 2}))
+    assert source.categorize_keys() == {"vm": ["vm.a"]}
+
+
+@pytest.mark.skipif(not LINUX, reason="needs Linux's /proc")
+def test_fifty_keys_fluctuate_within_a_fifth_of_a_second() -> None:
+    source = SysctlSource()
+    if not source.is_available():
+        pytest.skip(source.availability().reason)
+    for _ in range(20):  # other load takes its share of the time
+        began = time.monotonic()
+        keys = source.discover_fluctuating_keys(0.2)
+        seconds = time.monotonic() - began
+        if len(keys) >= 50 and seconds < 0.4:
+            break
+    assert len(keys) >= 50
+    assert seconds < 5
+    assert keys == sorted(set(keys))
+    categories = source.categorize_keys()
+    assert {"vm", "kern", "hw"} <= set(categories)
+    assert sorted(key for group in categories.values() for key in group) == keys
+
+
+def test_process_table_adds_growth_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    books = {"7": [b"50 1 1", b"60 4 1", b"55 4 1"], "8": [b"9 0 1", b"9 0 1", b""], "9": [b"", b"x", b"1 1 1"]}
+    monkeypatch.setattr(process_table, "_schedstat", lambda pid: books[pid].pop(0))
+    monkeypatch.setattr("os.listdir", lambda path: ["7", "8", "version", "9"])
+    monkeypatch.setattr(process_table, "LOOK_UPS", 3)
+    source = process_table.ProcessTableSource()
+    monkeypatch.setattr(source, "require_available", lambda: None)
+    # Seen for the first time, or gone, a process adds nothing; one whose number was given anew may have shrunk.
+    assert [source.measure_parts()[1] for _ in range(3)] == [0, 13, -5 & MASK]
+    empty = process_table.ProcessTableSource()
+    monkeypatch.setattr(empty, "require_available", lambda: None)
+    monkeypatch.setattr("os.listdir", lambda path: ["version"])
+    with pytest.raises(errors.SourceReadError, match="no process is listed"):
+        empty.read_raw(1)
+
+
+@pytest.mark.skipif(not LINUX, reason="needs Linux's /proc")
+def test_processes_that_end_are_looked_up_without_error() -> None:
+    assert process_table._schedstat(str((1 << 22) + 1)) == b""
+    assert len(process_table._schedstat(str(os.getpid())).split()) == 3
+
+
+@pytest.mark.skipif(not LINUX, reason="needs Linux's /proc")
+def test_restarts_of_durations_alone(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    from esoteric_drbg.conformance.restart_worker import main
+
+    readable("vmstat")
+    assert main(["vmstat", "50", "durations"]) == 0
+    assert len(capfdbinary.readouterr().out) == 50
+    assert main(["memory_timing", "5", "durations"]) == 2
+    assert main(["vmstat", "5", "else"]) == 2
+    assert capfdbinary.readouterr().out == b""
+
+
+def test_digitization_takes_the_low_byte() -> None:
+    assert SysctlSource().digitize(array("Q", [0, 255, 256, MASK])) == bytes([0, 255, 0, 255])
