@@ -28,8 +28,10 @@ class ClockJitterSource(TimedSource):
         "Core clock and counter run from different phase-locked loops; their relative phase wanders with thermal "
         "noise, and pipeline state decides on which side of a counter edge each read falls."
     )
-    estimated_rate = 2.0e7
+    estimated_rate = 8.0e4
     kind = "clock"
+    touches = 512
+    warm_up = 64
     # Measured, and too low for the Adaptive Proportion Test to guard: no claim. See the page.
     claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
         ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=0.15)
