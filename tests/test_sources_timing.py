@@ -48,6 +48,15 @@ def settles_at(expected: int) -> bool:
     return True
 
 
+def idle_threads() -> int:
+    """Return how many threads stay: the fewest that are seen for a while."""
+    counts = []
+    for _ in range(30):
+        counts.append(native_threads())
+        time.sleep(0.01)
+    return min(counts)
+
+
 def memory_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
@@ -162,7 +171,7 @@ def test_a_thousand_cycles_leave_nothing_behind(name: str) -> None:
     for _ in range(50):
         source.collect(2)
     gc.collect()
-    handles, threads, memory = len(os.listdir("/proc/self/fd")), native_threads(), memory_bytes()
+    handles, threads, memory = len(os.listdir("/proc/self/fd")), idle_threads(), memory_bytes()
     for _ in range(1000):
         source.collect(2)
     gc.collect()
@@ -188,10 +197,9 @@ def test_dropped_sources_give_their_memory_back(name: str) -> None:
 def test_the_counting_thread_lives_as_long_as_the_read() -> None:
     source = readable("counter_beat")
     source.read_raw(4)
-    assert settles_at(native_threads())
-    idle = native_threads()
+    idle = idle_threads()
     seen: list[int] = []
-    reader = threading.Thread(target=source.read_raw, args=(100_000_000,), kwargs={"deadline_s": 0.5})
+    reader = threading.Thread(target=source.read_raw, args=(100_000_000,), kwargs={"deadline_s": 1.0})
     reader.start()
     while reader.is_alive():
         seen.append(native_threads())

@@ -14,6 +14,7 @@ use crate::ending;
 use crate::errors::{invalid, raise};
 
 mod beat;
+mod clock;
 mod counter;
 mod flush;
 mod memory;
@@ -21,6 +22,7 @@ mod pages;
 mod threads;
 
 use beat::BeatWork;
+use clock::ClockWork;
 use counter::{counter, step};
 use flush::FlushWork;
 use memory::{CpuWork, MemoryWork};
@@ -82,20 +84,6 @@ struct SleepWork;
 impl Work for SleepWork {
     fn run(&mut self) {
         std::thread::sleep(Duration::from_nanos(1));
-    }
-}
-
-/// Reads the operating system's monotonic clock some times.
-struct ClockWork {
-    reads: usize,
-}
-
-impl Work for ClockWork {
-    #[inline(always)]
-    fn run(&mut self) {
-        for _ in 0..self.reads {
-            std::hint::black_box(Instant::now());
-        }
     }
 }
 
@@ -184,7 +172,7 @@ impl Kind {
     /// True if reading `n` symbols takes so long that other threads should run meanwhile.
     fn is_long(&self, n: usize) -> bool {
         let per_symbol = match self {
-            Kind::Clock(work) => work.reads,
+            Kind::Clock(work) => work.reads * 8,
             Kind::Sleep(_) | Kind::Thread(_) | Kind::Beat(_) => return true,
             Kind::Flush(work) => work.touches * 5,
             Kind::Pages(work) => work.touches * 50,
