@@ -24,7 +24,10 @@ class TimingSampler(Protocol):
 
 
 def new_timing_sampler(kind: str, *, buffer_bytes: int = 1 << 20, touches: int = 2) -> TimingSampler:
-    """Return a sampler of ``"clock"``, ``"sleep"``, ``"memory"`` or ``"cpu"`` deltas on the kernels of this process."""
+    """Return a sampler of one ``kind`` of deltas on the kernels of this process.
+
+    The kinds and their parameters: :class:`esoteric_drbg.kernels.reference.timing.TimingSampler`.
+    """
     sampler: TimingSampler = kernel("TimingSampler")(kind, buffer_bytes=buffer_bytes, touches=touches)
     return sampler
 

@@ -1,4 +1,4 @@
-"""Clock jitter: how long reading the monotonic clock takes, in ticks of the CPU's counter."""
+"""Clock jitter: how long a number of reads of the monotonic clock take, in ticks of the CPU's counter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ClockJitterSource"]
 
 
 class ClockJitterSource(TimedSource):
-    """Ticks of the CPU's counter from one read of the monotonic clock to the next.
+    """Ticks of the CPU's counter for 32 successive reads of the monotonic clock, on Linux through the kernel.
 
     See docs/sources/clock_jitter.md for physics, evidence and failure modes.
 
@@ -26,11 +26,13 @@ class ClockJitterSource(TimedSource):
     description = "Phase noise between perf_counter and monotonic clocks"
     physics = (
         "Core clock and counter run from different phase-locked loops; their relative phase wanders with thermal "
-        "noise, and pipeline state decides on which side of a counter edge each read falls."
+        "noise, and the pipeline, caches and entry to the kernel decide on which side of a counter edge each read falls."
     )
-    estimated_rate = 2.0e7
+    estimated_rate = 1.0e5
     kind = "clock"
-    # Measured, and too low for the Adaptive Proportion Test to guard: no claim. See the page.
-    claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
-        ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=0.15)
-    )
+    touches = 32
+    warm_up = 256
+    claims: ClassVar[Mapping[str, Claim]] = {
+        "rust": Claim(min_entropy=0.0, health_min_entropy=0.3),
+        "reference": Claim(min_entropy=0.0, health_min_entropy=0.3),
+    }

@@ -5,15 +5,18 @@ The deltas of an interpreted loop are not those of the Rust kernel: a source car
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import math
+import mmap
+import sys
 import threading
 import time
 from array import array
 from collections.abc import Callable
 
-from esoteric_drbg.errors import InvalidInputError, SourceReadError
+from esoteric_drbg.errors import InvalidInputError, SourceReadError, SourceUnavailableError
 
 __all__ = ["TimingSampler", "counter_step", "read_counter"]
 
@@ -21,6 +24,8 @@ _STEP_READS = 2048
 _STEP_BATCHES = 9
 _DEADLINE_STRIDE = 64
 _LINE_BYTES = 64
+# Python flushes no cache line: a walk through this much evicts most of it before it comes again.
+_EVICTION_BYTES = 32 << 20
 
 _step = 0
 
@@ -46,12 +51,77 @@ def counter_step() -> int:
     return _step
 
 
-def _clock_work() -> None:
-    time.monotonic_ns()
+class _ClockWork:
+    """Reads the operating system's monotonic clock some times."""
+
+    def __init__(self, reads: int) -> None:
+        self.reads = reads
+
+    def __call__(self) -> None:
+        for _ in range(self.reads):
+            time.monotonic_ns()
 
 
 def _sleep_work() -> None:
     time.sleep(1e-9)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _thread_work() -> None:
+    """Create a thread that does nothing, and wait for its end."""
+    thread = threading.Thread(target=_nothing)
+    try:
+        thread.start()
+    except RuntimeError as error:  # "can't start new thread"
+        raise SourceReadError(f"no thread could be made: {error}") from None
+    thread.join()
+
+
+class _PageWork:
+    """First touches of fresh pages of a private anonymous mapping: each one a page fault."""
+
+    def __init__(self, region_bytes: int, touches: int) -> None:
+        if not hasattr(mmap, "MADV_DONTNEED"):
+            raise SourceUnavailableError("page faults are timed on Unix only")
+        self.pages = max(region_bytes // mmap.PAGESIZE, touches)
+        self.touches = touches
+        self.page = 0
+        try:
+            self.region = self._map()
+        except OSError as error:
+            raise SourceReadError(f"no memory could be mapped: {error.strerror}") from None
+
+    def _map(self) -> mmap.mmap:
+        region = mmap.mmap(-1, self.pages * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with contextlib.suppress(OSError, AttributeError):  # a kernel without huge pages needs no such advice
+            region.madvise(mmap.MADV_NOHUGEPAGE)
+        return region
+
+    def __call__(self) -> None:
+        region = self.region
+        for page in range(self.page, self.page + self.touches):
+            region[page * mmap.PAGESIZE] = 1
+        self.page += self.touches
+
+    def give_back(self) -> None:
+        """Make every page fresh again: its next touch faults."""
+        self.page = 0
+        try:
+            if sys.platform == "linux":
+                self.region.madvise(mmap.MADV_DONTNEED)
+            else:  # a hint that may keep the pages
+                self.region.close()
+                self.region = self._map()
+        except OSError as error:
+            raise SourceReadError(f"the pages could not be given back: {error.strerror}") from None
+
+    @property
+    def symbols_left(self) -> int:
+        """Symbols until the pages have to be given back."""
+        return (self.pages - self.page) // self.touches
 
 
 class _MemoryWork:
@@ -93,9 +163,16 @@ class TimingSampler:
     Parameters
     ----------
     kind : str
-        ``"clock"``, ``"sleep"``, ``"memory"`` or ``"cpu"``.
+        ``"clock"``, ``"sleep"``, ``"memory"``, ``"cpu"``, ``"flush"``, ``"pages"`` or ``"thread"``. ``"flush"`` loads lines
+        that the walk itself has evicted, where the Rust twin flushes them. ``"beat"``, of which the Rust twin makes
+        counts of a second core, cannot be had: the interpreter lock lets one thread run at a time.
     buffer_bytes, touches : int
-        Size of the private buffer (a power of two), and how many addresses of it one symbol touches.
+        Size of the private buffer (a power of two), and how many times one symbol repeats the work.
+
+    Raises
+    ------
+    SourceUnavailableError
+        For ``"beat"``, and for ``"pages"`` without ``mmap.MADV_DONTNEED``.
     """
 
     def __init__(self, kind: str, *, buffer_bytes: int = 1 << 20, touches: int = 2) -> None:
@@ -107,16 +184,27 @@ class TimingSampler:
         self._busy = threading.Lock()
         self._stride = _DEADLINE_STRIDE
         self._work: Callable[[], None]
+        self._pages: _PageWork | None = None
         if kind == "clock":
-            self._work = _clock_work
+            self._work = _ClockWork(touches)
         elif kind == "sleep":
             self._work, self._stride = _sleep_work, 1
         elif kind == "memory":
             self._work = _MemoryWork(buffer_bytes, touches)
         elif kind == "cpu":
             self._work = _CpuWork(buffer_bytes, touches)
+        elif kind == "flush":
+            self._work = _MemoryWork(max(buffer_bytes, _EVICTION_BYTES), touches)
+        elif kind == "pages":
+            self._work = self._pages = _PageWork(buffer_bytes, touches)
+        elif kind == "thread":
+            self._work, self._stride = _thread_work, 1
+        elif kind == "beat":
+            raise SourceUnavailableError("counter beat: the interpreter lock lets one thread run at a time")
         else:
-            raise InvalidInputError(f"kind={kind!r}: expected clock, sleep, memory or cpu")
+            raise InvalidInputError(
+                f"kind={kind!r}: expected clock, sleep, memory, cpu, flush, pages, thread or beat"
+            )
 
     def read_symbols(self, n_samples: int, deadline_s: float | None = None) -> bytes:
         """Return ``n_samples`` symbols, one a byte; fewer if the deadline passes first."""
@@ -135,9 +223,22 @@ class TimingSampler:
         if not self._busy.acquire(blocking=False):
             raise SourceReadError("the sampler is being read by another thread")
         try:
+            if self._pages is not None:
+                return self._page_deltas(self._pages, n_samples, deadline_s)
             return self._deltas(n_samples, deadline_s)
         finally:
             self._busy.release()
+
+    def _page_deltas(self, pages: _PageWork, n_samples: int, deadline_s: float | None) -> array[int]:
+        """Lap after lap through the pages; giving them back is no part of a delta."""
+        until = math.inf if deadline_s is None else time.monotonic() + deadline_s
+        deltas = array("Q")
+        while len(deltas) < n_samples and time.monotonic() < until:
+            if not pages.symbols_left:
+                pages.give_back()
+            left = None if deadline_s is None else max(until - time.monotonic(), 0.0)
+            deltas += self._deltas(min(pages.symbols_left, n_samples - len(deltas)), left)
+        return deltas
 
     def _deltas(self, n_samples: int, deadline_s: float | None) -> array[int]:
         counter, work, stride = time.perf_counter_ns, self._work, self._stride

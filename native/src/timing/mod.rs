@@ -1,8 +1,9 @@
 //! Timing samplers: raw deltas of the finest counter around work whose duration fluctuates.
 //!
-//! Every sampler yields one full-width delta a symbol; the 8-bit symbol is `(delta / counter_step) mod 256`.
+//! Every sampler yields one full-width delta a symbol; the 8-bit symbol is `(delta / counter_step) mod 256`. `beat` alone
+//! yields counts, whose unit is 1.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -11,92 +12,27 @@ use zeroize::Zeroize;
 
 use crate::ending;
 use crate::errors::{invalid, raise};
-use crate::sha256;
+
+mod beat;
+mod clock;
+mod counter;
+mod flush;
+mod memory;
+mod pages;
+mod threads;
+
+use beat::BeatWork;
+use clock::ClockWork;
+use counter::{counter, step};
+use flush::FlushWork;
+use memory::{CpuWork, MemoryWork};
+use pages::PageWork;
+use threads::ThreadWork;
 
 /// Symbols between two looks at the deadline.
 const DEADLINE_STRIDE: usize = 64;
 /// Symbols after which a read of short work has lasted some 50 us, and so releases the interpreter lock.
 const DETACH_SYMBOLS: usize = 1536;
-/// Back-to-back reads that the counter's common factor is found from.
-const STEP_READS: usize = 2048;
-const STEP_BATCHES: usize = 9;
-/// Bytes of a cache line, near enough on every machine: two accesses of the walk never share one.
-const LINE_BYTES: usize = 64;
-
-/// The finest counter of this CPU, read in program order.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn counter() -> u64 {
-    use std::arch::x86_64::{__cpuid, __rdtscp, _mm_lfence, _rdtsc};
-    static RDTSCP: OnceLock<bool> = OnceLock::new();
-    if *RDTSCP.get_or_init(|| __cpuid(0x8000_0001).edx & (1 << 27) != 0) {
-        let mut core = 0u32;
-        // SAFETY: CPUID reports RDTSCP; it only writes the local variable.
-        unsafe { __rdtscp(&mut core) }
-    } else {
-        // SAFETY: LFENCE and RDTSC are part of x86-64 and touch no memory.
-        unsafe {
-            _mm_lfence();
-            _rdtsc()
-        }
-    }
-}
-
-/// The finest counter of this CPU, read in program order.
-#[cfg(target_arch = "aarch64")]
-#[inline(always)]
-fn counter() -> u64 {
-    let ticks: u64;
-    // SAFETY: reads the virtual counter, which every aarch64 system lets user code read; no memory is touched.
-    unsafe { std::arch::asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
-    ticks
-}
-
-/// The operating system's monotonic clock in ns, where no counter can be read directly.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-#[inline(always)]
-fn counter() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
-}
-
-/// The finest counter of this CPU, read without waiting for what comes before it in program order.
-#[inline(always)]
-fn counter_at_once() -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: RDTSC is part of x86-64 and touches no memory.
-    return unsafe { std::arch::x86_64::_rdtsc() };
-    #[cfg(not(target_arch = "x86_64"))]
-    counter()
-}
-
-fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
-}
-
-/// The common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol.
-///
-/// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
-/// thread from CPU to CPU then leaves a single delta that no step divides.
-pub fn step() -> u64 {
-    static STEP: OnceLock<u64> = OnceLock::new();
-    *STEP.get_or_init(|| {
-        let mut factors = [0; STEP_BATCHES];
-        for factor in &mut factors {
-            let mut before = counter();
-            for _ in 0..STEP_READS {
-                let now = counter();
-                *factor = gcd(*factor, now.wrapping_sub(before));
-                before = now;
-            }
-        }
-        factors.sort_unstable();
-        factors[STEP_BATCHES / 2].max(1)
-    })
-}
 
 /// Raw values that are overwritten when they are dropped. The vector never grows past its first allocation, so that no
 /// copy stays behind, and its unused rest never becomes memory.
@@ -117,23 +53,28 @@ impl Drop for Raw {
     }
 }
 
+/// What happened before a symbol's work.
+enum Between {
+    Nothing,
+    /// Something that took time: the counter is read anew.
+    Paused,
+    /// The work cannot go on.
+    Failed,
+}
+
 /// What happens between two reads of the counter.
 trait Work: Send {
     fn run(&mut self);
 
+    /// What has to be done before the next symbol and is no part of its delta.
+    #[inline(always)]
+    fn between(&mut self) -> Between {
+        Between::Nothing
+    }
+
     #[inline(always)]
     fn counter() -> u64 {
         counter()
-    }
-}
-
-/// Reads the operating system's monotonic clock.
-struct ClockWork;
-
-impl Work for ClockWork {
-    #[inline(always)]
-    fn run(&mut self) {
-        std::hint::black_box(Instant::now());
     }
 }
 
@@ -146,73 +87,15 @@ impl Work for SleepWork {
     }
 }
 
-/// Dependent read-modify-writes, one a cache line, through a private buffer: every line once before any comes again.
-///
-/// No access is an easy one, then, that a recently used line answers at once and in always the same time. The walk starts
-/// at a fixed line: a restart repeats the addresses, and only the noise differs.
-struct MemoryWork {
-    buffer: Vec<u8>,
-    touches: usize,
-    line: usize,
-    carry: u8,
-}
-
-impl MemoryWork {
-    fn new(buffer_bytes: usize, touches: usize) -> Self {
-        Self { buffer: vec![1; buffer_bytes], touches, line: 0, carry: 0 }
-    }
-}
-
-impl Work for MemoryWork {
-    #[inline(always)]
-    fn run(&mut self) {
-        let buffer = self.buffer.as_mut_slice();
-        let lines = buffer.len() / LINE_BYTES;
-        let (mut line, mut carry) = (self.line, self.carry);
-        for _ in 0..self.touches {
-            // Multiplier 1 mod 4 and odd increment: the full period of a power of two (Hull and Dobell 1962).
-            line = line.wrapping_mul(0x01fb_f9a9).wrapping_add(12345) & (lines - 1);
-            // Where in the line is up to the value before: the next access waits for it, and its latency cannot be hidden.
-            let address = LINE_BYTES * line + usize::from(carry) % LINE_BYTES;
-            carry = buffer[address].wrapping_add(1);
-            buffer[address] = carry;
-        }
-        (self.line, self.carry) = (line, carry);
-        std::hint::black_box(carry);
-    }
-
-    /// The accesses wait for each other; that the counter waits for them too costs a third of the time and adds nothing.
-    #[inline(always)]
-    fn counter() -> u64 {
-        counter_at_once()
-    }
-}
-
-/// A SHA-256 block whose digest says where the walk through a private buffer goes on.
-struct CpuWork {
-    memory: MemoryWork,
-    block: [u8; 64],
-}
-
-impl Work for CpuWork {
-    #[inline(always)]
-    fn run(&mut self) {
-        let mut digest = [0u8; 32];
-        sha256::digest_padded(std::slice::from_ref(&self.block), &mut digest);
-        self.block[..32].copy_from_slice(&digest);
-        let mut lead = [0u8; 8];
-        lead.copy_from_slice(&digest[..8]);
-        self.memory.line ^= u64::from_le_bytes(lead) as usize;
-        self.memory.run();
-        self.block[63] = self.memory.carry;
-    }
-}
-
 enum Kind {
     Clock(ClockWork),
     Sleep(SleepWork),
     Memory(MemoryWork),
     Cpu(Box<CpuWork>),
+    Flush(FlushWork),
+    Pages(PageWork),
+    Thread(ThreadWork),
+    Beat(BeatWork),
 }
 
 /// One delta after another into `sink`, until `n` are there or the deadline has passed. The look at the clock is no part
@@ -229,6 +112,11 @@ fn measure<W: Work>(work: &mut W, n: usize, until: Option<Instant>, stride: usiz
                 before = W::counter();
             }
         }
+        match work.between() {
+            Between::Nothing => {}
+            Between::Paused => before = W::counter(),
+            Between::Failed => return,
+        }
         work.run();
         let now = W::counter();
         sink(now.wrapping_sub(before));
@@ -243,11 +131,33 @@ impl Kind {
             Kind::Sleep(work) => measure(work, n, until, 1, sink),
             Kind::Memory(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
             Kind::Cpu(work) => measure(work.as_mut(), n, until, DEADLINE_STRIDE, sink),
+            Kind::Flush(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
+            Kind::Pages(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
+            Kind::Thread(work) => measure(work, n, until, 1, sink),
+            Kind::Beat(work) => work.measure(n, until, sink),
+        }
+    }
+
+    /// What a raw value is divided by: ticks come in steps of the counter, increments come one by one.
+    fn unit(&self) -> u64 {
+        match self {
+            Kind::Beat(_) => 1,
+            _ => step(),
+        }
+    }
+
+    /// Why the last read could not go on, told once.
+    fn failure(&mut self) -> Option<String> {
+        match self {
+            Kind::Pages(work) => work.failure.take(),
+            Kind::Thread(work) => work.failure.take(),
+            Kind::Beat(work) => work.failure.take(),
+            _ => None,
         }
     }
 
     fn symbols(&mut self, n: usize, until: Option<Instant>) -> Option<Raw> {
-        let step = step();
+        let step = self.unit();
         let mut symbols = Raw::with_room(n, 1)?;
         self.measure(n, until, |delta| symbols.0.push((delta / step) as u8));
         Some(symbols)
@@ -262,8 +172,10 @@ impl Kind {
     /// True if reading `n` symbols takes so long that other threads should run meanwhile.
     fn is_long(&self, n: usize) -> bool {
         let per_symbol = match self {
-            Kind::Clock(_) => 1,
-            Kind::Sleep(_) => return true,
+            Kind::Clock(work) => work.reads * 8,
+            Kind::Sleep(_) | Kind::Thread(_) | Kind::Beat(_) => return true,
+            Kind::Flush(work) => work.touches * 5,
+            Kind::Pages(work) => work.touches * 50,
             Kind::Memory(work) => work.touches.div_ceil(3),
             Kind::Cpu(work) => 2 + work.memory.touches.div_ceil(3),
         };
@@ -271,7 +183,8 @@ impl Kind {
     }
 }
 
-/// A source of timing deltas. `kind` is `clock`, `sleep`, `memory` or `cpu`.
+/// A source of timing deltas. `kind` is `clock`, `sleep`, `memory`, `cpu`, `flush`, `pages`, `thread` or `beat`; `touches`
+/// says how often one symbol repeats the work, and for `beat` how many ticks it lasts.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct TimingSampler {
     kind: Mutex<Kind>,
@@ -305,17 +218,20 @@ impl TimingSampler {
             Some(seconds) => return Err(invalid(py, format!("deadline_s={seconds}: expected a positive number"))),
             None => None,
         };
-        let Some(mut kind) = self.lock() else {
+        let Some(kind) = self.lock() else {
             return Err(busy(py));
         };
-        let raw = if kind.is_long(n) {
+        let collect = |mut kind: MutexGuard<'_, Kind>| (collect(&mut kind, n, until), kind.failure());
+        let (raw, failure) = if kind.is_long(n) {
             // The guard ends inside, so that it is never held while this thread waits for the interpreter lock.
             drop(kind);
-            let raw = ending::detach(py, || self.lock().map(|mut kind| collect(&mut kind, n, until)));
-            raw.ok_or_else(|| busy(py))?
+            ending::detach(py, || self.lock().map(collect)).ok_or_else(|| busy(py))?
         } else {
-            collect(&mut kind, n, until)
+            collect(kind)
         };
+        if let Some(reason) = failure {
+            return Err(raise(py, "SourceReadError", reason));
+        }
         match raw {
             Some(raw) => Ok(PyBytes::new(py, &raw.0)),
             None => Err(invalid(py, format!("n_samples={n_samples}: there is no memory for so many symbols"))),
@@ -340,11 +256,18 @@ impl TimingSampler {
             return Err(invalid(py, message));
         }
         let kind = match kind {
-            "clock" => Kind::Clock(ClockWork),
+            "clock" => Kind::Clock(ClockWork { reads: touches }),
             "sleep" => Kind::Sleep(SleepWork),
             "memory" => Kind::Memory(MemoryWork::new(buffer_bytes, touches)),
-            "cpu" => Kind::Cpu(Box::new(CpuWork { memory: MemoryWork::new(buffer_bytes, touches), block: [0x5a; 64] })),
-            _ => return Err(invalid(py, format!("kind='{kind}': expected clock, sleep, memory or cpu"))),
+            "cpu" => Kind::Cpu(Box::new(CpuWork::new(buffer_bytes, touches))),
+            "flush" => Kind::Flush(FlushWork::new(buffer_bytes, touches)),
+            "pages" => Kind::Pages(PageWork::new(py, buffer_bytes, touches)?),
+            "thread" => Kind::Thread(ThreadWork { failure: None }),
+            "beat" => Kind::Beat(BeatWork { ticks: touches as u64, failure: None }),
+            _ => {
+                let kinds = "clock, sleep, memory, cpu, flush, pages, thread or beat";
+                return Err(invalid(py, format!("kind='{kind}': expected {kinds}")));
+            }
         };
         Ok(Self { kind: Mutex::new(kind) })
     }
@@ -396,10 +319,8 @@ mod tests {
 
     #[test]
     fn gcd_of_the_deltas_divides_them() {
-        assert_eq!(gcd(52, 78), 26);
-        assert_eq!(gcd(0, 7), 7);
         let step = step();
-        let mut kind = Kind::Clock(ClockWork);
+        let mut kind = Kind::Clock(ClockWork { reads: 1 });
         let mut broken = 0;
         kind.measure(1000, None, |delta| broken += u32::from(delta % step != 0));
         assert!(broken <= 50, "{broken} of 1000 deltas are no multiple of {step}");
@@ -417,7 +338,7 @@ mod tests {
     fn room_that_cannot_be_had_is_no_abort() {
         assert!(Raw::with_room(usize::MAX, 1).is_none());
         assert!(Raw::with_room(usize::MAX / 4, 8).is_none());
-        assert!(Kind::Clock(ClockWork).wide(usize::MAX, None).is_none());
+        assert!(Kind::Clock(ClockWork { reads: 1 }).wide(usize::MAX, None).is_none());
     }
 
     #[test]
@@ -426,30 +347,8 @@ mod tests {
         assert!(!memory(3).is_long(1536) && memory(3).is_long(1537));
         assert!(!memory(1024).is_long(4) && memory(1024).is_long(5));
         assert!(Kind::Sleep(SleepWork).is_long(1));
-        let cpu = Kind::Cpu(Box::new(CpuWork { memory: MemoryWork::new(256, 4), block: [0; 64] }));
+        let cpu = Kind::Cpu(Box::new(CpuWork::new(256, 4)));
         assert!(!cpu.is_long(384) && cpu.is_long(385));
-        assert!(Kind::Clock(ClockWork).is_long(usize::MAX));
-    }
-
-    #[test]
-    fn memory_walk_visits_every_line_once_a_lap() {
-        let mut work = MemoryWork::new(1 << 14, 1);
-        for lap in 2..5u8 {
-            for _ in 0..(1 << 14) / LINE_BYTES {
-                work.run();
-            }
-            let written = |line: &[u8]| line.iter().map(|&byte| usize::from(byte) - 1).sum::<usize>();
-            assert!(work.buffer.chunks(LINE_BYTES).all(|line| written(line) == usize::from(lap) - 1));
-        }
-    }
-
-    #[test]
-    fn memory_walk_repeats_its_addresses() {
-        let (mut a, mut b) = (MemoryWork::new(4096, 3), MemoryWork::new(4096, 3));
-        for _ in 0..500 {
-            a.run();
-            b.run();
-            assert_eq!((a.line, a.carry), (b.line, b.carry));
-        }
+        assert!(Kind::Clock(ClockWork { reads: 1 }).is_long(usize::MAX));
     }
 }
