@@ -58,7 +58,7 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
     """
     if sys.stdout.isatty() and not as_hex:
         fail("standard output is a terminal: redirect it, pipe it, or use --hex")
-    rbg = RBG2Instance(lambda: EntropyPool.auto(plugins=False), profile=profile_named(profile_name))
+    rbg = RBG2Instance(EntropyPool.for_tokens, profile=profile_named(profile_name))
     out = sys.stdout.buffer
     written = 0
     while n_bytes is None or written < n_bytes:

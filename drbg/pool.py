@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
@@ -85,6 +85,7 @@ class EntropyPool:
         self._slots: dict[str, SourceSlot] = {}
         self._groups: list[list[SourceSlot]] = []
         self._instance: RBG2Instance | None = None
+        self._in_reserve: Callable[[], list[NoiseSource]] | None = None
         hold_across_fork(self)
         claims = dict(claims or {})
         for source in sources:
@@ -118,6 +119,18 @@ class EntropyPool:
         lowered = audited_claims(sources, load_machine_profile())
         claims = {**lowered, **(claims or {})}
         return cls(sources, claims=claims, profile=profile, health_profile=health_profile, deadline_s=deadline_s)
+
+    @classmethod
+    def for_tokens(cls) -> EntropyPool:
+        """Return the pool behind the functions of :mod:`secrets`: the sources that seeds are made of.
+
+        It loads and asks nothing else, so that a token costs the same however many sources are installed. Should those
+        fall short, the other sources of this package join them, under the same rules of credit, before anything raises.
+        """
+        sources, profile = registry.seeding(), load_machine_profile()
+        pool = cls(sources, claims=audited_claims(sources, profile))
+        pool._in_reserve = registry.in_reserve
+        return pool
 
     @property
     def sources(self) -> list[NoiseSource]:
@@ -200,26 +213,42 @@ class EntropyPool:
             raise InvalidInputError(f"bits={bits}: ask for at least 1 bit of min-entropy")
         give_way()
         with self._lock:
-            blocks: list[bytes] = []
-            entries: list[LedgerEntry] = []
-            missing: list[str] = []
-            credited = 0
-            for group in self._groups:
-                if credited >= bits:
-                    break
-                group_blocks, group_entries = self._from_group(group, bits - credited, missing)
-                blocks += group_blocks
-                entries += group_entries
-                for entry in group_entries:
-                    credited += entry.credited_bits
-            ledger = SeedLedger(bits, credited, tuple(entries), tuple(missing))
+            blocks, ledger = self._gather(bits)
+            if ledger.credited_bits < bits and self._in_reserve is not None:
+                blocks.clear()
+                self._call_reserve(self._in_reserve)
+                blocks, ledger = self._gather(bits)
             self.last_ledger = ledger
-        if credited < bits:
+        if ledger.credited_bits < bits:
             del blocks
             raise EntropyUnavailableError(self._shortfall(ledger))
-        for entry in entries:
+        for entry in ledger.entries:
             self._slots[entry.source].credited_bits += entry.credited_bits
         return b"".join(blocks), ledger
+
+    def _gather(self, bits: int) -> tuple[list[bytes], SeedLedger]:
+        """Take blocks group by group until they are worth ``bits``; the ledger says if they are."""
+        blocks: list[bytes] = []
+        entries: list[LedgerEntry] = []
+        missing: list[str] = []
+        credited = 0
+        for group in self._groups:
+            if credited >= bits:
+                break
+            group_blocks, group_entries = self._from_group(group, bits - credited, missing)
+            blocks += group_blocks
+            entries += group_entries
+            for entry in group_entries:
+                credited += entry.credited_bits
+        return blocks, SeedLedger(bits, credited, tuple(entries), tuple(missing))
+
+    def _call_reserve(self, in_reserve: Callable[[], list[NoiseSource]]) -> None:
+        """Let the sources join that were not loaded so far."""
+        self._in_reserve = None
+        sources = in_reserve()
+        lowered = audited_claims(sources, load_machine_profile())
+        for source in sources:
+            self.add_source(source, claim=lowered.get(source.name))
 
     def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
         """Return conditioned blocks of the sources without credit: defence in depth, 0 bits in any ledger.

@@ -32,7 +32,7 @@ DEFAULT_ENTROPY = 32
 _ULP = 2.0**-53
 
 try:
-    _process = RBG2Instance(lambda: EntropyPool.auto(plugins=False))
+    _process = RBG2Instance(EntropyPool.for_tokens)
     token_bytes = _process.token_bytes
 except KernelUnavailableError as _unusable:
     # ESOTERIC_DRBG_KERNELS asks for what is not there. The import goes on, so that the command line can say so in

@@ -18,7 +18,7 @@ from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["ENTRY_POINT_GROUP", "available", "create", "installed", "names"]
+__all__ = ["ENTRY_POINT_GROUP", "SEEDING", "available", "create", "in_reserve", "installed", "names", "seeding"]
 
 ENTRY_POINT_GROUP = "esoteric_drbg.noise_sources"
 
@@ -32,6 +32,19 @@ BUILT_IN = {
     "rdseed": "RdseedSource",
     "sleep_jitter": "SleepJitterSource",
 }
+
+
+#: Those of ours that seeds are made of. A process that wants tokens loads no other, however many there are, unless
+#: these fall short.
+SEEDING = (
+    "clock_jitter",
+    "cpu_jitter",
+    "disk_io",
+    "memory_timing",
+    "process_table",
+    "rdseed",
+    "sleep_jitter",
+)
 
 
 class BrokenPlugin(NoiseSource):
@@ -121,6 +134,16 @@ def installed(*, plugins: bool = True) -> list[NoiseSource]:
     if plugins:
         sources.update(_plugins())
     return [sources[name] for name in sorted(sources)]
+
+
+def seeding() -> list[NoiseSource]:
+    """Return a new instance of every source in :data:`SEEDING`."""
+    return [_built_in(name) for name in SEEDING]
+
+
+def in_reserve() -> list[NoiseSource]:
+    """Return a new instance of every other source of ours."""
+    return [_built_in(name) for name in sorted(BUILT_IN) if name not in SEEDING]
 
 
 def names(*, plugins: bool = True) -> list[str]:
