@@ -6,8 +6,10 @@ This is the sharp layer, for laboratories and for the RBG2 instance. Application
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -31,10 +33,17 @@ GetEntropyInput = Callable[[int], bytes]
 
 _Answer = TypeVar("_Answer")
 
-_STRENGTHS = (112, 128, 192, 256)
+#: Security strengths that an instantiation can have, in bits (8.4).
+STRENGTHS = (112, 128, 192, 256)
 
-# Names of the mechanisms whose self-test passed in this process.
-_tested: set[str] = set()
+#: Instantiations within so many seconds of a passed self-test are made in quick succession: one test will do (11.3.2).
+SUCCESSION_S = 10.0
+#: Seconds after which the next reseed tests the mechanism anew (11.3.3, 11.3.4). Code does not change while a process runs
+#: it, and its seal shows a changed working state at each request: what is left is a fault of the machine.
+INTERVAL_S = 3600.0
+
+# When the self-test of a mechanism last passed in this process, by its name; time.monotonic.
+_tested: dict[str, float] = {}
 
 
 class DRBG:
@@ -130,7 +139,7 @@ class DRBG:
         with self._lock:
             if self.instantiated:
                 raise DRBGStateError(f"{limits.name} is already instantiated; uninstantiate it first")
-            self._test_before_first_use()
+            self._test_unless_passed_within(SUCCESSION_S)
             asked = limits.highest_supported_security_strength if security_strength is None else security_strength
             if not 0 < asked <= limits.highest_supported_security_strength:
                 raise InvalidInputError(
@@ -143,7 +152,7 @@ class DRBG:
                 "personalization_string", personalization_string, limits.max_personalization_string_length
             )
             self._check_length("nonce", nonce or b"", limits.max_length)
-            strength = next(step for step in _STRENGTHS if step >= asked)
+            strength = next(step for step in STRENGTHS if step >= asked)
             min_entropy = strength if nonce is not None or not limits.derivation_function else strength + strength // 2
             entropy_input = self._entropy_input(min_entropy)
             self.state.instantiate(entropy_input, nonce or b"", personalization_string)
@@ -161,10 +170,13 @@ class DRBG:
             If the instance is not instantiated, or is in its error state.
         RequestTooLargeError
             If ``additional_input`` is longer than 2^35 bits (seedlen without a derivation function).
+        SelfTestError
+            If the self-test of the mechanism was due and fails: the instance is in its error state.
         """
         with self._lock:
             self._require_ready()
             self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
+            self._test_unless_passed_within(INTERVAL_S)
             entropy_input = self._entropy_input(self._security_strength)
             self.guarded(lambda: self.state.reseed(entropy_input, additional_input))
             self._process = os.getpid()
@@ -285,9 +297,10 @@ class DRBG:
         """Let functions go on; in the child, :meth:`generate` sees that the process is another one."""
         self._lock.release()
 
-    def _test_before_first_use(self) -> None:
-        """Run the self-test of 11.3 once for each mechanism and process."""
-        if self.limits.name in _tested:
+    def _test_unless_passed_within(self, seconds: float) -> None:
+        """Run the self-test of 11.3, unless this mechanism passed it so recently."""
+        now = time.monotonic()
+        if now - _tested.get(self.limits.name, -math.inf) < seconds:
             return
         from esoteric_drbg.self_test import check_mechanism  # noqa: PLC0415 - it builds mechanisms of its own
 
@@ -296,7 +309,7 @@ class DRBG:
         except SelfTestError:
             self.fail("the self-test failed")
             raise
-        _tested.add(self.limits.name)
+        _tested[self.limits.name] = now
 
     def _entropy_input(self, min_entropy: int) -> bytes:
         exact = None if self.limits.derivation_function else self.limits.seedlen

@@ -1,7 +1,8 @@
 """Self-tests: SP 800-90A Rev. 1 section 11.3, and start-up checks of what stands before the DRBG.
 
-:func:`check_mechanism` runs before a mechanism's first use in a process, :func:`run_self_tests` on demand. Nothing is
-remembered of a failure but the failure: a mechanism that fails is refused, and asked again it is tested again.
+:func:`check_mechanism` runs before a mechanism is instantiated (once for instantiations in quick succession) and with
+the first reseed after an hour, :func:`run_self_tests` on demand. Nothing is remembered of a failure but the failure: a
+mechanism that fails is refused, and asked again it is tested again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from esoteric_drbg.errors import (
 from esoteric_drbg.health_tests import AdaptiveProportionTest, RepetitionCountTest
 from esoteric_drbg.kernels.drbg import new_drbg_state
 from esoteric_drbg.known_answers import HASH_DF, KNOWN_ANSWERS
-from esoteric_drbg.mechanism import DRBG
+from esoteric_drbg.mechanism import DRBG, STRENGTHS
 from esoteric_drbg.mechanism_limits import (
     CIPHERS,
     HASHES,
@@ -148,7 +149,7 @@ def _known_answer_test(limits: DRBGLimits) -> None:
 class _Tested(DRBG):
     """A mechanism in the middle of its own self-test."""
 
-    def _test_before_first_use(self) -> None:
+    def _test_unless_passed_within(self, seconds: float) -> None:
         """Do nothing: this is the test."""
 
 
@@ -211,6 +212,22 @@ def _error_handling_test(limits: DRBGLimits) -> None:
     drbg.fail("self-test")
     refused(DRBGStateError, drbg.generate, 16)
     refused(DRBGStateError, drbg.reseed)
+    served.clear()
+    _every_instantiation_test(limits, lambda _min_entropy: material)
+
+
+def _every_instantiation_test(limits: DRBGLimits, get_entropy_input: Callable[[int], bytes]) -> None:
+    """Instantiate with every strength and either prediction_resistance_flag; generate by either request (11.3.3)."""
+    for strength in STRENGTHS:
+        if strength > limits.highest_supported_security_strength:
+            break
+        for flag, request in ((False, False), (True, False), (True, True)):
+            drbg = _Tested(limits, get_entropy_input, verification=True)
+            drbg.instantiate(strength, prediction_resistance=flag)
+            met = drbg.security_strength == strength and len(drbg.generate(16, prediction_resistance=request)) == 16
+            counter = drbg.state.reseed_counter
+            drbg.uninstantiate()
+            _require(met and counter == 2, f"{limits.name}: strength {strength} with prediction resistance {flag}")
 
 
 def _repetition_count_test() -> None:

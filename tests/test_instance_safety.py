@@ -74,7 +74,7 @@ def test_a_failed_self_test_is_an_error_state_too(rbg: RBG2Instance, monkeypatch
     from esoteric_drbg import mechanism
     from esoteric_drbg.known_answers import KNOWN_ANSWERS
 
-    monkeypatch.setattr(mechanism, "_tested", set())
+    monkeypatch.setattr(mechanism, "_tested", {})
     monkeypatch.setitem(KNOWN_ANSWERS, "Hash_DRBG SHA-256", ("", ""))
     rbg.uninstantiate()
     with pytest.raises(errors.SelfTestError):

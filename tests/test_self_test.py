@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from esoteric_drbg.cli.main import cli
 from esoteric_drbg.kernels.table import reference
 from esoteric_drbg.known_answers import KNOWN_ANSWERS
 from esoteric_drbg.mechanism import DRBG
-from esoteric_drbg.mechanism_limits import DRBGLimits
+from esoteric_drbg.mechanism_limits import DRBGLimits, hash_drbg_limits
 from esoteric_drbg.self_test import all_limits, check_mechanism, run_self_tests
 
 every_mechanism = pytest.mark.parametrize("limits", all_limits(), ids=lambda limits: limits.name)
@@ -34,7 +35,7 @@ def test_every_self_test_passes() -> None:
 def test_a_wrong_known_answer_stops_the_mechanism(limits: DRBGLimits, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = KNOWN_ANSWERS[limits.name]
     monkeypatch.setitem(KNOWN_ANSWERS, limits.name, (first, f"{int(second[0], 16) ^ 1:x}{second[1:]}"))
-    monkeypatch.setattr(mechanism, "_tested", set())
+    monkeypatch.setattr(mechanism, "_tested", {})
     drbg = DRBG(limits, entropy, verification=True)
     for _ in range(2):
         with pytest.raises(errors.SelfTestError, match=f"{limits.name}: the known-answer test failed"):
@@ -118,3 +119,48 @@ def test_the_command_tells_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     document = json.loads(answer.output)
     assert not document["passed"]
     assert [test["name"] for test in document["tests"] if not test["passed"]] == ["HMAC_DRBG SHA-384"]
+
+
+def test_when_a_mechanism_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before an instantiation, once for those in quick succession, and with the first reseed after an hour."""
+    tested: list[str] = []
+    monkeypatch.setattr(self_test, "check_mechanism", lambda limits: tested.append(limits.name))
+    monkeypatch.setattr(mechanism, "_tested", {})
+    limits = hash_drbg_limits("sha384")
+
+    def passed_before(seconds: float) -> None:
+        mechanism._tested[limits.name] = time.monotonic() - seconds
+
+    for expected, seconds in ((1, None), (1, 0.0), (2, mechanism.SUCCESSION_S), (2, 0.0)):
+        if seconds is not None:
+            passed_before(seconds)
+        drbg = DRBG(limits, entropy)
+        drbg.instantiate()
+        assert len(tested) == expected
+    for expected, seconds in ((2, mechanism.INTERVAL_S - 60), (3, mechanism.INTERVAL_S), (3, 0.0)):
+        passed_before(seconds)
+        drbg.reseed()
+        assert len(tested) == expected
+
+    def broken(limits: DRBGLimits) -> None:
+        raise errors.SelfTestError("broken")
+
+    monkeypatch.setattr(self_test, "check_mechanism", broken)
+    passed_before(mechanism.INTERVAL_S)
+    with pytest.raises(errors.SelfTestError):
+        drbg.reseed()
+    with pytest.raises(errors.DRBGStateError, match="error state"):
+        drbg.generate(1)
+
+
+def test_every_strength_and_prediction_resistance_flag_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[tuple[int, bool]] = set()
+    genuine = self_test._Tested.instantiate
+
+    def instantiate(self: DRBG, strength: int, *, prediction_resistance: bool = False, **kwargs: Any) -> None:
+        genuine(self, strength, prediction_resistance=prediction_resistance, **kwargs)  # type: ignore[arg-type]
+        seen.add((self.security_strength, prediction_resistance))
+
+    monkeypatch.setattr(self_test._Tested, "instantiate", instantiate)
+    check_mechanism(hash_drbg_limits("sha256"))
+    assert seen == {(strength, flag) for strength in (112, 128, 192, 256) for flag in (False, True)}
