@@ -38,8 +38,8 @@ STRENGTHS = (112, 128, 192, 256)
 
 #: Instantiations within so many seconds of a passed self-test are made in quick succession: one test will do (11.3.2).
 SUCCESSION_S = 10.0
-#: Seconds after which the next reseed tests the mechanism anew (11.3.3, 11.3.4). Code does not change while a process runs
-#: it, and its seal shows a changed working state at each request: what is left is a fault of the machine.
+#: Seconds after which the next reseed tests the mechanism anew (11.3.3, 11.3.4). Code does not change while a process
+#: runs it, and its seal shows a changed working state at each request: what is left is a fault of the machine.
 INTERVAL_S = 3600.0
 
 # When the self-test of a mechanism last passed in this process, by its name; time.monotonic.
