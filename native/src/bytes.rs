@@ -2,8 +2,34 @@
 
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::errors::invalid;
+
+/// Lengths from which writing zeros first, as `PyBytes::new_with` does, is worth leaving out.
+const LARGE: usize = 1 << 14;
+
+/// A bytes object of `n` bytes, all of which `fill` overwrites where it returns Ok.
+pub fn filled_bytes<'py>(
+    py: Python<'py>,
+    n: usize,
+    fill: impl FnOnce(&mut [u8]) -> PyResult<()>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    if n < LARGE {
+        return PyBytes::new_with(py, n, fill);
+    }
+    let length = isize::try_from(n).map_err(|_| invalid(py, format!("{n} bytes are more than an object holds")))?;
+    // SAFETY: a new bytes object of `n` bytes that nobody else has seen yet, owned by `bytes` from here on; null, with
+    // an exception set, becomes the error. Its memory comes from C's allocator, so that every byte has some value, and
+    // is only written to. Where `fill` fails or panics, the object is released unseen.
+    unsafe {
+        let object = pyo3::ffi::PyBytes_FromStringAndSize(std::ptr::null(), length);
+        let bytes = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>();
+        let start = pyo3::ffi::PyBytes_AsString(bytes.as_ptr()).cast::<u8>();
+        fill(std::slice::from_raw_parts_mut(start, n))?;
+        Ok(bytes)
+    }
+}
 
 /// A one-byte-per-item, C-contiguous view of a Python buffer (bytes, bytearray, memoryview, uint8 array).
 pub struct ByteView {

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroize;
 
-use crate::bytes::ByteView;
+use crate::bytes::{filled_bytes, ByteView};
 use crate::ctr_drbg::CtrDrbg;
 use crate::ending;
 use crate::errors::{invalid, raise};
@@ -240,7 +240,7 @@ impl DrbgState {
 
     /// Return `n_bytes` bytes by as many Generate requests as they take.
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
-        PyBytes::new_with(py, n_bytes, |out| {
+        filled_bytes(py, n_bytes, |out| {
             self.with(py, out.len(), |sealed| {
                 for request in out.chunks_mut(MAX_REQUEST_BYTES) {
                     let counter = sealed.reseed_counter;

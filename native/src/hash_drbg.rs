@@ -11,7 +11,7 @@ use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
 use zeroize::Zeroize;
 
-use crate::bytes::ByteView;
+use crate::bytes::{filled_bytes, ByteView};
 use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::fork_guard;
@@ -553,7 +553,7 @@ impl HashDrbgState {
 
     /// Return `n_bytes` bytes, charged before, by as many Generate requests as they take.
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
-        PyBytes::new_with(py, n_bytes, |out| {
+        filled_bytes(py, n_bytes, |out| {
             self.with(py, out.len(), |guarded| guarded.fill(out)).map_err(|found| fault(py, &found))
         })
     }

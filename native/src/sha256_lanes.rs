@@ -10,8 +10,9 @@ use zeroize::Zeroize;
 
 use crate::sha256::INITIAL;
 
-/// Blocks that `hash_counter_blocks` works on at a time.
-pub const LANES: usize = 4;
+/// Blocks that `hash_counter_blocks` works on at a time. Two chains fill the SHA unit (a step takes four cycles, and one
+/// begins every other cycle); their states and message words fit into sixteen registers, which those of three do not.
+pub const LANES: usize = 2;
 
 /// Digests of `block`, `block + 1`, ... (counted in the first 55 bytes), 32 bytes each, into `out`; `block` ends as the next one.
 ///
@@ -239,11 +240,12 @@ mod x86 {
         })
     }
 
-    /// Rounds `4 * quad` to 63 of `N` lanes, interleaved.
+    /// Rounds `4 * FIRST` to 63 of `N` lanes, interleaved. `FIRST` is known to the compiler, which then keeps every word in a
+    /// register.
     #[inline]
     #[target_feature(enable = "sha,sse4.1,ssse3")]
-    fn rounds_from<const N: usize>(first_quad: usize, states: &mut [State; N], w: &mut [[__m128i; 4]; N]) {
-        for quad in first_quad..16 {
+    fn rounds_from<const N: usize, const FIRST: usize>(states: &mut [State; N], w: &mut [[__m128i; 4]; N]) {
+        for quad in FIRST..16 {
             let k = constants(&K, quad);
             for lane in 0..N {
                 if quad >= 4 {
@@ -336,7 +338,7 @@ mod x86 {
             let word13 = (index + lane as u32) << 8 | 0x80;
             words[3] = _mm_insert_epi32(words[3], word13 as i32, 1);
         }
-        rounds_from(3, &mut states, &mut w);
+        rounds_from::<N, 3>(&mut states, &mut w);
         for (state, out) in states.into_iter().zip(outs) {
             store(finish(state, start), out);
         }
@@ -368,7 +370,7 @@ mod x86 {
         let start = initial();
         let mut states = [start; 2];
         let mut w = [load_words(first), load_words(second)];
-        rounds_from(0, &mut states, &mut w);
+        rounds_from::<2, 0>(&mut states, &mut w);
         let middle = finish(states[1], start);
         let mut state = middle;
         for quad in 0..16 {
