@@ -1,6 +1,7 @@
 //! From the common prefixes of neighbours in sorted order to the counts of repeated tuples, SP 800-90B 6.3.5 and 6.3.6.
 
-const CUTOFF: u32 = 35;
+/// Occurrences of a tuple that is common, 6.3.5.
+pub const CUTOFF: u32 = 35;
 
 /// What the t-Tuple and LRS estimates rest on.
 pub struct TupleCounts {
