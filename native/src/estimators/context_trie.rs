@@ -14,8 +14,8 @@ pub struct Links {
     rows: Vec<u32>,
     /// Nodes that have rows, and more: all others have none.
     nodes_with_rows: usize,
-    /// Of each node without a row, bit s % 64 says whether it may have something for symbol s: most look-ups find nothing.
-    may_have: Vec<u64>,
+    /// Of each node without a row, bit s % 32 says whether it may have something for symbol s: most look-ups find nothing.
+    may_have: Vec<u32>,
     others: PairMap,
 }
 
@@ -49,7 +49,7 @@ impl Links {
         let place = node as usize;
         if place < self.nodes_with_rows {
             Some(&mut self.rows[place * self.row + usize::from(symbol)]).filter(|value| **value != NOTHING)
-        } else if self.may_have[place - FIRST_NODES] >> (symbol % 64) & 1 == 1 {
+        } else if self.may_have[place - FIRST_NODES] >> (symbol % 32) & 1 == 1 {
             self.others.get_mut(node, symbol)
         } else {
             None
@@ -63,7 +63,7 @@ impl Links {
         if place < self.nodes_with_rows {
             self.rows[place * self.row + usize::from(symbol)] = value;
         } else {
-            self.may_have[place - FIRST_NODES] |= 1 << (symbol % 64);
+            self.may_have[place - FIRST_NODES] |= 1 << (symbol % 32);
             self.others.insert(node, symbol, value);
         }
     }
@@ -71,13 +71,21 @@ impl Links {
 
 /// A map from (node, symbol) to a number: open addressing, linear probing, never deletes.
 struct PairMap {
-    keys: Vec<u64>,
-    values: Vec<u32>,
+    slots: Vec<Slot>,
     used: usize,
     shift: u32,
 }
 
-const EMPTY: u64 = u64::MAX;
+/// A key and its value, in one place of memory.
+#[derive(Clone, Copy)]
+struct Slot {
+    key: u32,
+    value: u32,
+}
+
+const EMPTY: Slot = Slot { key: u32::MAX, value: 0 };
+/// Nodes that keys have room for: far more than contexts that are ever stored.
+const MOST_NODES: u32 = 1 << 24;
 
 impl PairMap {
     fn new() -> Self {
@@ -85,14 +93,14 @@ impl PairMap {
     }
 
     fn with_bits(bits: u32) -> Self {
-        Self { keys: vec![EMPTY; 1 << bits], values: vec![0; 1 << bits], used: 0, shift: 64 - bits }
+        Self { slots: vec![EMPTY; 1 << bits], used: 0, shift: 64 - bits }
     }
 
     #[inline(always)]
-    fn place(&self, key: u64) -> usize {
-        let mask = self.keys.len() - 1;
-        let mut place = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
-        while self.keys[place] != key && self.keys[place] != EMPTY {
+    fn place(&self, key: u32) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut place = (u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
+        while self.slots[place].key != key && self.slots[place].key != EMPTY.key {
             place = (place + 1) & mask;
         }
         place
@@ -101,25 +109,27 @@ impl PairMap {
     /// The value of a pair, if it has one.
     #[inline(always)]
     fn get_mut(&mut self, node: u32, symbol: u8) -> Option<&mut u32> {
-        let key = u64::from(node) << 8 | u64::from(symbol);
+        let key = node << 8 | u32::from(symbol);
         let place = self.place(key);
-        (self.keys[place] == key).then(|| &mut self.values[place])
+        let slot = &mut self.slots[place];
+        (slot.key == key).then_some(&mut slot.value)
     }
 
     /// Give a pair that has none a value.
     fn insert(&mut self, node: u32, symbol: u8, value: u32) {
-        if 2 * (self.used + 1) > self.keys.len() {
+        assert!(node < MOST_NODES - 1, "a trie of {node} nodes");
+        if 3 * (self.used + 1) > 2 * self.slots.len() {
             let mut larger = Self::with_bits(64 - self.shift + 1);
-            for (&key, &value) in self.keys.iter().zip(&self.values).filter(|(&key, _)| key != EMPTY) {
-                let place = larger.place(key);
-                (larger.keys[place], larger.values[place]) = (key, value);
+            for &slot in self.slots.iter().filter(|slot| slot.key != EMPTY.key) {
+                let place = larger.place(slot.key);
+                larger.slots[place] = slot;
             }
             larger.used = self.used;
             *self = larger;
         }
-        let key = u64::from(node) << 8 | u64::from(symbol);
+        let key = node << 8 | u32::from(symbol);
         let place = self.place(key);
-        (self.keys[place], self.values[place]) = (key, value);
+        self.slots[place] = Slot { key, value };
         self.used += 1;
     }
 }

@@ -4,14 +4,17 @@
 mod bit_statistics;
 mod context_trie;
 mod lag;
+mod lanes;
 mod lz78y;
 mod multi_mcw;
 mod multi_mmc;
 mod multi_mmc_bits;
+mod order_records;
 mod prefix_counts;
 mod python;
 mod radix_sort;
 mod scoreboard;
+mod short_tuples;
 mod suffix_array;
 mod symbols;
 mod text;

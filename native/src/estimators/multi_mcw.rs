@@ -1,57 +1,84 @@
 //! The MultiMCW predictor, SP 800-90B 6.3.7.
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Avx2;
+use super::lanes::{Lanes, Portable, Steps};
 use super::scoreboard::{Runs, Scoreboard};
-use crate::multiversion::multiversion;
+use crate::multiversion::{level, multiversion, Level};
 
 const WINDOWS: [usize; 4] = [63, 255, 1023, 4095];
 
+/// Bits: windows are odd, so the ones in each say what it predicts.
+pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
+    #[cfg(target_arch = "x86_64")]
+    if level() >= Level::Avx2 {
+        return with_avx2(words, n);
+    }
+    of_bits_by::<Portable>(words, n)
+}
+
+#[cfg(target_arch = "x86_64")]
 multiversion! {
-    /// Bits: windows are odd, so the ones in each say what it predicts.
-    pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
-        let mut board = Scoreboard::<4>::new();
-        // Twice the ones in each window, less its size: positive if it predicts 1.
-        let mut balance = WINDOWS.map(|size| -(size as i64));
-        let mut right = [0u64; 4];
-        for (index, &word) in words.iter().enumerate() {
-            let mut leaving = WINDOWS.map(|size| bits_before(words, 64 * index, size));
-            let mut entering = word;
-            let mut predicted = [0u64; 4];
-            for _ in 0..64 {
-                for window in 0..4 {
-                    predicted[window] = predicted[window] << 1 | u64::from(balance[window] > 0);
-                    balance[window] += 2 * ((entering & 1) as i64 - (leaving[window] & 1) as i64);
-                    leaving[window] >>= 1;
-                }
-                entering >>= 1;
-            }
-            for (right, predicted) in right.iter_mut().zip(predicted) {
-                *right = !(predicted.reverse_bits() ^ word);
-            }
-            let valid = n - 64 * index;
-            for (window, size) in WINDOWS.iter().enumerate() {
-                let missing = size.saturating_sub(64 * index);
-                right[window] &= if missing >= 64 { 0 } else { !0 << missing };
-                right[window] &= if valid < 64 { (1 << valid) - 1 } else { !0 };
-            }
-            board.play(&right);
-        }
-        (board.correct, board.longest_run())
+    /// To be called at level AVX2 and above only.
+    fn with_avx2(words: &[u64], n: usize) -> (u64, u64) {
+        of_bits_by::<Avx2>(words, n)
     }
 }
 
-/// 64 bits from `size` before `place`; those before the first bit are 0.
-#[inline(always)]
-fn bits_before(words: &[u64], place: usize, size: usize) -> u64 {
-    if place >= size {
-        let from = place - size;
-        let (word, shift) = (from / 64, from % 64);
-        let newer = words.get(word + 1).copied().unwrap_or(0);
-        words[word] >> shift | (newer << 1) << (63 - shift)
-    } else if place + 64 > size {
-        words[0] << (size - place)
-    } else {
-        0
+/// Steps before a word that its largest window reaches, in whole words, and words whose counts are kept with them.
+const HISTORY: usize = 4096;
+const BLOCK: usize = 64;
+
+/// Ones before each bit of a byte, the lowest bit first.
+static ONES_BEFORE: [[u8; 8]; 256] = {
+    let mut ones = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut place = 1;
+        while place < 8 {
+            ones[byte][place] = ones[byte][place - 1] + (byte >> (place - 1) & 1) as u8;
+            place += 1;
+        }
+        byte += 1;
     }
+    ones
+};
+
+#[inline(always)]
+fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
+    let mut board = Scoreboard::<4>::new();
+    // Ones before each step: of the block's, and of those before it.
+    let mut counts = vec![0i32; HISTORY + 64 * BLOCK];
+    let mut ones: i32 = 0;
+    for (block, words) in words.chunks(BLOCK).enumerate() {
+        for (index, &word) in words.iter().enumerate() {
+            let steps = HISTORY + 64 * index..HISTORY + 64 * (index + 1);
+            for (counts, byte) in counts[steps.clone()].as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+                for (count, before) in counts.iter_mut().zip(ONES_BEFORE[usize::from(byte)]) {
+                    *count = ones.wrapping_add(i32::from(before));
+                }
+                ones = ones.wrapping_add(byte.count_ones() as i32);
+            }
+            let from = 64 * (block * BLOCK + index);
+            let valid = n - from;
+            let mut right = [0; 4];
+            for (right, size) in right.iter_mut().zip(WINDOWS) {
+                let (now, then) = (&counts[steps.clone()], &counts[steps.start - size..steps.end - size]);
+                let mut in_window: Steps = [0; 64];
+                for ((in_window, now), then) in in_window.iter_mut().zip(now).zip(then) {
+                    *in_window = now.wrapping_sub(*then);
+                }
+                let hits = !(L::above(&in_window, -1, size as i32 / 2) ^ word);
+                // A window predicts once it is full.
+                let missing = size.saturating_sub(from);
+                let full = if missing >= 64 { 0 } else { !0 << missing };
+                *right = hits & full & if valid < 64 { (1 << valid) - 1 } else { !0 };
+            }
+            board.play(&right);
+        }
+        counts.copy_within(64 * BLOCK.., 0);
+    }
+    (board.correct, board.longest_run())
 }
 
 /// The most common symbol of a window, ties to the one seen last.

@@ -3,9 +3,13 @@
 //! A binary Markov model keeps one number for each context: how often 1 followed, less how often 0 did. Orders up to 15 have at
 //! most 65,536 pairs and never fill up; order 16 can, and keeps both counts.
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Avx2;
+use super::lanes::{Lanes, Portable, Steps};
+use super::order_records::OrderRecords;
 use super::scoreboard::Scoreboard;
 use super::symbols::bit;
-use crate::multiversion::multiversion;
+use crate::multiversion::{level, multiversion, Level};
 
 const ORDERS: usize = 16;
 const MOST_PAIRS: u32 = 100_000;
@@ -17,56 +21,89 @@ pub type Balances = Vec<i32>;
 /// Entries that masks by context take.
 pub const MASKS: usize = 2 << ORDERS_BY_WORD;
 
+/// C and the longest run of right predictions.
+pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
+    #[cfg(target_arch = "x86_64")]
+    if level() >= Level::Avx2 {
+        return with_avx2(words, n);
+    }
+    of_bits_by::<Portable>(words, n)
+}
+
+#[cfg(target_arch = "x86_64")]
 multiversion! {
-    pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
-        let mut board = Scoreboard::<ORDERS>::new();
-        let mut balances: Vec<Balances> = (0..ORDERS).map(|order| vec![0; 2 << order]).collect();
-        let mut unseen: [usize; ORDERS] = std::array::from_fn(|order| 2 << order);
-        let mut widest = Widest::new();
-        let mut right = [0u64; ORDERS];
-        let mut present = [0u64; ORDERS];
-        for (index, &word) in words.iter().enumerate() {
-            let last = if index == 0 { 0 } else { words[index - 1] };
-            if index == 0 || n - 64 * index < 64 {
-                let from = 64 * index;
-                for (order, balances) in balances.iter_mut().enumerate().take(ORDERS - 1) {
-                    (right[order], present[order]) = slowly(words, from, n, order + 1, balances, &mut unseen[order]);
-                }
-                (right[ORDERS - 1], present[ORDERS - 1]) = widest.slowly(words, from, n);
-            } else {
-                // The sixteen bits before the word, and the word: the context of step i starts at bit 16 - order + i.
-                let history = u128::from(last >> 48) | u128::from(word) << 16;
-                macro_rules! five {
-                    ($lowest:expr) => {
-                        let orders = $lowest - 1..$lowest + 4;
-                        let tables = &mut balances[orders.clone()];
-                        if unseen[orders.clone()] == [0; 5] {
-                            right[orders.clone()].copy_from_slice(&five_at_once::<$lowest, true>(history, word, tables).0);
-                            present[orders].fill(!0);
-                        } else {
-                            let (hits, there) = five_at_once::<$lowest, false>(history, word, tables);
-                            for (place, order) in orders.enumerate() {
-                                (right[order], present[order]) = (hits[place], there[place]);
-                                unseen[order] -= there[place].count_zeros() as usize;
-                            }
+    /// To be called at level AVX2 and above only.
+    fn with_avx2(words: &[u64], n: usize) -> (u64, u64) {
+        of_bits_by::<Avx2>(words, n)
+    }
+}
+
+#[inline(always)]
+fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
+    let mut board = Scoreboard::<ORDERS>::new();
+    let mut balances: Vec<Balances> = (0..ORDERS).map(|order| vec![0; 2 << order]).collect();
+    let mut unseen: [usize; ORDERS] = std::array::from_fn(|order| 2 << order);
+    let mut widest = Widest::new();
+    // Where vectors make it faster, tables of contexts that all were seen become records.
+    let (mut from_6, mut from_11) = (None::<OrderRecords<6>>, None::<OrderRecords<11>>);
+    let mut right = [0u64; ORDERS];
+    let mut present = [0u64; ORDERS];
+    for (index, &word) in words.iter().enumerate() {
+        let last = if index == 0 { 0 } else { words[index - 1] };
+        if index == 0 || n - 64 * index < 64 {
+            let from = 64 * index;
+            put_back(from_6.take(), &mut balances);
+            put_back(from_11.take(), &mut balances);
+            for (order, balances) in balances.iter_mut().enumerate().take(ORDERS - 1) {
+                (right[order], present[order]) = slowly(words, from, n, order + 1, balances, &mut unseen[order]);
+            }
+            (right[ORDERS - 1], present[ORDERS - 1]) = widest.slowly(words, from, n);
+        } else {
+            // The sixteen bits before the word, and the word: the context of step i starts at bit 16 - order + i.
+            let history = u128::from(last >> 48) | u128::from(word) << 16;
+            macro_rules! five {
+                ($lowest:expr, $records:ident) => {
+                    let orders = $lowest - 1..$lowest + 4;
+                    let tables = &mut balances[orders.clone()];
+                    if let Some(records) = &mut $records {
+                        right[orders].copy_from_slice(&records.word::<L>(history, word));
+                    } else if unseen[orders.clone()] == [0; 5] {
+                        right[orders.clone()].copy_from_slice(&five_at_once::<$lowest, true>(history, word, tables).0);
+                        present[orders].fill(!0);
+                        if L::ARE_VECTORS {
+                            let balance = |order: usize, context: usize| (balances[order - 1][context] - 1) / 2;
+                            $records = Some(OrderRecords::new(balance));
                         }
-                    };
-                }
-                for order in 0..ORDERS_BY_WORD {
-                    (right[order], present[order]) = (0, 0);
-                }
-                by_word(last, word, &mut balances, &mut right, &mut present);
-                five!(6);
-                five!(11);
-                (right[ORDERS - 1], present[ORDERS - 1]) = widest.word(history);
+                    } else {
+                        let (hits, there) = five_at_once::<$lowest, false>(history, word, tables);
+                        for (place, order) in orders.enumerate() {
+                            (right[order], present[order]) = (hits[place], there[place]);
+                            unseen[order] -= there[place].count_zeros() as usize;
+                        }
+                    }
+                };
             }
-            if quick_present(&present) {
-                board.play(&right);
-            } else {
-                board.play_present(&right, &present);
+            for order in 0..ORDERS_BY_WORD {
+                (right[order], present[order]) = (0, 0);
             }
+            by_word(last, word, &mut balances, &mut right, &mut present);
+            five!(6, from_6);
+            five!(11, from_11);
+            (right[ORDERS - 1], present[ORDERS - 1]) = widest.word::<L>(history, word, n);
         }
-        (board.correct, board.longest_run())
+        if quick_present(&present) {
+            board.play(&right);
+        } else {
+            board.play_present(&right, &present);
+        }
+    }
+    (board.correct, board.longest_run())
+}
+
+/// Records become tables again.
+fn put_back<const LOWEST: usize>(records: Option<OrderRecords<LOWEST>>, balances: &mut [Balances]) {
+    if let Some(records) = records {
+        records.for_each(|order, context, balance| balances[order - 1][context] = 2 * balance + 1);
     }
 }
 
@@ -200,23 +237,32 @@ fn slowly(
 struct Widest {
     counts: Vec<[u32; 2]>,
     pairs: u32,
+    /// Once there are no new pairs, of contexts that have both: ones less zeros. The others are so far from 0 that no step changes what
+    /// they predict.
+    balances: Vec<i32>,
 }
+
+/// Of contexts of which only one pair was recorded, and of none: see `balances`.
+const ONLY_ONE: i32 = 1 << 30;
+const ONLY_ZERO: i32 = -1 << 30;
+const NONE: i32 = i32::MIN + MOST_STEPS as i32;
+/// What lies below is [`NONE`].
+const LEAST_PRESENT: i32 = -3 << 29;
+const MOST_STEPS: usize = 1 << 28;
 
 impl Widest {
     fn new() -> Self {
-        Self { counts: vec![[0; 2]; 1 << ORDERS], pairs: 0 }
+        Self { counts: vec![[0; 2]; 1 << ORDERS], pairs: 0, balances: Vec::new() }
     }
 
-    /// Returns whether the prediction was right, and whether there was one. If FULL, no pair is added.
+    /// Returns whether the prediction was right, and whether there was one.
     #[inline(always)]
-    fn visit<const FULL: bool>(&mut self, context: usize, one: usize) -> (u64, u64) {
+    fn visit(&mut self, context: usize, one: usize) -> (u64, u64) {
         let [zeros, ones] = self.counts[context];
         let seen = u64::from(zeros | ones != 0);
         let right = seen & u64::from((ones >= zeros) == (one == 1));
         let count = &mut self.counts[context][one];
-        if FULL {
-            *count += u32::from(*count != 0);
-        } else if *count != 0 {
+        if *count != 0 {
             *count += 1;
         } else if self.pairs < MOST_PAIRS {
             self.pairs += 1;
@@ -225,23 +271,21 @@ impl Widest {
         (right, seen)
     }
 
+    /// Take 64 steps of `n`, the bits after the 16 of `history`.
     #[inline(always)]
-    fn word(&mut self, history: u128) -> (u64, u64) {
-        if self.pairs < MOST_PAIRS {
-            self.steps::<false>(history)
-        } else {
-            self.steps::<true>(history)
+    fn word<L: Lanes>(&mut self, history: u128, word: u64, n: usize) -> (u64, u64) {
+        if self.pairs == MOST_PAIRS && n < MOST_STEPS {
+            if self.balances.is_empty() {
+                self.balances = self.counts.iter().map(|&[zeros, ones]| balance(zeros, ones)).collect();
+            }
+            return full_steps::<L>(&mut self.balances, history, word);
         }
-    }
-
-    #[inline(always)]
-    fn steps<const FULL: bool>(&mut self, history: u128) -> (u64, u64) {
         let (mut right, mut present) = (0u64, 0u64);
         for half in 0..2 {
             let mut window = (history >> (32 * half)) as u64;
             for _ in 0..32 {
                 let one = (window >> ORDERS) as usize & 1;
-                let (hit, seen) = self.visit::<FULL>(window as usize & ((1 << ORDERS) - 1), one);
+                let (hit, seen) = self.visit(window as usize & ((1 << ORDERS) - 1), one);
                 right = right << 1 | hit;
                 present = present << 1 | seen;
                 window >>= 1;
@@ -254,10 +298,92 @@ impl Widest {
         let (mut right, mut present) = (0u64, 0u64);
         for i in from.max(ORDERS)..n.min(from + 64) {
             let context = (0..ORDERS).fold(0, |context, place| context | bit(words, i - ORDERS + place) << place);
-            let (hit, seen) = self.visit::<false>(context, bit(words, i));
+            let (hit, seen) = if self.balances.is_empty() {
+                self.visit(context, bit(words, i))
+            } else {
+                // The last steps: no more is counted.
+                let balance = self.balances[context];
+                let seen = u64::from(balance >= LEAST_PRESENT);
+                self.balances[context] += 2 * bit(words, i) as i32 - 1;
+                (seen & u64::from((balance >= 0) == (bit(words, i) == 1)), seen)
+            };
             right |= hit << (i - from);
             present |= seen << (i - from);
         }
         (right, present)
+    }
+}
+
+fn balance(zeros: u32, ones: u32) -> i32 {
+    match (zeros, ones) {
+        (0, 0) => NONE,
+        (0, _) => ONLY_ONE,
+        (_, 0) => ONLY_ZERO,
+        _ => ones as i32 - zeros as i32,
+    }
+}
+
+/// 64 steps of order 16 that record no new pair.
+#[inline(always)]
+fn full_steps<L: Lanes>(balances: &mut [i32], history: u128, word: u64) -> (u64, u64) {
+    assert!(balances.len() == 1 << ORDERS);
+    let mut before: Steps = [0; 64];
+    for (half, before) in before.chunks_exact_mut(32).enumerate() {
+        let mut window = (history >> (32 * half)) as u64;
+        let mut next = word >> (32 * half) << 1;
+        for before in before {
+            let balance = &mut balances[window as usize & ((1 << ORDERS) - 1)];
+            *before = *balance;
+            *balance += (next & 2) as i32 - 1;
+            window >>= 1;
+            next >>= 1;
+        }
+    }
+    let present = L::above(&before, -1, LEAST_PRESENT - 1);
+    (!(L::above(&before, -1, -1) ^ word) & present, present)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::Balances;
+    use super::super::symbols::tests::noise;
+    use super::*;
+
+    /// The portable leaf functions, used as vectors are.
+    struct AsVectors;
+
+    impl Lanes for AsVectors {
+        const ARE_VECTORS: bool = true;
+
+        fn add(balances: &mut Balances, change: &Balances) -> u32 {
+            Portable::add(balances, change)
+        }
+
+        fn above(steps: &Steps, mask: i32, limit: i32) -> u64 {
+            Portable::above(steps, mask, limit)
+        }
+    }
+
+    #[test]
+    fn records_give_what_tables_give() {
+        // Even, then biased so long that balances pass the records' limits, then the other way round; a cut word at the end.
+        for (seed, n) in [(1, 2_000_000), (2, 2_000_037), (3, 1_999_999)] {
+            let (a, b) = (noise(n / 64 + 1, seed), noise(n / 64 + 1, seed + 10));
+            let mut words: Vec<u64> = a.clone();
+            for (index, word) in words.iter_mut().enumerate() {
+                match index * 64 {
+                    0..700_000 => {}
+                    700_000..1_400_000 => *word |= b[index] | b[index / 2],
+                    _ => *word &= b[index] & b[index / 2],
+                }
+            }
+            words.truncate(n.div_ceil(64));
+            if n % 64 != 0 {
+                *words.last_mut().unwrap() &= (1 << (n % 64)) - 1;
+            }
+            let tables = of_bits_by::<Portable>(&words, n);
+            assert_eq!(of_bits_by::<AsVectors>(&words, n), tables);
+            assert_eq!(of_bits(&words, n), tables);
+        }
     }
 }

@@ -79,15 +79,25 @@ impl Text {
     }
 }
 
-/// Call `visit` with each place and the highest bits, from `shift` up, of the 64 from it on.
+/// Call `visit` with each place and the bits from it on: the highest 57, or more.
 #[inline(always)]
-fn for_each_beginning(words: &[u64], n: usize, width: usize, shift: u32, mut visit: impl FnMut(usize, usize)) {
+pub fn for_each_beginning(words: &[u64], n: usize, width: usize, mut visit: impl FnMut(usize, u64)) {
     let mut i = 0;
     for pair in words.windows(2) {
+        let from = |offset: usize| pair[0] << offset | (pair[1] >> 1) >> (63 - offset);
+        if width == 1 && i + 64 <= n {
+            for byte in 0..8 {
+                let bits = from(8 * byte);
+                for offset in 0..8 {
+                    visit(i + 8 * byte + offset, bits << offset);
+                }
+            }
+            i += 64;
+            continue;
+        }
         let mut offset = i * width % 64;
         while offset < 64 && i < n {
-            let bits = pair[0] << offset | (pair[1] >> 1) >> (63 - offset);
-            visit(i, (bits >> shift) as usize);
+            visit(i, from(offset));
             i += 1;
             offset += width;
         }
@@ -97,15 +107,15 @@ fn for_each_beginning(words: &[u64], n: usize, width: usize, shift: u32, mut vis
 multiversion! {
     /// How many places begin with each pattern of bits.
     pub fn count_buckets(words: &[u64], n: usize, width: usize, shift: u32, sizes: &mut [u32]) {
-        for_each_beginning(words, n, width, shift, |_, bucket| sizes[bucket] += 1);
+        for_each_beginning(words, n, width, |_, bits| sizes[(bits >> shift) as usize] += 1);
     }
 }
 
 multiversion! {
     /// Put the places with each pattern side by side; `next` has where each one's part begins.
     pub fn place_in_buckets(words: &[u64], n: usize, width: usize, shift: u32, next: &mut [u32], places: &mut [u32]) {
-        for_each_beginning(words, n, width, shift, |i, bucket| {
-            let slot = &mut next[bucket];
+        for_each_beginning(words, n, width, |i, bits| {
+            let slot = &mut next[(bits >> shift) as usize];
             places[*slot as usize] = i as u32;
             *slot += 1;
         });

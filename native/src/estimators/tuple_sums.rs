@@ -1,6 +1,7 @@
 //! From the common prefixes of neighbours in sorted order to the counts of repeated tuples, SP 800-90B 6.3.5 and 6.3.6.
 
-const CUTOFF: u32 = 35;
+/// Occurrences of a tuple that is common, 6.3.5.
+pub const CUTOFF: u32 = 35;
 
 /// What the t-Tuple and LRS estimates rest on.
 pub struct TupleCounts {
@@ -14,7 +15,7 @@ pub struct TupleCounts {
 
 /// Takes the lengths of the common prefixes of each suffix and the next, in sorted order.
 pub struct TupleSums {
-    /// Entry h: suffixes in the largest interval with a common prefix of h.
+    /// Entry h: suffixes in the largest interval with a common prefix of h, where they are 35 or more; as long as it has to be.
     most: Vec<u32>,
     /// Differences, from entry to entry, of the sums over W. They may wrap; the sums do not.
     sums: Vec<u64>,
@@ -37,19 +38,13 @@ impl TupleSums {
 
     /// Make room for tuples of up to `longest` symbols, and no more.
     pub fn reserve(&mut self, longest: usize) {
-        let more = (longest + 2).saturating_sub(self.most.len());
-        self.most.reserve_exact(more);
+        let more = (longest + 2).saturating_sub(self.sums.len());
         self.sums.reserve_exact(more);
-        self.most.resize(self.most.len() + more, 0);
         self.sums.resize(self.sums.len() + more, 0);
     }
 
     fn grow(&mut self, length: usize) {
-        if length >= self.most.len() {
-            let length = (length + 1).max(self.most.len() + self.most.len() / 2);
-            self.most.resize(length, 0);
-            self.sums.resize(length, 0);
-        }
+        grow(&mut self.sums, length);
     }
 
     /// The latest suffix and the next one share `prefix` symbols; fewer than the group's base count as the base.
@@ -79,8 +74,11 @@ impl TupleSums {
 
     #[inline(always)]
     fn close(&mut self, height: u32, outer: u32, suffixes: u32) {
-        let most = &mut self.most[height as usize];
-        *most = (*most).max(suffixes);
+        if suffixes >= CUTOFF {
+            grow(&mut self.most, height as usize);
+            let most = &mut self.most[height as usize];
+            *most = (*most).max(suffixes);
+        }
         let suffixes = u64::from(suffixes);
         let pairs = suffixes * (suffixes - 1) / 2;
         self.sums[height as usize] = self.sums[height as usize].wrapping_add(pairs);
@@ -91,9 +89,12 @@ impl TupleSums {
     /// and the pairs.
     pub fn finish(mut self, shorter: &[(u64, u64)]) -> TupleCounts {
         self.grow(shorter.len());
+        grow(&mut self.most, shorter.len());
         let (mut most, mut pairs) = (self.most, self.sums);
         for length in (1..most.len() - 1).rev() {
             most[length] = most[length].max(most[length + 1]);
+        }
+        for length in (1..pairs.len() - 1).rev() {
             pairs[length] = pairs[length].wrapping_add(pairs[length + 1]);
         }
         for (index, &(count, number)) in shorter.iter().enumerate() {
@@ -101,9 +102,17 @@ impl TupleSums {
             pairs[index + 1] += number;
         }
         let longest = (1..pairs.len()).rfind(|&length| pairs[length] > 0).unwrap_or(0);
-        let common = (1..=longest).take_while(|&length| most[length] >= CUTOFF).count();
+        let common = (1..=longest).take_while(|&length| most.get(length).is_some_and(|&most| most >= CUTOFF)).count();
         pairs.truncate(longest + 1);
         pairs.drain(..(common + 1).min(longest + 1));
         TupleCounts { most_common: most[1..=common].iter().map(|&count| u64::from(count)).collect(), longest, pairs }
+    }
+}
+
+/// Make room for entry `length`.
+#[inline(always)]
+fn grow<T: Clone + Default>(entries: &mut Vec<T>, length: usize) {
+    if length >= entries.len() {
+        entries.resize((length + 1).max(entries.len() + entries.len() / 2), T::default());
     }
 }

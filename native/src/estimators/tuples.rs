@@ -6,6 +6,7 @@
 
 use super::prefix_counts::{self, PrefixCounts};
 use super::radix_sort::{distribute, sort, sort_parts, DIGIT_BITS};
+use super::short_tuples::{short_tuples, ShortTuples};
 use super::suffix_array;
 use super::text::{count_buckets, place_in_buckets, Text, FEWEST_SAMPLES};
 use super::tuple_sums::{TupleCounts, TupleSums};
@@ -18,6 +19,9 @@ const DEEPEST: usize = 64;
 
 pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
     let text = Text::new(bytes, n, k);
+    if let Some(counts) = short_tuples(&text).and_then(|short| Sorter::new(&text).run_beyond(&short)) {
+        return counts;
+    }
     if let Some(counts) = Sorter::new(&text).run() {
         return counts;
     }
@@ -137,6 +141,24 @@ impl<'a> Sorter<'a> {
         let mut shorter = self.bucket_counts(sizes, prefix);
         shorter.extend(self.prefixes.most.iter().copied().zip(self.prefixes.pairs).take(self.symbols));
         Some(self.sums.finish(&shorter))
+    }
+
+    /// Count the tuples longer than windows; None if the data are too repetitive.
+    fn run_beyond(mut self, short: &ShortTuples) -> Option<TupleCounts> {
+        let mut places = short.places(self.text);
+        places.sort_unstable();
+        for group in places.chunk_by(|a, b| a.0 == b.0) {
+            self.entries.clear();
+            for &(_, place) in group {
+                let entry = self.entry(place as usize, short.window);
+                self.entries.push(entry);
+            }
+            sort(&mut self.entries, &mut self.scratch);
+            self.sums.start_group(short.window);
+            self.push_sorted(0, group.len(), short.window)?;
+            self.sums.push(short.window as u32);
+        }
+        Some(self.sums.finish(&short.counts))
     }
 
     /// Make the entries of a bucket's places, sorted.
@@ -284,5 +306,67 @@ multiversion! {
         shared.extend(
             entries.windows(2).map(|pair| symbols_in[(pair[0] ^ pair[1]).leading_zeros() as usize].min(most)),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::symbols::tests::noise;
+    use super::*;
+
+    /// Text of `n` symbols below `k`, one a byte, skewed by taking the lesser of `draws`.
+    fn symbols(n: usize, k: usize, draws: usize, seed: u64) -> Vec<u8> {
+        let words = noise(n * draws, seed);
+        words
+            .chunks(draws)
+            .map(|drawn| drawn.iter().map(|word| (word >> 20) as usize % k).min().unwrap() as u8)
+            .collect()
+    }
+
+    fn check(symbols: &[u8], k: usize, has_short: bool) {
+        let packed: Vec<u8> = symbols
+            .chunks(8)
+            .map(|eight| eight.iter().enumerate().fold(0, |byte, (i, bit)| byte | bit << (7 - i)))
+            .collect();
+        let text = Text::new(if k == 2 { &packed } else { symbols }, symbols.len(), k);
+        let mut sums = TupleSums::new();
+        suffix_array::push_all(symbols, &mut sums);
+        let expected = sums.finish(&[]);
+        let short = short_tuples(&text);
+        assert_eq!(short.is_some(), has_short, "n={} k={k}", symbols.len());
+        let found = [
+            short.and_then(|short| Sorter::new(&text).run_beyond(&short)),
+            Sorter::new(&text).run(),
+            Some(tuple_counts(if k == 2 { &packed } else { symbols }, symbols.len(), k)),
+        ];
+        for (way, counts) in found.iter().enumerate().filter_map(|(way, counts)| Some((way, counts.as_ref()?))) {
+            assert_eq!(counts.most_common, expected.most_common, "way {way}, n={}, k={k}", symbols.len());
+            assert_eq!((counts.longest, &counts.pairs), (expected.longest, &expected.pairs), "way {way}, k={k}");
+        }
+    }
+
+    #[test]
+    fn windows_sorting_and_the_suffix_array_agree() {
+        for k in [2, 3, 4, 7, 11, 16, 20, 100, 256] {
+            for n in [5000, 70_001, 300_000] {
+                check(&symbols(n, k, 1, (n + k) as u64), k, true);
+            }
+        }
+        // Large leaves, without too many equal windows.
+        check(&symbols(400_000, 256, 2, 5), 256, true);
+        check(&symbols(600_000, 16, 2, 6), 16, true);
+        // Long repeats, here and there and at the end, where windows are cut off.
+        let mut with_repeats = symbols(200_000, 2, 1, 7);
+        with_repeats.copy_within(1000..1500, 90_000);
+        with_repeats.copy_within(1000..1100, 199_900);
+        check(&with_repeats, 2, true);
+        let mut zeros_at_the_end = symbols(100_000, 256, 1, 8);
+        zeros_at_the_end[99_950..].fill(0);
+        check(&zeros_at_the_end, 256, true);
+        let mut alike_at_the_end = symbols(100_000, 2, 1, 9);
+        alike_at_the_end[99_970..].fill(0);
+        check(&alike_at_the_end, 2, true);
+        check(&vec![1; 10_000], 2, false);
+        check(&symbols(1000, 2, 1, 10).repeat(50), 2, false);
     }
 }

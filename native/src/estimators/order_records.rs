@@ -1,0 +1,142 @@
+//! Five successive orders of a binary Markov model side by side, once all their contexts have been seen.
+//!
+//! A record holds the balances, ones less zeros, of all contexts that share their latest bits: 1 of the lowest order, 2 of the next one,
+//! 4, 8, 16. A step adds a row of ones, minus ones and zeros to a record; the signs before are what was predicted.
+
+use super::lanes::{Balances, Lanes, Steps};
+
+/// Orders of a record, and its balances.
+pub const ORDERS: usize = 5;
+const BALANCES: usize = 32;
+/// Bits of the longest context that are older than a record's.
+const OLDER: usize = ORDERS - 1;
+/// Balances are kept within this at the start of so many words, less one: their signs stay right and 16 bits suffice.
+const WORDS: usize = 250;
+const LIMIT: i32 = 64 * WORDS as i32 + 1;
+
+/// One record, in a line of its own of the CPU's cache.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Record(Balances);
+
+/// Lane of the balance, in the record, of a context of the lowest order and `more`, by the older bits; the latest one highest.
+const fn lane(more: usize, older: usize) -> usize {
+    (1 << more) - 1 + (older >> (OLDER - more))
+}
+
+/// Of each combination of older bits, with the next bit above them: what is added to the record.
+static CHANGES: [Record; 2 << OLDER] = {
+    let mut changes = [const { Record([0; BALANCES]) }; 2 << OLDER];
+    let mut place = 0;
+    while place < changes.len() {
+        let mut more = 0;
+        while more < ORDERS {
+            changes[place].0[lane(more, place % (1 << OLDER))] = if place >> OLDER == 1 { 1 } else { -1 };
+            more += 1;
+        }
+        place += 1;
+    }
+    changes
+};
+
+/// Of each combination of older bits: the lanes that it is about.
+static LANES_OF: [u32; 1 << OLDER] = {
+    let mut lanes = [0; 1 << OLDER];
+    let mut older = 0;
+    while older < lanes.len() {
+        let mut more = 0;
+        while more < ORDERS {
+            lanes[older] |= 1 << lane(more, older);
+            more += 1;
+        }
+        older += 1;
+    }
+    lanes
+};
+
+/// Orders LOWEST to LOWEST + 4.
+pub struct OrderRecords<const LOWEST: usize> {
+    records: Vec<Record>,
+    /// What the balances of each record exceed the limits by, if any does.
+    beyond: Vec<Option<Box<[i32; BALANCES]>>>,
+    words_left: usize,
+}
+
+impl<const LOWEST: usize> OrderRecords<LOWEST> {
+    /// Start from `balances(order, context)`: ones less zeros, the latest bit of the context highest.
+    pub fn new(balance: impl Fn(usize, usize) -> i32) -> Self {
+        let mut beyond = vec![Some(Box::new([0; BALANCES])); 1 << LOWEST];
+        for (context, balances) in beyond.iter_mut().flatten().enumerate() {
+            for more in 0..ORDERS {
+                for older in 0..1 << more {
+                    balances[lane(more, older << (OLDER - more))] = balance(LOWEST + more, context << more | older);
+                }
+            }
+        }
+        Self { records: vec![Record([0; BALANCES]); 1 << LOWEST], beyond, words_left: 0 }
+    }
+
+    /// Call `visit` with each order, context and balance.
+    pub fn for_each(&self, mut visit: impl FnMut(usize, usize, i32)) {
+        for (context, (record, beyond)) in self.records.iter().zip(&self.beyond).enumerate() {
+            for more in 0..ORDERS {
+                for older in 0..1 << more {
+                    let lane = lane(more, older << (OLDER - more));
+                    let excess = beyond.as_ref().map_or(0, |excess| excess[lane]);
+                    visit(LOWEST + more, context << more | older, i32::from(record.0[lane]) + excess);
+                }
+            }
+        }
+    }
+
+    /// Take 64 steps, the bits of `word`, after the 16 bits below them in `history`: for each order, in which it was right.
+    #[inline(always)]
+    pub fn word<L: Lanes>(&mut self, history: u128, word: u64) -> [u64; ORDERS] {
+        if self.words_left == 0 {
+            self.level();
+            self.words_left = WORDS;
+        }
+        self.words_left -= 1;
+        let records = &mut self.records[..1 << LOWEST];
+        // In each step, the orders that predicted a zero, as bits that depend on the context.
+        let mut zeros: Steps = [0; 64];
+        for (half, zeros) in zeros.chunks_exact_mut(32).enumerate() {
+            // Bit 0 is the oldest bit of the longest context.
+            let mut window = (history >> (16 - (LOWEST + OLDER) + 32 * half)) as u64;
+            let mut next = word >> (32 * half);
+            for zeros in zeros {
+                let older = window as usize & ((1 << OLDER) - 1);
+                let record = &mut records[(window >> OLDER) as usize & ((1 << LOWEST) - 1)].0;
+                let change = &CHANGES[(next as usize & 1) << OLDER | older].0;
+                *zeros = (L::add(record, change) & LANES_OF[older]) as i32;
+                window >>= 1;
+                next >>= 1;
+            }
+        }
+        std::array::from_fn(|more| {
+            let lanes = ((1 << (1 << more)) - 1) << ((1 << more) - 1);
+            L::above(&zeros, lanes, 0) ^ word
+        })
+    }
+
+    /// Bring all balances within the limits, and back what they exceeded them by before.
+    #[inline(never)]
+    fn level(&mut self) {
+        for (record, beyond) in self.records.iter_mut().zip(&mut self.beyond) {
+            let largest = record.0.iter().fold(0, |largest: u16, balance| largest.max(balance.unsigned_abs()));
+            if largest <= LIMIT as u16 && beyond.is_none() {
+                continue;
+            }
+            let excess = beyond.get_or_insert_with(|| Box::new([0; BALANCES]));
+            for (balance, excess) in record.0.iter_mut().zip(excess.iter_mut()) {
+                let whole = *excess + i32::from(*balance);
+                let within = whole.clamp(-LIMIT, LIMIT);
+                *balance = within as i16;
+                *excess = whole - within;
+            }
+            if excess.iter().all(|&excess| excess == 0) {
+                *beyond = None;
+            }
+        }
+    }
+}
