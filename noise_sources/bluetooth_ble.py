@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -109,7 +110,9 @@ async def _listen() -> AsyncGenerator[list[int], None]:
                 yield values
                 await _check_adapter()
         finally:
-            await scanner.stop()
+            # Leaving the bus ends the scan too; what went wrong before must not be hidden by a scan that cannot be ended.
+            with contextlib.suppress(Exception):
+                await scanner.stop()
     except BleakError as error:
         raise OSError(str(error)) from None
     finally:

@@ -338,7 +338,7 @@ def test_torn_frames_and_missing_cameras_are_errors(tmp_path: Path, monkeypatch:
     (tmp_path / "video0").write_bytes(b"x")
     assert "is not a device" in CameraShotNoiseSource(opt_in=True).availability().reason
     source = CameraShotNoiseSource(device=tmp_path / "video0", container_format="rawvideo", opt_in=True)
-    with pytest.raises(errors.SourceReadError, match="camera_shot_noise: camera .*video0: Invalid argument"):
+    with pytest.raises(errors.SourceReadError, match=r"camera_shot_noise: camera .*video0: Invalid argument"):
         source.read_raw(1)
 
 
