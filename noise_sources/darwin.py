@@ -42,7 +42,32 @@ KEYS_PER_READING = 8
 _HOST_VM_INFO64 = 4
 VM_STATISTICS64 = struct.Struct("=4I9Q2I4Q4IQ")
 _VM_FIELDS = tuple(
-    ["free_count", "active_count", "inactive_count", "wire_count", "zero_fill_count", "reactivations", "pageins", "pageouts", "faults", "cow_faults", "lookups", "hits", "purges", "purgeable_count", "speculative_count", "decompressions", "compressions", "swapins", "swapouts", "compressor_page_count", "throttled_count", "external_page_count", "internal_page_count", "total_uncompressed_pages_in_compressor"]
+    [
+        "free_count",
+        "active_count",
+        "inactive_count",
+        "wire_count",
+        "zero_fill_count",
+        "reactivations",
+        "pageins",
+        "pageouts",
+        "faults",
+        "cow_faults",
+        "lookups",
+        "hits",
+        "purges",
+        "purgeable_count",
+        "speculative_count",
+        "decompressions",
+        "compressions",
+        "swapins",
+        "swapouts",
+        "compressor_page_count",
+        "throttled_count",
+        "external_page_count",
+        "internal_page_count",
+        "total_uncompressed_pages_in_compressor",
+    ]
 )
 
 
