@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -85,7 +86,7 @@ async def _listen() -> AsyncGenerator[list[int], None]:
     import asyncio  # noqa: PLC0415
 
     from bleak import BleakScanner  # noqa: PLC0415 - an extra, loaded on consent only
-    from bleak.exc import BleakError  # noqa: PLC0415
+    from bleak.exc import BleakBluetoothNotAvailableError, BleakError  # noqa: PLC0415
 
     heard: list[int] = []
 
@@ -109,7 +110,11 @@ async def _listen() -> AsyncGenerator[list[int], None]:
                 yield values
                 await _check_adapter()
         finally:
-            await scanner.stop()
+            # A scan that cannot be ended hides nothing of what went wrong before; leaving the bus ends it too.
+            with contextlib.suppress(Exception):
+                await scanner.stop()
+    except BleakBluetoothNotAvailableError as error:
+        raise OSError(str(error.args[0])) from None
     except BleakError as error:
         raise OSError(str(error)) from None
     finally:

@@ -73,7 +73,6 @@ class GpuTimingSource(OneByOneSource):
         self._wanted = device
         self._opt_in = opt_in
         self._launch: _Launch | None = None
-        self._process = 0
 
     def availability(self) -> Availability:
         """Return whether it was named and an OpenCL driver is installed; only a read loads the driver."""
@@ -87,11 +86,11 @@ class GpuTimingSource(OneByOneSource):
             return Availability(False, reason)
         if sys.platform.startswith("linux") and not _drivers():
             return Availability(False, "there is no OpenCL driver (Debian: pocl-opencl-icd for the CPU)")
-        if _devices.cache_info().currsize:  # the driver is loaded: ask it
+        if _loaded_by:  # ask it
             try:
                 self._device()
             except (OSError, SourceUnavailableError) as error:
-                return Availability(False, str(error))
+                return Availability(False, str(error).removeprefix(f"{self.name}: "))
         return Availability(True)
 
     def device_label(self) -> str:
@@ -120,16 +119,20 @@ class GpuTimingSource(OneByOneSource):
         return ticks_to_symbols(array("Q", [value >> DEVICE_BITS for value in wide]))
 
     def open(self) -> None:
-        """Build the kernel for the device, unless that is done; a forked child does it anew."""
-        if self._launch is None or self._process != os.getpid():
-            self._launch = _Launch(self._device())
-            self._process = os.getpid()
+        """Build the kernel for the device, unless that is done."""
+        device = self._device()
+        if self._launch is None:
+            self._launch = _Launch(device)
 
     def close(self) -> None:
-        """Release the device."""
+        """Release the device; in a forked child, which cannot, leave it to its parent."""
+        if self._launch is not None and _forked():
+            _of_the_parent.append(self._launch)
         self._launch = None
 
     def _device(self) -> Any:
+        if _forked():
+            raise SourceUnavailableError(f"{self.name}: the OpenCL driver was loaded before this process was forked")
         devices = _devices()
         if self._wanted is not None:
             devices = tuple(device for device in devices if self._wanted in device.name)
@@ -175,6 +178,17 @@ class _Launch:
         return wide & 0xFFFF_FFFF_FFFF_FFFF
 
 
+#: The process that loaded the OpenCL driver, once one has. A driver's threads do not survive a fork.
+_loaded_by: list[int] = []
+#: What a forked child must not release.
+_of_the_parent: list[_Launch] = []
+
+
+def _forked() -> bool:
+    """Return True in a child of the process that loaded the driver."""
+    return bool(_loaded_by) and _loaded_by[0] != os.getpid()
+
+
 def _drivers() -> list[Path]:
     """Return the files that name OpenCL drivers to the loader."""
     folders = [
@@ -189,6 +203,7 @@ def _devices() -> tuple[Any, ...]:
     """Return all OpenCL devices: GPUs, then accelerators, then CPUs."""
     import pyopencl  # noqa: PLC0415
 
+    _loaded_by[:] = [os.getpid()]
     try:
         devices = [device for platform in pyopencl.get_platforms() for device in platform.get_devices()]
     except pyopencl.Error as error:

@@ -17,7 +17,7 @@ import pytest
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import apt_cutoff, rct_cutoff
 from esoteric_drbg.kernels.timing import counter_step
-from esoteric_drbg.noise_sources import Availability, registry
+from esoteric_drbg.noise_sources import Availability, NoiseSource, registry
 from esoteric_drbg.noise_sources.audio_thermal import AudioThermalSource, samples_to_wide
 from esoteric_drbg.noise_sources.bluetooth_ble import BluetoothBleSource, bus_socket
 from esoteric_drbg.noise_sources.camera_shot_noise import LAYOUTS, CameraShotNoiseSource, pixels
@@ -90,11 +90,20 @@ def test_nothing_is_read_unless_it_is_named(name: str, monkeypatch: pytest.Monke
     assert source.claim.credit == 0
 
 
-@pytest.mark.parametrize("make", [AudioThermalSource, BluetoothBleSource, CameraShotNoiseSource, GpuTimingSource])
-def test_a_missing_library_is_named_with_its_extra(make: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    extra = {AudioThermalSource: "audio", BluetoothBleSource: "ble", CameraShotNoiseSource: "camera"}.get(make, "gpu")
+@pytest.mark.parametrize(
+    ("source", "extra"),
+    [
+        (AudioThermalSource(opt_in=True), "audio"),
+        (BluetoothBleSource(opt_in=True), "ble"),
+        (CameraShotNoiseSource(opt_in=True), "camera"),
+        (GpuTimingSource(opt_in=True), "gpu"),
+    ],
+)
+def test_a_missing_library_is_named_with_its_extra(
+    source: NoiseSource, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    available, reason = make(opt_in=True).availability()
+    available, reason = source.availability()
     assert not available
     assert f"pip install 'esoteric-drbg[{extra}]'" in reason
     monkeypatch.undo()
@@ -203,6 +212,13 @@ def test_cutoffs_are_those_of_the_pages(health_min_entropy: float, names: list[s
 # Sound
 
 
+def need_sounddevice() -> None:
+    try:
+        import sounddevice  # noqa: F401
+    except (ImportError, OSError) as error:
+        pytest.skip(f"the extra audio: {error}")
+
+
 @pytest.mark.parametrize("width", [2, 3, 4])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_samples_are_offset_to_unsigned(width: int, channels: int) -> None:
@@ -226,13 +242,13 @@ def test_samples_are_offset_to_unsigned(width: int, channels: int) -> None:
     ],
 )
 def test_bad_audio_settings_are_said(settings: dict[str, object], message: str) -> None:
-    pytest.importorskip("sounddevice", reason="the extra audio is not installed", exc_type=Exception)
+    need_sounddevice()
     source = AudioThermalSource(opt_in=True, **settings)  # type: ignore[arg-type]
     assert message in source.availability().reason
 
 
 def test_audio_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("sounddevice", reason="the extra audio is not installed", exc_type=Exception)
+    need_sounddevice()
     monkeypatch.setenv("ESOTERIC_DRBG_AUDIO_DEVICE", "a device that nobody has")
     assert "no sound input 'a device that nobody has'" in AudioThermalSource(opt_in=True).availability().reason
     monkeypatch.setenv("ESOTERIC_DRBG_AUDIO_RATE", "fast")
@@ -338,7 +354,7 @@ def test_torn_frames_and_missing_cameras_are_errors(tmp_path: Path, monkeypatch:
     (tmp_path / "video0").write_bytes(b"x")
     assert "is not a device" in CameraShotNoiseSource(opt_in=True).availability().reason
     source = CameraShotNoiseSource(device=tmp_path / "video0", container_format="rawvideo", opt_in=True)
-    with pytest.raises(errors.SourceReadError, match="camera_shot_noise: camera .*video0: Invalid argument"):
+    with pytest.raises(errors.SourceReadError, match=r"camera_shot_noise: camera .*video0: Invalid argument"):
         source.read_raw(1)
 
 
