@@ -212,9 +212,9 @@ def peer() -> Iterator[Peer]:
     """Make a namespace with port 7001 open, 7002 closed and 7003 dropping, joined to this one by a veth pair."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
-    for tool in ("ip", "iptables"):
+    for tool in ("ip", "nft"):
         if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
-            pytest.skip(f"{tool} is not installed (Debian: iproute2, iptables)")
+            pytest.skip(f"{tool} is not installed (Debian: iproute2, nftables)")
     number = os.getpid() % 0x2000
     name = f"edrbg-{number:x}"
     # a block of eight addresses of the range for benchmarks (RFC 2544)
@@ -231,7 +231,14 @@ def peer() -> Iterator[Peer]:
         inside = ("ip", "netns", "exec", name)
         run("ip", "-n", name, "address", "add", f"{theirs}/29", "dev", f"{name}b")
         run("ip", "-n", name, "link", "set", f"{name}b", "up")
-        run(*inside, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "7003", "-j", "DROP")
+        for command in (
+            "add table inet edrbg",
+            "add chain inet edrbg input { type filter hook input priority 0 ; }",
+            "add set inet edrbg silent { type inet_service ; }",
+            "add rule inet edrbg input tcp dport @silent drop",
+            "add element inet edrbg silent { 7003 }",
+        ):
+            run(*inside, "nft", command)
         server = subprocess.Popen([*inside, sys.executable, "-c", PEER, theirs], stdout=subprocess.PIPE)
         assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
@@ -278,16 +285,15 @@ def test_a_blackholed_peer_is_a_timeout_and_no_symbol(peer: Peer) -> None:
 
 
 def test_a_peer_that_goes_away_in_mid_read(peer: Peer) -> None:
-    inside = ("ip", "netns", "exec", peer.namespace, "iptables")
-    rule = ("INPUT", "-p", "tcp", "--dport", "7002", "-j", "DROP")
+    inside = ("ip", "netns", "exec", peer.namespace, "nft")
     source = TcpConnectSource(f"{peer.address}:7002", rate=200)
     assert len(source.read_raw(10)) == 10
-    timer = threading.Timer(0.2, run, [*inside, "-A", *rule])
+    timer = threading.Timer(0.2, run, [*inside, "add element inet edrbg silent { 7002 }"])
     timer.start()
     try:
         with pytest.raises(errors.SourceReadError, match="3 attempts failed, the last one: no answer"):
             source.read_exactly(100_000, deadline_s=60)
     finally:
         timer.join()
-        run(*inside, "-D", *rule)
+        run(*inside, "delete element inet edrbg silent { 7002 }")
     assert len(source.read_raw(10)) == 10
