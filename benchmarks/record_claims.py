@@ -36,7 +36,17 @@ from esoteric_drbg.noise_sources.counter_source import CounterSource
 #: Symbols of each restart.
 RESTART_SAMPLES = 1000
 COUNTERS = ["interrupts", "process_table", "sysctl_counters", "vmstat"]
-TIMED = ["memory_timing", "cpu_jitter", "clock_jitter", "sleep_jitter", "disk_io"]
+TIMED = [
+    "memory_timing",
+    "cpu_jitter",
+    "clock_jitter",
+    "sleep_jitter",
+    "disk_io",
+    "dram_refresh",
+    "page_fault_timing",
+    "thread_lifecycle",
+    "counter_beat",
+]
 
 
 def sequential_figures(path: Path, symbol_bits: int) -> dict[str, Any]:
