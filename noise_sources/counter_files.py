@@ -24,6 +24,7 @@ __all__ = [
     "parse_per_cpu",
     "parse_rows",
     "parse_stat",
+    "parse_zoneinfo",
     "parse_zones",
     "read_file",
     "readable_files",
@@ -155,6 +156,19 @@ def parse_zones(text: bytes) -> Keys:
             yield from _columns(b"node%s.%s" % (words[1].rstrip(b","), words[3]), orders, words[4:])
 
 
+def parse_zoneinfo(text: bytes) -> Keys:
+    """Yield the numbers of /proc/zoneinfo, each named by its node and zone, its CPU where it has one, and its words."""
+    section, cpu = b"", b""
+    for line in text.splitlines():
+        words = line.replace(b":", b" ").split()
+        if words[:1] == [b"Node"] and len(words) == 4:
+            section, cpu = b"node%s.%s" % (words[1].rstrip(b","), words[3]), b""
+        elif len(words) == 2 and words[0] == b"cpu":
+            cpu = b".cpu" + words[1]
+        else:
+            yield from _columns(section + cpu, [b"_".join(words[:-1])], words[-1:])
+
+
 def _columns(label: bytes, names: Iterable[bytes], tokens: Iterable[bytes]) -> Keys:
     row = label.rstrip(b":").decode("ascii", "replace")
     for name, token in zip(names, tokens, strict=False):
@@ -202,39 +216,40 @@ _INTERFACE = (
     "tx_bytes tx_packets tx_errs tx_drop tx_fifo tx_colls tx_carrier tx_compressed"
 )
 
-#: In the order in which they are looked at; those that take long, or are many, come last.
+#: In the order in which they are looked at: the liveliest first, those that take long or are many last.
 COUNTER_FILES = (
     CounterFile("vm.vmstat", "/proc/vmstat", parse_pairs),
+    CounterFile("kern.stat", "/proc/stat", parse_stat),
+    CounterFile("kern.softirqs", "/proc/softirqs", parse_per_cpu),
+    CounterFile("hw.interrupts", "/proc/interrupts", parse_per_cpu),
+    CounterFile("proc.sched", "/proc/self/sched", parse_pairs, sampled=False),
+    CounterFile("proc.schedstat", "/proc/self/schedstat", parse_fields("run_ns wait_ns slices"), sampled=False),
+    CounterFile("proc.stat", "/proc/self/stat", parse_fields(), sampled=False),
+    CounterFile("proc.status", "/proc/self/status", parse_pairs, sampled=False),
+    CounterFile("proc.io", "/proc/self/io", parse_pairs, sampled=False),
+    CounterFile("kern.cpuacct", "/sys/fs/cgroup/cpuacct/cpuacct.usage_all", parse_rows("user system"), sampled=False),
+    CounterFile("hw.*.*.usage", "/sys/devices/system/cpu/cpu*/cpuidle/state*/usage", parse_fields(), sampled=False),
+    CounterFile("hw.*.*.us", "/sys/devices/system/cpu/cpu*/cpuidle/state*/time", parse_fields(), sampled=False),
+    CounterFile("net.snmp", "/proc/net/snmp", parse_headed),
     CounterFile("vm.meminfo", "/proc/meminfo", parse_pairs),
     CounterFile("vm.*", "/sys/devices/system/node/node*/vmstat", parse_pairs),
     CounterFile("vm.*.numa", "/sys/devices/system/node/node*/numastat", parse_pairs),
     CounterFile("vm.pressure", "/proc/pressure/memory", parse_alternating),
+    CounterFile("vm.zone", "/proc/zoneinfo", parse_zoneinfo, sampled=False),
     CounterFile("vm.buddyinfo", "/proc/buddyinfo", parse_zones, sampled=False),
-    CounterFile("net.snmp", "/proc/net/snmp", parse_headed),
     CounterFile("net.netstat", "/proc/net/netstat", parse_headed),
     CounterFile("net.dev", "/proc/net/dev", parse_rows(_INTERFACE)),
     CounterFile("net.sockstat", "/proc/net/sockstat", parse_alternating),
     CounterFile("net.snmp6", "/proc/net/snmp6", parse_pairs),
-    CounterFile("kern.stat", "/proc/stat", parse_stat),
-    CounterFile("kern.softirqs", "/proc/softirqs", parse_per_cpu),
     CounterFile("kern.schedstat", "/proc/schedstat", parse_rows()),
     CounterFile("kern.loadavg", "/proc/loadavg", parse_fields("load1 load5 load15"), sampled=False),
     CounterFile("kern.pressure", "/proc/pressure/cpu", parse_alternating),
-    CounterFile("kern.cpuacct", "/sys/fs/cgroup/cpuacct/cpuacct.usage_all", parse_rows("user system"), sampled=False),
     CounterFile("kern.cgroup", "/sys/fs/cgroup/cpu.stat", parse_pairs, sampled=False),
-    CounterFile("hw.interrupts", "/proc/interrupts", parse_per_cpu),
     CounterFile("hw.disk", "/proc/diskstats", parse_rows(_DISK, skip=2)),
     CounterFile("hw.pressure", "/proc/pressure/io", parse_alternating),
-    CounterFile("hw.*.*.usage", "/sys/devices/system/cpu/cpu*/cpuidle/state*/usage", parse_fields(), sampled=False),
-    CounterFile("hw.*.*.us", "/sys/devices/system/cpu/cpu*/cpuidle/state*/time", parse_fields(), sampled=False),
     CounterFile("vfs.dentry", "/proc/sys/fs/dentry-state", parse_fields("count unused"), sampled=False),
     CounterFile("vfs.inode", "/proc/sys/fs/inode-state", parse_fields("count free"), sampled=False),
     CounterFile("vfs.file", "/proc/sys/fs/file-nr", parse_fields("open"), sampled=False),
-    CounterFile("proc.stat", "/proc/self/stat", parse_fields(), sampled=False),
-    CounterFile("proc.schedstat", "/proc/self/schedstat", parse_fields("run_ns wait_ns slices"), sampled=False),
-    CounterFile("proc.sched", "/proc/self/sched", parse_pairs, sampled=False),
-    CounterFile("proc.status", "/proc/self/status", parse_pairs, sampled=False),
-    CounterFile("proc.io", "/proc/self/io", parse_pairs, sampled=False),
     CounterFile("proc.statm", "/proc/self/statm", parse_fields("size resident shared"), sampled=False),
     CounterFile("proc.*", "/proc/[1-9]*/schedstat", parse_fields("run_ns wait_ns slices"), sampled=False),
     CounterFile("vm.slab", "/proc/slabinfo", parse_rows("active total size per_slab pages"), sampled=False),
