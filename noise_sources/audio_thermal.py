@@ -134,8 +134,9 @@ class AudioThermalSource(SensorSource):
         try:
             info = sounddevice.query_devices(device, "input")
         except (ValueError, sounddevice.PortAudioError) as error:
-            what = "no sound input" if device is None else f"no sound input {device!r}"
-            raise OSError(f"{what}: {str(error).splitlines()[0]}") from None
+            if device is None:
+                raise OSError("there is no sound input") from None
+            raise OSError(f"no sound input {device!r}: {str(error).splitlines()[0]}") from None
         return sounddevice, device, info, sample_format, rate or float(info["default_samplerate"])
 
 
