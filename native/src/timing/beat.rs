@@ -9,7 +9,7 @@ use super::counter::counter;
 /// Bytes of the stack of the counting thread.
 const STACK_BYTES: usize = 64 << 10;
 /// Looks in vain after which this thread offers its CPU, on which the other one may be waiting, and looks at the deadline.
-const PATIENCE: u32 = 1000;
+const PATIENCE: u32 = 50_000;
 
 /// On lines of their own: two CPUs that look at the stop flag do not disturb the count.
 #[repr(align(128))]
@@ -39,10 +39,12 @@ impl BeatWork {
     /// to miss. While the operating system keeps it from running there is no symbol, rather than a row of zeros.
     pub fn measure(&mut self, n: usize, until: Option<Instant>, mut sink: impl FnMut(u64)) {
         let (count, stop) = (Count(AtomicU64::new(0)), Stop(AtomicBool::new(false)));
+        let here = current_cpu();
         let passed = || until.is_some_and(|until| Instant::now() >= until);
         thread::scope(|scope| {
             let _end = StopAtEnd(&stop);
             let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || {
+                stay_off(here);
                 let mut counted = 0u64;
                 while !stop.0.load(Ordering::Relaxed) {
                     counted += 1;
@@ -70,6 +72,38 @@ impl BeatWork {
         });
     }
 }
+
+/// The CPU this thread runs on, where the operating system says so.
+#[cfg(target_os = "linux")]
+fn current_cpu() -> Option<usize> {
+    // SAFETY: a question without arguments.
+    usize::try_from(unsafe { libc::sched_getcpu() }).ok()
+}
+
+/// Keep this thread, which lives for one read, off one CPU: a busy scheduler would leave it where it was made, and the two
+/// threads would take turns instead of running side by side. Where that is refused, or no other CPU is allowed, it stays.
+#[cfg(target_os = "linux")]
+fn stay_off(cpu: Option<usize>) {
+    const BYTES: usize = std::mem::size_of::<libc::cpu_set_t>();
+    let Some(cpu) = cpu.filter(|&cpu| cpu < 8 * BYTES) else { return };
+    // SAFETY: the set is plain bits, all of them written by `zeroed`; both calls are told its size, and concern the calling
+    // thread alone; `cpu` is a bit of the set.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, BYTES, &mut set) == 0 {
+            libc::CPU_CLR(cpu, &mut set);
+            libc::sched_setaffinity(0, BYTES, &set);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn current_cpu() -> Option<usize> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_off(_cpu: Option<usize>) {}
 
 /// The count as soon as it is past `seen`; None if the deadline passes first.
 #[inline(always)]
