@@ -131,6 +131,33 @@ def test_a_forked_child_has_other_words(kernels: str, threads: bool, request: py
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # a fork beside threads is what is tested
+def test_a_fork_in_the_middle_of_another_threads_draw(word_stream: type) -> None:
+    parent, entered, go_on = os.getpid(), threading.Event(), threading.Event()
+
+    class Waiting(Recorded):
+        def token_bytes(self, n_bytes: int) -> bytes:
+            if os.getpid() == parent:
+                entered.set()
+                assert go_on.wait(60)
+            return super().token_bytes(n_bytes)
+
+    bits = BitGenerator(Waiting(), buffer_bytes=64)
+    numbers = np.random.Generator(bits)
+    thread = threading.Thread(target=lambda: numbers.integers(0, 1 << 64, 3, dtype=np.uint64))
+    thread.start()
+    assert entered.wait(60)
+    child = os.fork()
+    if child == 0:
+        drawn = [bits.random_raw(), *numbers.integers(0, 1 << 64, 20, dtype=np.uint64).tolist(), numbers.random()]
+        os._exit(0 if len(set(drawn)) == 22 and 0 not in drawn else 1)
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert numbers.random() > 0
+
+
 @pytest.mark.parametrize(
     "use",
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import operator
 import os
 import threading
 from collections.abc import Callable, Generator
@@ -63,6 +64,9 @@ def _double(word: int) -> float:
     return (word >> 11) * _ULP
 
 
+_CONVERSIONS: tuple[Callable[[int], Any], ...] = (_uint64, _uint32, _double)
+
+
 class WordStream:
     """A stream of random words, with the lock and the callbacks through which numpy draws from it.
 
@@ -105,11 +109,18 @@ class WordStream:
         self._owner = 0
         self._lock = threading.RLock()
         self._junk = itertools.count(1)
-        self._words = [self._endless(_uint64), self._endless(_uint32), self._endless(_double)]
-        # One argument comes, the state; next() takes it for its default, which an endless iterator never needs.
+        self._words = [self._endless(convert) for convert in _CONVERSIONS]
+        # One argument comes, the state; next() takes it for its default, which an endless iterator never needs. Each
+        # word is asked of the iterator that is in the list at that moment: after_fork() may have to put another there.
         uint64, uint32, double = (
-            functools.partial(next, itertools.chain(words, map(convert, map(_mix, itertools.count(1)))))
-            for words, convert in zip(self._words, (_uint64, _uint32, _double), strict=True)
+            functools.partial(
+                next,
+                itertools.chain(
+                    map(next, map(operator.getitem, itertools.repeat(self._words), itertools.repeat(index))),
+                    map(convert, map(_mix, itertools.count(1))),
+                ),
+            )
+            for index, convert in enumerate(_CONVERSIONS)
         )
         self._bitgen = _Bitgen(None, _Uint64(uint64), _Uint32(uint32), _Double(double), _Uint64(uint64))
 
@@ -218,6 +229,8 @@ class WordStream:
             self._owner = self._depth = 0
             self._filling = self._failed = False
             self._error = None
+            # That thread may have been in the middle of an iterator, which can never go on here.
+            self._words[:] = [self._endless(convert) for convert in _CONVERSIONS]
         self._forget()
 
     def next_uint64(self) -> int:
