@@ -33,7 +33,7 @@ class DramRefreshSource(TimedSource):
     description = "Latency of loads that no cache answers"
     category = "memory"
     physics = (
-        "DRAM refreshes its rows every few microseconds, opens and closes rows, and queues all cores' requests; where in "
+        "DRAM refreshes its rows every few microseconds, opens and closes rows, and queues all requests; where in "
         "that schedule a load falls is decided by clocks that the core does not share."
     )
     estimated_rate = 5.0e6

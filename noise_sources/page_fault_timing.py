@@ -30,7 +30,7 @@ class PageFaultTimingSource(TimedSource):
     description = "Time the kernel takes to bring a fresh page"
     category = "memory"
     physics = (
-        "Exception entry, page-table walks, the free lists all processes share, clearing a page that may be in any cache, "
+        "Exception entry, page-table walks, free lists that all processes share, clearing a page in any cache or none, "
         "and the hypervisor's own tables each take a time that depends on all other traffic."
     )
     platforms = ("linux", "darwin")

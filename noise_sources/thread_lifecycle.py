@@ -26,7 +26,7 @@ class ThreadLifecycleSource(TimedSource):
     description = "Time to create a thread and to join it"
     category = "timing"
     physics = (
-        "The scheduler places the thread on a core, an interrupt may have to wake that core from its idle state, and two "
+        "The scheduler places the thread on a core, an interrupt may have to wake that core from idling, and two "
         "cores hand over the end; each step depends on everything else the machine does."
     )
     estimated_rate = 2.0e4

@@ -202,9 +202,7 @@ class TimingSampler:
         elif kind == "beat":
             raise SourceUnavailableError("counter beat: the interpreter lock lets one thread run at a time")
         else:
-            raise InvalidInputError(
-                f"kind={kind!r}: expected clock, sleep, memory, cpu, flush, pages, thread or beat"
-            )
+            raise InvalidInputError(f"kind={kind!r}: expected clock, sleep, memory, cpu, flush, pages, thread or beat")
 
     def read_symbols(self, n_samples: int, deadline_s: float | None = None) -> bytes:
         """Return ``n_samples`` symbols, one a byte; fewer if the deadline passes first."""
