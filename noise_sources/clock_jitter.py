@@ -26,7 +26,7 @@ class ClockJitterSource(TimedSource):
     description = "Phase noise between perf_counter and monotonic clocks"
     physics = (
         "Core clock and counter run from different phase-locked loops; their relative phase wanders with thermal "
-        "noise, and the pipeline, caches and entry to the kernel decide on which side of a counter edge each read falls."
+        "noise, and pipeline, caches and entry to the kernel decide on which side of a counter edge each read falls."
     )
     estimated_rate = 1.0e5
     kind = "clock"

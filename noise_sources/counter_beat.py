@@ -29,7 +29,7 @@ class CounterBeatSource(TimedSource):
     description = "Beat of one core's count against the CPU's counter"
     category = "timing"
     physics = (
-        "A second core counts by its own clock; when a count becomes visible is up to the coherence traffic between the "
+        "A second core counts by its own clock; when a count becomes visible is up to coherence traffic between the "
         "caches, and both meet the counter with the phase noise of theirs."
     )
     estimated_rate = 3.0e6
