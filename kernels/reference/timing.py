@@ -164,7 +164,7 @@ class TimingSampler:
     ----------
     kind : str
         ``"clock"``, ``"sleep"``, ``"memory"``, ``"cpu"``, ``"flush"``, ``"pages"`` or ``"thread"``. ``"flush"`` loads
-        lines that the walk itself has evicted, where the Rust twin flushes them. ``"beat"``, of which the Rust twin makes
+        lines that the walk itself has evicted, which the Rust twin flushes. ``"beat"``, which the Rust twin makes of
         counts of a second core, cannot be had: the interpreter lock lets one thread run at a time.
     buffer_bytes, touches : int
         Size of the private buffer (a power of two), and how many times one symbol repeats the work.
