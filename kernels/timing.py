@@ -13,6 +13,7 @@ __all__ = [
     "rdseed_bytes",
     "rdseed_supported",
     "read_counter",
+    "whole_steps",
 ]
 
 
@@ -32,10 +33,15 @@ def new_timing_sampler(kind: str, *, buffer_bytes: int = 1 << 20, touches: int =
     return sampler
 
 
-def counter_step() -> int:
-    """Return the common factor of the counter's deltas, in ticks."""
-    step: int = kernel("counter_step")()
+def counter_step() -> float:
+    """Return by how many ticks the counter moves at a time; no whole number where it is scaled."""
+    step: float = kernel("counter_step")()
     return step
+
+
+def whole_steps(ticks: int) -> int:
+    """Return how many steps of the counter a duration in ticks is, rounded: a coarse counter fakes a wide symbol."""
+    return int(ticks / counter_step() + 0.5)
 
 
 def read_counter() -> int:

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from esoteric_drbg.kernels.timing import counter_step, read_counter
+from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.sensor import Blocks, SensorSource, missing_library
 from esoteric_drbg.noise_sources.source import Availability
@@ -77,8 +77,7 @@ class BluetoothBleSource(SensorSource):
 
     def digitize(self, wide: array[int]) -> bytes:
         """Return (RSSI mod 16) x 16 + (arrival time / counter step) mod 16 of each advertisement."""
-        step = counter_step()
-        return bytes((value & 0xF) << 4 | (value >> 8) // step & 0xF for value in wide)
+        return bytes((value & 0xF) << 4 | whole_steps(value >> 8) & 0xF for value in wide)
 
 
 async def _listen() -> AsyncGenerator[list[int], None]:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repetition_count_scan
-from esoteric_drbg.kernels.timing import counter_step, read_counter
+from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.one_by_one import OneByOneSource
 from esoteric_drbg.noise_sources.timed import CPU_COUNTER
 
@@ -81,7 +81,7 @@ class CounterSource(OneByOneSource, Generic[Reading]):
         """
         before = read_counter()
         reading = self.read_counters()
-        duration = (read_counter() - before) // counter_step() & _MASK
+        duration = whole_steps(read_counter() - before) & _MASK
         symbol = bytes((duration & 0xFF,))
         if self._repetition.push(symbol) or self._proportion.push(symbol):
             self._repetition.reset()

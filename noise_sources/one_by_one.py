@@ -7,16 +7,15 @@ import time
 from array import array
 
 from esoteric_drbg.errors import SourceReadError
-from esoteric_drbg.kernels.timing import counter_step
+from esoteric_drbg.kernels.timing import whole_steps
 from esoteric_drbg.noise_sources.source import NoiseSource
 
 __all__ = ["OneByOneSource", "ticks_to_symbols"]
 
 
 def ticks_to_symbols(wide: array[int]) -> bytes:
-    """Return (duration / counter step) mod 256 of each duration in ticks of the CPU's counter."""
-    step = counter_step()
-    return bytes(ticks // step & 0xFF for ticks in wide)
+    """Return duration / counter step, rounded, mod 256 of each duration in ticks of the CPU's counter."""
+    return bytes(whole_steps(ticks) & 0xFF for ticks in wide)
 
 
 class OneByOneSource(NoiseSource):

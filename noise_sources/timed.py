@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from esoteric_drbg.kernels import kernel_info
-from esoteric_drbg.kernels.timing import TimingSampler, counter_step, new_timing_sampler
+from esoteric_drbg.kernels.timing import TimingSampler, new_timing_sampler
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.one_by_one import ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ _AVAILABLE = Availability(True)
 class TimedSource(NoiseSource):
     """A source whose raw value is a delta of the CPU's counter, in ticks, around work of fluctuating duration.
 
-    Digitization: the delta is divided by the counter's common factor (26 on a 2.6 GHz TSC that steps at 100 MHz), and
-    the low 8 bits of the quotient are the symbol. Higher bits are lost on rare long interruptions.
+    Digitization: the delta is divided by the counter's step (26 ticks on a 2.6 GHz TSC that moves at 100 MHz, no whole
+    number where the TSC is scaled) and rounded; the low 8 bits are the symbol. Higher bits are lost on rare long
+    interruptions.
 
     Class attributes
     ----------------
@@ -86,6 +88,5 @@ class TimedSource(NoiseSource):
         return wide
 
     def digitize(self, wide: array[int]) -> bytes:
-        """Return (delta / counter step) mod 256 of each delta."""
-        step = counter_step()
-        return bytes(delta // step & 0xFF for delta in wide)
+        """Return delta / counter step, rounded, mod 256 of each delta."""
+        return ticks_to_symbols(wide)

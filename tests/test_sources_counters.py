@@ -61,7 +61,7 @@ class Scripted(CounterSource[int]):
         return Availability(True)
 
     def read_counters(self) -> int:
-        self.now += next(self.durations) * counter_step()
+        self.now += round(next(self.durations) * counter_step())
         return 0
 
     def growth(self, reading: int) -> int:

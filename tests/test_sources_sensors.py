@@ -381,7 +381,9 @@ def _resident_kib() -> int:
 
 def test_symbols_of_advertisements() -> None:
     step = counter_step()
-    wide = array("Q", [(ticks * step) << 8 | rssi & 0xFF for ticks, rssi in [(0, -1), (17, -79), (15, 20), (16, 0)]])
+    wide = array(
+        "Q", [round(ticks * step) << 8 | rssi & 0xFF for ticks, rssi in [(0, -1), (17, -79), (15, 20), (16, 0)]]
+    )
     # strength mod 16 in the high half, time mod 16 in the low half
     assert BluetoothBleSource().digitize(wide) == bytes([0xF0, 0x11, 0x4F, 0x00])
 

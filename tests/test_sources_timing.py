@@ -77,7 +77,7 @@ def test_nothing_is_credited_and_the_health_tests_can_guard(name: str) -> None:
 def test_wide_values_and_symbols_are_one_digitization(name: str) -> None:
     source = readable(name)
     unit = 1 if name == "counter_beat" else counter_step()
-    values = array("Q", [0, unit, 255 * unit, 256 * unit, 300 * unit + unit - 1])
+    values = array("Q", [0, *(round(steps * unit) for steps in (1, 255, 256, 300))])
     assert source.digitize(values) == bytes([0, 1, 255, 0, 44])
     wide = source.read_wide(64)
     assert len(wide) == 64

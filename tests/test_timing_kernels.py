@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -151,8 +152,33 @@ def test_step_of_the_native_counter_divides_it(native: ModuleType) -> None:
     step = native.counter_step()
     reads = [native.read_counter() for _ in range(1000)]
     assert reads == sorted(reads)
-    broken = sum((later - earlier) % step != 0 for earlier, later in itertools.pairwise(reads))
+    deltas = [later - earlier for earlier, later in itertools.pairwise(reads)]
+    broken = sum(abs(delta - round(delta / step) * step) > 1 for delta in deltas)
     assert broken <= len(reads) // 20  # a move of the thread to another CPU
+
+
+def shown(step: float) -> list[int]:
+    """Back-to-back deltas of a counter that moves by ``step`` ticks a time and shows whole ones."""
+    rng = random.Random(3)
+    steps = (rng.choice([14, 15, 15, 16, 17]) + 900 * (rng.random() < 0.002) for _ in range(2049))
+    at = list(itertools.accumulate(steps))
+    return [int(later * step) - int(earlier * step) for earlier, later in itertools.pairwise(at)]
+
+
+@pytest.mark.parametrize("step", [26.0, 24.5, 24.45426, 10.0003, 25.99, 8.7])
+def test_a_scaled_counters_step_is_a_real_number(step: float) -> None:
+    found = reference.step_of(shown(step))
+    assert found == pytest.approx(step, rel=2e-5)
+    # ... and good enough that the counter's rounding leaves no trace in the symbols
+    assert [int(int(steps * step) / found + 0.5) for steps in range(10_000)] == list(range(10_000))
+
+
+def test_a_counter_that_shows_every_tick_has_step_1() -> None:
+    rng = random.Random(4)
+    assert reference.step_of([rng.randrange(300, 400) for _ in range(2048)]) == 1.0
+    assert reference.step_of([0] * 100) == 1.0
+    assert reference.step_of([rng.choice([0, 1]) for _ in range(2048)]) == 1.0
+    assert reference.step_of(shown(1.0)) == 1.0
 
 
 def test_rdseed_kernel_agrees_with_the_cpu(native: ModuleType) -> None:

@@ -14,7 +14,8 @@ import sys
 import threading
 import time
 from array import array
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from esoteric_drbg.errors import InvalidInputError, SourceReadError, SourceUnavailableError
 
@@ -27,7 +28,14 @@ _LINE_BYTES = 64
 # Python flushes no cache line: a walk through this much evicts most of it before it comes again.
 _EVICTION_BYTES = 32 << 20
 
-_step = 0
+# How often, in parts of all deltas, a value must come to count as frequent.
+_FREQUENT = 200
+# Steps of fewer ticks than this are not told from a counter that shows every tick.
+_FINEST = 8.0
+# Ticks that a delta is off a multiple of the step at most: both its ends are rounded, those of a clock in ns twice.
+_ROUNDING = 1.5
+
+_step = 0.0
 
 
 def read_counter() -> int:
@@ -35,20 +43,72 @@ def read_counter() -> int:
     return time.perf_counter_ns()
 
 
-def counter_step() -> int:
-    """Return the common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol.
+def counter_step() -> float:
+    """Return the step of the counter in ticks: a coarse counter would otherwise fake a wide symbol.
 
     The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
     thread from CPU to CPU then leaves a single delta that no step divides.
     """
     global _step  # noqa: PLW0603 - a property of the machine, found once per process
     if not _step:
-        factors = []
+        found = []
         for _ in range(_STEP_BATCHES):
-            reads = [time.perf_counter_ns() for _ in range(_STEP_READS)]
-            factors.append(math.gcd(*(later - earlier for earlier, later in itertools.pairwise(reads))))
-        _step = sorted(factors)[_STEP_BATCHES // 2] or 1
+            reads = [time.perf_counter_ns() for _ in range(_STEP_READS + 1)]
+            found.append(step_of([later - earlier for earlier, later in itertools.pairwise(reads)]))
+        _step = sorted(found)[_STEP_BATCHES // 2]
     return _step
+
+
+def step_of(deltas: list[int]) -> float:
+    """Return the step of a counter that shows whole ticks of it, from back-to-back deltas.
+
+    It is their common factor (26 ticks: a TSC of 2.6 GHz that moves at 100 MHz). Where the step is no whole number
+    (24.5 ticks, or what a hypervisor or the operating system scales), each delta is a multiple of it rounded either
+    way, and the rounding looks like noise of up to one bit that is none. Then the coarsest step is taken of which all
+    frequent values are multiples, neighbours counting as one, and 99 of 100 deltas. 1 where there is none: the counter
+    shows every tick.
+
+    Examples
+    --------
+    >>> step_of([52, 78, 26, 52])
+    26.0
+    """
+    common = math.gcd(*deltas)
+    if common > 1:
+        return float(common)
+    counts = Counter(deltas)
+    clusters: list[list[int]] = []
+    for value in sorted(value for value, count in counts.items() if count * _FREQUENT >= len(deltas)):
+        if clusters and value == clusters[-1][-1] + 1:
+            clusters[-1].append(value)
+        else:
+            clusters.append([value])
+    centres = [(cluster[0] + cluster[-1]) / 2 for cluster in clusters]
+    if len(centres) < 2:
+        return 1.0
+    for parts in range(1, int(centres[0] / _FINEST) + 1):
+        step = _refined(centres[0] / parts, centres)
+        if all(_fits(centre, step) for centre in centres):
+            step = _refined(step, sorted(deltas))
+            fitting = sum(_fits(delta, step) for delta in deltas)
+            return step if 100 * fitting >= 99 * len(deltas) else 1.0
+    return 1.0
+
+
+def _fits(delta: float, step: float) -> bool:
+    """Return True if a delta is a multiple of the step, but for the rounding at its two ends."""
+    return abs(delta - int(delta / step + 0.5) * step) <= _ROUNDING
+
+
+def _refined(step: float, deltas: Sequence[float]) -> float:
+    """Return a better estimate of the step, from the shortest to the longest delta that is a multiple of it."""
+    ticks = steps = 0.0
+    for delta in deltas:
+        if _fits(delta, step):
+            ticks += delta
+            steps += int(delta / step + 0.5)
+            step = ticks / steps if steps else step
+    return step
 
 
 class _ClockWork:
@@ -207,7 +267,7 @@ class TimingSampler:
     def read_symbols(self, n_samples: int, deadline_s: float | None = None) -> bytes:
         """Return ``n_samples`` symbols, one a byte; fewer if the deadline passes first."""
         step = counter_step()
-        return bytes(delta // step & 0xFF for delta in self._measure(n_samples, deadline_s))
+        return bytes(int(delta / step + 0.5) & 0xFF for delta in self._measure(n_samples, deadline_s))
 
     def read_wide(self, n_samples: int, deadline_s: float | None = None) -> bytes:
         """Return ``n_samples`` deltas at full width, little-endian u64; fewer if the deadline passes first."""

@@ -62,25 +62,97 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// The common factor of the counter's deltas: a coarse counter would otherwise fake a wide symbol.
+/// The step of a counter that shows whole ticks of it, from back-to-back deltas: their common factor, or the real number
+/// that they are multiples of, rounded; 1 where there is neither. The reference has the reasons.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // far below 2^53
+fn step_of(deltas: &[u64]) -> f64 {
+    let common = deltas.iter().copied().fold(0, gcd);
+    if common > 1 {
+        return common as f64;
+    }
+    let mut sorted = deltas.to_vec();
+    sorted.sort_unstable();
+    // Values that are frequent, neighbours together: one multiple of the step, rounded either way.
+    let mut centres: Vec<f64> = Vec::new();
+    let (mut first, mut last) = (None, 0);
+    for run in sorted.chunk_by(|a, b| a == b) {
+        if run.len() * FREQUENT < sorted.len() {
+            continue;
+        }
+        match first {
+            Some(_) if run[0] == last + 1 => {}
+            Some(begin) => {
+                centres.push((begin + last) as f64 / 2.0);
+                first = Some(run[0]);
+            }
+            None => first = Some(run[0]),
+        }
+        last = run[0];
+    }
+    if let Some(begin) = first {
+        centres.push((begin + last) as f64 / 2.0);
+    }
+    let [shortest, _, ..] = centres[..] else { return 1.0 };
+    for parts in 1..=(shortest / FINEST) as usize {
+        let step = refined(shortest / parts as f64, centres.iter().copied());
+        if centres.iter().all(|&centre| fits(centre, step)) {
+            let step = refined(step, sorted.iter().map(|&delta| delta as f64));
+            let fitting = sorted.iter().filter(|&&delta| fits(delta as f64, step)).count();
+            return if 100 * fitting >= 99 * sorted.len() { step } else { 1.0 };
+        }
+    }
+    1.0
+}
+
+/// Whether a delta is a multiple of the step, but for the rounding at its two ends.
+fn fits(delta: f64, step: f64) -> bool {
+    (delta - (delta / step + 0.5).floor() * step).abs() <= ROUNDING
+}
+
+/// A better estimate of the step, from the shortest to the longest delta that is a multiple of it.
+fn refined(mut step: f64, deltas: impl Iterator<Item = f64>) -> f64 {
+    let (mut ticks, mut steps) = (0.0, 0.0);
+    for delta in deltas {
+        if fits(delta, step) {
+            ticks += delta;
+            steps += (delta / step + 0.5).floor();
+            step = if steps > 0.0 { ticks / steps } else { step };
+        }
+    }
+    step
+}
+
+/// How often, in parts of all deltas, a value must come to count as frequent.
+const FREQUENT: usize = 200;
+/// Steps of fewer ticks than this are not told from a counter that shows every tick.
+const FINEST: f64 = 8.0;
+/// Ticks that a delta is off a multiple of the step at most: both its ends are rounded, those of a clock in ns twice.
+const ROUNDING: f64 = 1.5;
+
+/// The step of the counter in ticks: a coarse counter would otherwise fake a wide symbol.
 ///
 /// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
 /// thread from CPU to CPU then leaves a single delta that no step divides.
-pub fn step() -> u64 {
-    static STEP: OnceLock<u64> = OnceLock::new();
+pub fn step() -> f64 {
+    static STEP: OnceLock<f64> = OnceLock::new();
     *STEP.get_or_init(|| {
-        let mut factors = [0; STEP_BATCHES];
-        for factor in &mut factors {
-            let mut before = counter();
-            for _ in 0..STEP_READS {
-                let now = counter();
-                *factor = gcd(*factor, now.wrapping_sub(before));
-                before = now;
-            }
+        let mut found = [0.0; STEP_BATCHES];
+        let mut reads = vec![0; STEP_READS + 1];
+        for factor in &mut found {
+            reads.fill_with(counter);
+            let deltas: Vec<u64> = reads.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+            *factor = step_of(&deltas);
         }
-        factors.sort_unstable();
-        factors[STEP_BATCHES / 2].max(1)
+        found.sort_unstable_by(f64::total_cmp);
+        found[STEP_BATCHES / 2]
     })
+}
+
+/// The symbol of a delta: how many steps it is, modulo 256.
+#[inline(always)]
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // symbols are bytes
+pub fn symbol_of(delta: u64, step: f64) -> u8 {
+    (delta as f64 / step + 0.5) as u64 as u8
 }
 
 #[cfg(test)]
@@ -91,5 +163,39 @@ mod tests {
     fn gcd_of_two_numbers() {
         assert_eq!(gcd(52, 78), 26);
         assert_eq!(gcd(0, 7), 7);
+    }
+
+    /// Reads of a counter that moves by `step` ticks a time and shows whole ones.
+    fn deltas(step: f64) -> Vec<u64> {
+        let (mut at, mut state, mut shown, mut found) = (0u64, 1u64, 0u64, Vec::new());
+        for _ in 0..STEP_READS {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            at += [14, 15, 15, 16, 17][(state >> 33) as usize % 5] + if state >> 55 == 0 { 900 } else { 0 };
+            let now = (at as f64 * step) as u64;
+            found.push(now - shown);
+            shown = now;
+        }
+        found
+    }
+
+    #[test]
+    fn whole_and_broken_steps_are_found() {
+        assert_eq!(step_of(&deltas(26.0)), 26.0);
+        for step in [24.5, 24.454_26, 10.000_3, 25.99, 8.7] {
+            assert!((step_of(&deltas(step)) - step).abs() < 2e-5 * step, "{step}: {}", step_of(&deltas(step)));
+        }
+        assert_eq!(step_of(&deltas(1.0)), 1.0);
+        assert_eq!(step_of(&[0; 100]), 1.0);
+        let noise: Vec<u64> = (0..2048u64).map(|i| 300 + (i * 7919) % 97).collect();
+        assert_eq!(step_of(&noise), 1.0);
+    }
+
+    #[test]
+    fn a_symbol_counts_steps_whatever_the_rounding() {
+        for k in 0..100_000u64 {
+            assert_eq!(symbol_of((k as f64 * 24.454_26) as u64, 24.454_26), k as u8);
+            assert_eq!(symbol_of(26 * k, 26.0), k as u8);
+            assert_eq!(symbol_of(k, 1.0), k as u8);
+        }
     }
 }

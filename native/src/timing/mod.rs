@@ -1,6 +1,6 @@
 //! Timing samplers: raw deltas of the finest counter around work whose duration fluctuates.
 //!
-//! Every sampler yields one full-width delta a symbol; the 8-bit symbol is `(delta / counter_step) mod 256`. `beat` alone
+//! Every sampler yields one full-width delta a symbol; the 8-bit symbol is `delta / counter_step`, rounded, mod 256. `beat` alone
 //! yields counts, whose unit is 1.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -23,7 +23,7 @@ mod threads;
 
 use beat::BeatWork;
 use clock::ClockWork;
-use counter::{counter, step};
+use counter::{counter, step, symbol_of};
 use flush::FlushWork;
 use memory::{CpuWork, MemoryWork};
 use pages::PageWork;
@@ -139,9 +139,9 @@ impl Kind {
     }
 
     /// What a raw value is divided by: ticks come in steps of the counter, increments come one by one.
-    fn unit(&self) -> u64 {
+    fn unit(&self) -> f64 {
         match self {
-            Kind::Beat(_) => 1,
+            Kind::Beat(_) => 1.0,
             _ => step(),
         }
     }
@@ -159,7 +159,7 @@ impl Kind {
     fn symbols(&mut self, n: usize, until: Option<Instant>) -> Option<Raw> {
         let step = self.unit();
         let mut symbols = Raw::with_room(n, 1)?;
-        self.measure(n, until, |delta| symbols.0.push((delta / step) as u8));
+        self.measure(n, until, |delta| symbols.0.push(symbol_of(delta, step)));
         Some(symbols)
     }
 
@@ -297,7 +297,7 @@ impl TimingSampler {
 
 /// The common factor of the counter's deltas, in ticks.
 #[pyfunction]
-fn counter_step() -> u64 {
+fn counter_step() -> f64 {
     step()
 }
 
@@ -322,7 +322,10 @@ mod tests {
         let step = step();
         let mut kind = Kind::Clock(ClockWork { reads: 1 });
         let mut broken = 0;
-        kind.measure(1000, None, |delta| broken += u32::from(delta % step != 0));
+        kind.measure(1000, None, |delta| {
+            let delta = delta as f64;
+            broken += u32::from((delta - (delta / step).round() * step).abs() > 1.5);
+        });
         assert!(broken <= 50, "{broken} of 1000 deltas are no multiple of {step}");
         // moves to another CPU
     }
