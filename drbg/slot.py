@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -60,7 +61,7 @@ class SourceSlot:
         #: Bits credited per raw symbol; 0 without evidence.
         self.credit = claim.credit
         self.deadline_s = deadline_s
-        self.monitor = HealthMonitor(claim.cutoff_entropy, source.symbol_bits, profile=health_profile)
+        self._health_profile = health_profile
         self.startup_samples = health_profile.startup_samples
         self.fault = ""
         self.retired = False
@@ -72,6 +73,16 @@ class SourceSlot:
         self._answers = False
         self._asked_in_vain = False
         self._entries: dict[tuple[int, int], LedgerEntry] = {}
+
+    @functools.cached_property
+    def monitor(self) -> HealthMonitor:
+        """The health tests of this source, made when they are first needed: exact cutoffs take milliseconds."""
+        return HealthMonitor(self.claim.cutoff_entropy, self.source.symbol_bits, profile=self._health_profile)
+
+    @property
+    def _health(self) -> HealthState:
+        """The state of the health tests; what has none yet waits for its start-up test."""
+        return self.monitor.state if "monitor" in self.__dict__ else HealthState.STARTUP
 
     @property
     def name(self) -> str:
@@ -85,7 +96,7 @@ class SourceSlot:
             return "RETIRED"
         if not self.availability().available:
             return "UNAVAILABLE"
-        return self.monitor.state.name
+        return self._health.name
 
     def availability(self) -> Availability:
         """Return the source's own word on whether it can be read; what it raises is the reason why not.
@@ -115,12 +126,12 @@ class SourceSlot:
     @property
     def healthy(self) -> bool:
         """True if the source passed its start-up test and nothing has happened since."""
-        return not self.retired and self.monitor.state is HealthState.HEALTHY
+        return not self.retired and self._health is HealthState.HEALTHY
 
     @property
     def usable(self) -> bool:
         """False once the source is retired or has failed permanently."""
-        return not self.retired and self.monitor.state is not HealthState.FAILED_PERMANENT
+        return not self.retired and self._health is not HealthState.FAILED_PERMANENT
 
     @property
     def awaits_restart(self) -> bool:

@@ -6,7 +6,6 @@ import functools
 import mmap
 import os
 import sys
-import tempfile
 from array import array
 from pathlib import Path
 
@@ -93,6 +92,8 @@ class DiskIoSource(OneByOneSource):
 
     def _open(self) -> None:
         """Make the file, fill it, open it for direct reads, and unlink it."""
+        import tempfile  # noqa: PLC0415 - not needed on the token path
+
         folder, _ = _folder()
         handle, path = tempfile.mkstemp(prefix="esoteric_drbg_", dir=folder)
         try:
@@ -111,6 +112,8 @@ class DiskIoSource(OneByOneSource):
 
 def _folder() -> tuple[str, str]:
     """Return the folder for the private file; or an empty name, and why there is none."""
+    import tempfile  # noqa: PLC0415 - not needed on the token path
+
     reasons = []
     for folder in dict.fromkeys((tempfile.gettempdir(), SECOND_FOLDER)):
         if not os.access(folder, os.W_OK | os.X_OK):

@@ -158,7 +158,7 @@ def test_every_strength_and_prediction_resistance_flag_is_tested(monkeypatch: py
     genuine = self_test._Tested.instantiate
 
     def instantiate(self: DRBG, strength: int, *, prediction_resistance: bool = False, **kwargs: Any) -> None:
-        genuine(self, strength, prediction_resistance=prediction_resistance, **kwargs)  # type: ignore[arg-type]
+        genuine(self, strength, prediction_resistance=prediction_resistance, **kwargs)
         seen.add((self.security_strength, prediction_resistance))
 
     monkeypatch.setattr(self_test._Tested, "instantiate", instantiate)
