@@ -88,7 +88,7 @@ def main() -> None:
             if not isinstance(source, CounterSource):
                 parser.error(f"{name} reads no counters: --durations is for {', '.join(COUNTERS)}")
             source.durations_only = True
-            worker = "esoteric_drbg.conformance.restart_worker"
+            worker = "esoteric_drbg.noise_sources.restart_worker"
             command = [sys.executable, "-m", worker, name, str(RESTART_SAMPLES), "durations"]
         label = f"{name}.durations" if options.durations else name
         matrix_path = folder / f"{label}.restart.bin"

@@ -11,15 +11,20 @@ from rich.table import Table
 
 from esoteric_drbg.cli.audit_faults import faults
 from esoteric_drbg.cli.audit_independence import independence
+from esoteric_drbg.cli.consent import allow_named, consent_options
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.cli.progress import progress_bar
-from esoteric_drbg.errors import SourceError
+from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 if TYPE_CHECKING:
     from esoteric_drbg.conformance.audit import SourceAudit
+    from esoteric_drbg.conformance.audit_plan import AuditPlan
     from esoteric_drbg.noise_sources import NoiseSource
 
 __all__ = ["audit"]
+
+#: Seconds of recording from which on an audit says beforehand how long it takes.
+ANNOUNCED_S = 30.0
 
 
 class ClaimsByDefault(click.Group):
@@ -52,71 +57,118 @@ audit.add_command(independence)
     show_default=True,
     help="Folder of the recordings.",
 )
+@click.option("--reuse", is_flag=True, help="Judge the recordings in the folder (see record) instead of new ones.")
 @click.option("--save", is_flag=True, help="Write the machine profile: seeding then credits no more than was found.")
+@consent_options
 @json_option
-def claims(names: tuple[str, ...], quick: bool, out: Path, save: bool, as_json: bool) -> None:
-    """Record, restart, assess and judge the claim of each source; all available ones without a NAME.
+def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bool, as_json: bool) -> None:
+    """Record, restart, assess and judge the claim of each source.
 
-    The exit code is 1 if a claim is too high.
+    Without a NAME: all that are available, are not opt-in, and are fast enough. The exit code is 1 if a claim is too
+    high, and 2 if a source that was named could not be audited.
     """
     from esoteric_drbg import machine_profile
-    from esoteric_drbg.conformance.audit import AuditPlan, audit_source
-    from esoteric_drbg.conformance.report import write_audit, write_ledger
+    from esoteric_drbg.conformance.audit import audit_source, restart_family
+    from esoteric_drbg.conformance.audit_plan import select_sources
+    from esoteric_drbg.conformance.recording import machine_facts
+    from esoteric_drbg.conformance.report import write_audit, write_ledger, write_not_audited
+    from esoteric_drbg.noise_sources import registry
 
+    if quick and reuse:
+        raise click.UsageError("--quick records anew; with --reuse the recordings are what they are")
+    allow_named(names)
+    if save:
+        machine_profile.load()  # a broken profile is not built upon: say so before minutes of recording
+    sources = [registry.create(name) for name in dict.fromkeys(names)] if names else registry.installed()
+    if reuse:
+        chosen, left_out = _with_recordings(sources, out, named=bool(names))
+    else:
+        selection = select_sources(sources, named=bool(names), quick=quick)
+        chosen, left_out = list(selection.chosen), dict(selection.left_out)
     audits: list[SourceAudit] = []
-    failed: dict[str, str] = {}
-    for source in _sources(names):
-        plan = AuditPlan.quick(source) if quick else AuditPlan()
+    for source, plan, seconds in chosen:
+        _announce(source.name, seconds)
         try:
             with progress_bar(source.name) as report:
-                audits.append(audit_source(source, out, plan, progress=report))
+                audits.append(audit_source(source, out, plan, reuse=reuse, progress=report))
             write_audit(out, audits[-1].as_dict())
-        except SourceError as error:
-            failed[source.name] = str(error)
+        except EsotericDRBGError as error:
+            left_out[source.name] = f"could not be audited: {error}"
+        except KeyboardInterrupt:
+            click.echo(f"interrupted: what was recorded of {source.name} is kept; the same command goes on", err=True)
+            raise
         else:
             if not as_json:
                 _print_verdict(audits[-1])
     if audits:
         write_ledger(out)
-    if save:
-        found = {
-            item.name: {
-                "h_assessed": item.h_assessed,
-                "verdict": item.verdict,
-                "left_out": list(item.left_out),
-                "sha256": item.sequential.sha256,
-                "machine": item.machine,
-            }
-            for item in audits
-        }
-        where = machine_profile.save(found)
+        write_not_audited(out, left_out)
+    where = None
+    if save and audits:
+        here = machine_facts()["cpu"]
+        if any(item.machine.get("cpu") != here for item in audits):
+            raise InvalidInputError("--save: a recording is of another machine; its audit says nothing of this one")
+        where = machine_profile.save({item.name: _profile(item) for item in audits})
+    family = restart_family([item.restart.sanity_passed for item in audits])
     if as_json:
-        document: dict[str, Any] = {"audits": [item.as_dict() for item in audits], "failed": failed}
-        if save:
+        document: dict[str, Any] = {
+            "audits": [item.as_dict() for item in audits],
+            "not_audited": {name: {"verdict": "no evidence", "reason": reason} for name, reason in left_out.items()},
+            "restart_family": family.as_dict(),
+        }
+        if where is not None:
             document["machine_profile"] = str(where)
         emit_json(document)
     else:
         _print_table(audits)
-        for name, reason in failed.items():
-            console().print(f"{name}: could not be audited: {reason}", markup=False)
-        if save:
+        for name, reason in left_out.items():
+            console().print(f"{name} no evidence: {reason}", markup=False)
+        if audits:
+            click.echo(family.text)
+            click.echo(f"recordings and results are in {out}: esoteric-drbg report {out}")
+        if where is not None:
             click.echo(f"saved to {where}: seeding credits no more than was found here")
-    if failed and not audits:
-        fail("no source could be audited")
     if any(item.verdict == "too high" for item in audits):
         raise SystemExit(1)
+    if not audits or (names and left_out):
+        fail("could not be audited: " + ", ".join(left_out) if left_out else "no source could be audited")
 
 
-def _sources(names: tuple[str, ...]) -> list[NoiseSource]:
-    """Return the sources of these names, or all that can be read here."""
-    from esoteric_drbg.noise_sources import registry
+def _profile(item: SourceAudit) -> dict[str, Any]:
+    """Return what the machine profile keeps of an audit."""
+    return {
+        "h_assessed": item.h_assessed,
+        "verdict": item.verdict,
+        "left_out": list(item.left_out),
+        "sha256": item.sequential.sha256,
+        "date": item.date,
+        "machine": item.machine,
+    }
 
-    if not names:
-        return [source for source in registry.installed() if source.is_available()]
-    sources = [registry.create(name) for name in dict.fromkeys(names)]
+
+def _with_recordings(
+    sources: list[NoiseSource], out: Path, *, named: bool
+) -> tuple[list[tuple[NoiseSource, AuditPlan, float]], dict[str, str]]:
+    """Return the sources of which both recordings lie in a folder, and why not the others, if they were named."""
+    from esoteric_drbg.conformance.audit_plan import AuditPlan
+
+    chosen: list[tuple[NoiseSource, AuditPlan, float]] = []
+    left_out: dict[str, str] = {}
     for source in sources:
-        source.require_available()
-    return sources
+        missing = [name for name in (f"{source.name}.bin", f"{source.name}.restarts.bin") if not (out / name).exists()]
+        if not missing:
+            chosen.append((source, AuditPlan(), 0.0))
+        else:
+            left_out[source.name] = f"no {' and no '.join(missing)} in {out}"
+    return chosen, left_out if named else {}
+
+
+def _announce(name: str, seconds: float) -> None:
+    """Say how long a source takes, if that is worth saying."""
+    from esoteric_drbg.conformance.audit_plan import duration
+
+    if seconds > ANNOUNCED_S:
+        click.echo(f"{name}: recording takes about {duration(seconds)}; Ctrl-C keeps what is recorded", err=True)
 
 
 def _print_verdict(item: SourceAudit) -> None:
@@ -124,7 +176,7 @@ def _print_verdict(item: SourceAudit) -> None:
     out = console()
     out.print(f"[bold]{escape(item.name)}[/] [{style}]{item.verdict}[/]: {escape('; '.join(item.reasons))}")
     if item.left_out:
-        out.print(f"  [dim]quick: {escape('; '.join(item.left_out))}[/]")
+        out.print(f"  [dim]left out: {escape('; '.join(item.left_out))}[/]")
 
 
 def _figure(value: float | None) -> str:

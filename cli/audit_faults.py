@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from esoteric_drbg.cli.consent import allow_named, consent_options
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 
@@ -21,15 +23,23 @@ RECORDED = 65_536
 @click.option("--bits", type=click.IntRange(1, 8), default=8, show_default=True, help="Of the simulated source.")
 @click.option("--trials", type=click.IntRange(5), default=64, show_default=True, help="Injections of every fault.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same report.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of an audit, for its report."
+)
+@consent_options
 @json_option
-def faults(names: tuple[str, ...], min_entropy: float, bits: int, trials: int, seed: int, as_json: bool) -> None:
+def faults(
+    names: tuple[str, ...], min_entropy: float, bits: int, trials: int, seed: int, out: Path | None, as_json: bool
+) -> None:
     """Inject faults into sources and report how soon the health tests find them.
 
     Without NAME, symbols are simulated. Exit code 1 if a fault was missed that must be found.
     """
     from esoteric_drbg.conformance.induced_failures import induce_failures
+    from esoteric_drbg.conformance.report import write_faults
     from esoteric_drbg.noise_sources import registry
 
+    allow_named(names)
     documents: list[dict[str, Any]] = []
     for name in names or (None,):
         with progress_bar(name or "simulated") as progress:
@@ -49,6 +59,8 @@ def faults(names: tuple[str, ...], min_entropy: float, bits: int, trials: int, s
                     progress=progress,
                 )
         documents.append(campaign.as_dict())
+        if out is not None:
+            write_faults(out, documents[-1])
         if not as_json:
             _print(documents[-1])
     if as_json:
@@ -73,6 +85,11 @@ def _print(document: dict[str, Any]) -> None:
         found = f"{row['detected']}/{row['trials']}"
         table.add_row(row["fault"], row["tier"], row["test"], found, *delays, verdict + row["note"])
     out.print(table)
+    for row in document["evidence"]:
+        out.print(
+            f"{row['tier']} {row['test']}: {row['symbols']:,} faulty symbols, {row['detections']} detections",
+            markup=False,
+        )
     for row in document["false_alarms"]:
         what = "symbols" if row["test"] == "RCT" else "windows"
         out.print(

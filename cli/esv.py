@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from esoteric_drbg.cli.consent import allow_named, consent_options
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 
@@ -27,19 +28,25 @@ def esv() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("audit"),
     show_default=True,
-    help="Folder where the recordings are made, or go on.",
+    help="Folder where the recordings are made, go on, or lie.",
 )
+@click.option("--reuse", is_flag=True, help="Take the recordings in that folder instead of new ones.")
+@consent_options
 @json_option
-def bundle(folder: Path, name: str, recordings: Path, as_json: bool) -> None:
-    """Audit a source completely and write the bundle into FOLDER: data, registrations, manifest, document skeletons."""
+def bundle(folder: Path, name: str, recordings: Path, reuse: bool, as_json: bool) -> None:
+    """Audit a source completely and write the bundle into FOLDER: data, registrations, manifest, document skeletons.
+
+    The exit code is 1 if the claim is too high.
+    """
     from esoteric_drbg.conformance.audit import audit_source
     from esoteric_drbg.conformance.esv_bundle import registration, write_bundle
     from esoteric_drbg.noise_sources import registry
 
+    allow_named((name,))
     source = registry.create(name)
     registration(source)  # what cannot be registered is not recorded for minutes first
     with progress_bar(name) as report:
-        audit = audit_source(source, recordings, progress=report)
+        audit = audit_source(source, recordings, reuse=reuse, progress=report)
     manifest = write_bundle(source, audit, folder)
     if as_json:
         emit_json({"folder": str(folder), "verdict": audit.verdict, "sha256": manifest})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +14,16 @@ from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 
 __all__ = ["record"]
+
+
+@contextlib.contextmanager
+def _kept(name: str) -> Iterator[None]:
+    """Say, where a recording is interrupted, that it can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: what was recorded of {name} is kept; the same command goes on", err=True)
+        raise
 
 
 @click.command()
@@ -25,7 +37,11 @@ __all__ = ["record"]
     show_default=True,
     help="Folder.",
 )
-@click.option("--wide", is_flag=True, help="Keep the raw values at full width too (NAME.bin.u64).")
+@click.option(
+    "--wide/--no-wide",
+    default=None,
+    help="Keep the raw values at full width too, in NAME.bin.u64; the default where a source has wider ones.",
+)
 @click.option("--restarts", type=click.IntRange(min=1), help="Record that many restarts instead (1000 for SP 800-90B).")
 @click.option(
     "--restart-samples", type=click.IntRange(min=1), default=1000, show_default=True, help="Symbols of each restart."
@@ -40,31 +56,37 @@ def record(
     name: str,
     n_samples: int,
     out: Path,
-    wide: bool,
+    wide: bool | None,
     restarts: int | None,
     restart_samples: int,
     restart_command: str | None,
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Record raw symbols of the source NAME, through the call that seeding uses, before any health test.
+    """Record raw symbols of the source NAME, through the object that seeding reads, before any health test.
 
-    Writes NAME.bin and its sidecar NAME.bin.json into the folder; with --restarts NAME.restarts.bin, row after row, and
-    NAME.restarts.columns.bin, column after column. Interrupted, it goes on the next time.
+    Writes NAME.bin, its sidecar NAME.bin.json, and the raw values NAME.bin.u64 into the folder; with --restarts
+    NAME.restarts.bin, row after row, and NAME.restarts.columns.bin, column after column. Interrupted, it goes on the
+    next time.
     """
+    from esoteric_drbg.conformance.recording import has_wide_values, record_restarts
     from esoteric_drbg.conformance.recording import record as record_symbols
-    from esoteric_drbg.conformance.recording import record_restarts
     from esoteric_drbg.conformance.transpose import transpose_file
     from esoteric_drbg.noise_sources import registry
 
     allow_named((name,))
     source = registry.create(name)
     out.mkdir(parents=True, exist_ok=True)
-    with progress_bar(f"recording {name}") as report:
+    with _kept(name), progress_bar(f"recording {name}") as report:
         if restarts is None:
             path = out / f"{name}.bin"
             facts = record_symbols(
-                source, n_samples, path, wide=wide, resume=True, progress=lambda done, total: report(done, total, "")
+                source,
+                n_samples,
+                path,
+                wide=has_wide_values(source) if wide is None else wide,
+                resume=True,
+                progress=lambda done, total: report(done, total, ""),
             )
         else:
             path = out / f"{name}.restarts.bin"

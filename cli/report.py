@@ -19,7 +19,8 @@ __all__ = ["report"]
 )
 def report(folder: Path, as_html: bool, out: Path | None) -> None:
     """Report what the audit in FOLDER found, verdicts first: the same files give the same bytes."""
-    from esoteric_drbg.conformance.report import markdown, read_report
+    from esoteric_drbg.conformance.report import read_report
+    from esoteric_drbg.conformance.report_markdown import markdown
 
     found = read_report(folder)
     if as_html:

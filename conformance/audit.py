@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 
+from esoteric_drbg.conformance.audit_plan import RESTART_SAMPLES, AuditPlan, measured_rate
 from esoteric_drbg.conformance.iid_assessment import IidAssessment, assess_iid
+from esoteric_drbg.conformance.multiplicity import FamilyVerdict, family_verdict
 from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
-from esoteric_drbg.conformance.recording import machine_facts, record, record_restarts
+from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
 from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
@@ -24,58 +28,13 @@ from esoteric_drbg.health_tests import (
 )
 from esoteric_drbg.noise_sources import NoiseSource
 
-__all__ = ["AuditPlan", "FalseAlarms", "SourceAudit", "Verdict", "audit_source"]
+__all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarms", "restart_family"]
 
 Verdict = Literal["holds", "too high", "no evidence"]
 Progress = Callable[[int, int, str], None]
 
-#: Samples and restarts that SP 800-90B 3.1.1 and 3.1.4.1 ask for.
-FULL_SAMPLES = 1_000_000
-FULL_RESTARTS = 1000
-RESTART_SAMPLES = 1000
-#: What a quick audit takes: seconds of a sequential recording, restarts, and seconds of these.
-_QUICK_SECONDS = 4.0
-_QUICK_RESTARTS = 100
-_QUICK_RESTART_S = 8.0
-#: Seconds that a restart costs beside its symbols: a fresh process.
-_PROCESS_S = 0.1
-_FEWEST = 10_000
-
-
-@attrs.frozen(kw_only=True)
-class AuditPlan:
-    """What is recorded of a source: symbols in a row, and restarts of :data:`RESTART_SAMPLES` symbols."""
-
-    samples: int = FULL_SAMPLES
-    restarts: int = FULL_RESTARTS
-    jobs: int = 1
-
-    def __attrs_post_init__(self) -> None:
-        if self.samples < _FEWEST or self.restarts < 2 or self.jobs < 1:
-            raise InvalidInputError(
-                f"samples={self.samples}, restarts={self.restarts}, jobs={self.jobs}: an audit takes at least "
-                f"{_FEWEST} samples, 2 restarts and 1 job"
-            )
-
-    @classmethod
-    def quick(cls, source: NoiseSource) -> AuditPlan:
-        """Return a plan of under 20 s for sources that are fast enough."""
-        rate = source.estimated_rate
-        each = _PROCESS_S + RESTART_SAMPLES / rate
-        return cls(
-            samples=int(min(FULL_SAMPLES, max(_FEWEST, _QUICK_SECONDS * rate))),
-            restarts=int(min(_QUICK_RESTARTS, max(2, _QUICK_RESTART_S / each))),
-        )
-
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """What SP 800-90B asks for and this plan does not do."""
-        missing = []
-        if self.samples < FULL_SAMPLES:
-            missing.append(f"{self.samples:,} of {FULL_SAMPLES:,} consecutive samples (3.1.1)")
-        if self.restarts < FULL_RESTARTS:
-            missing.append(f"{self.restarts:,} of {FULL_RESTARTS:,} restarts (3.1.4.1)")
-        return tuple(missing)
+#: Probability that the restart sanity check of SP 800-90B 3.1.4.3 fails a source whose min-entropy is exactly H_I.
+RESTART_ALPHA = 0.01
 
 
 @attrs.frozen(kw_only=True)
@@ -140,6 +99,10 @@ class SourceAudit:
         While recording.
     left_out : tuple of str
         What a complete audit does beyond this one.
+    independence_group, date : str
+        The source's group; when the audit ended (ISO 8601, UTC).
+    machine : dict
+        What :func:`~esoteric_drbg.conformance.recording.machine_facts` says of where the data were recorded.
     """
 
     name: str
@@ -162,6 +125,8 @@ class SourceAudit:
     restart: RestartAssessment
     files: tuple[str, ...]
     machine: dict[str, Any]
+    independence_group: str
+    date: str
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -180,6 +145,7 @@ def audit_source(
     folder: Path,
     plan: AuditPlan | None = None,
     *,
+    reuse: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> SourceAudit:
@@ -193,6 +159,9 @@ def audit_source(
         Gets NAME.bin and NAME.restarts.bin with their sidecars. An interrupted audit goes on there.
     plan : AuditPlan, optional
         What to record; by default what SP 800-90B asks for.
+    reuse : bool
+        Judge the recordings that lie in the folder, such as restarts by power cycling, instead of new ones. Their sizes
+        then count, not the plan's.
     threads : int, optional
         Threads of the estimators.
     progress : callable, optional
@@ -205,28 +174,21 @@ def audit_source(
     Raises
     ------
     SourceError, InvalidInputError, OSError
-        If the source cannot be read, or the folder not be written.
+        If the source cannot be read, the folder not be written, or the recordings are not what they say.
     """
     plan = plan or AuditPlan()
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     data, matrix = folder / f"{source.name}.bin", folder / f"{source.name}.restarts.bin"
     report = progress or (lambda done, total, step: None)
+    if reuse:
+        facts, restart_facts = (_recorded(source, path) for path in (data, matrix))
+        if restart_facts["samples"] != RESTART_SAMPLES:
+            raise InvalidInputError(f"{matrix}: restarts of {restart_facts['samples']} samples, not {RESTART_SAMPLES}")
+        plan = AuditPlan(samples=facts["samples"], restarts=restart_facts["restarts"], jobs=restart_facts["jobs"])
     total = plan.samples // 1000 + plan.restarts + 2
-    timing = time.perf_counter()
-    record(
-        source, plan.samples, data, resume=True, progress=lambda done, _: report(done // 1000, total, "sequential data")
-    )
-    rate = plan.samples / (time.perf_counter() - timing)
-    before = plan.samples // 1000
-    record_restarts(
-        source.name,
-        matrix,
-        restarts=plan.restarts,
-        samples=RESTART_SAMPLES,
-        jobs=plan.jobs,
-        progress=lambda done, _: report(before + done, total, "restarts"),
-    )
+    if not reuse:
+        facts = _record_both(source, data, matrix, plan, report, total)
     report(total - 2, total, "estimators")
     claim = source.claim
     sequential = assess_non_iid(data, source.symbol_bits, threads=threads)
@@ -246,6 +208,7 @@ def audit_source(
     figures = [sequential.h_assessed, restart.h_row, restart.h_column]
     h_assessed = min(figure for figure in figures if figure is not None) if restart.passed else 0.0
     verdict, reasons = _judge(claim.min_entropy, claim.credit, sequential, iid, restart)
+    rate = facts.get("symbols_per_second") or measured_rate(source)
     report(total, total, "")
     return SourceAudit(
         name=source.name,
@@ -267,9 +230,97 @@ def audit_source(
         iid=iid,
         restart=restart,
         files=(str(data), str(matrix)),
-        machine=machine_facts(),
+        machine=facts.get("machine") or machine_facts(),
+        independence_group=source.independence_group,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - began,
     )
+
+
+def _record_both(
+    source: NoiseSource, data: Path, matrix: Path, plan: AuditPlan, report: Progress, total: int
+) -> dict[str, Any]:
+    """Record both data sets and return the sidecar of the first. What an interrupted audit has finished is kept.
+
+    The plan of an unfinished audit, and the SHA-256 of each data set that it has finished, lie in NAME.audit.partial.
+    """
+    marker = data.with_name(f"{source.name}.audit.partial")
+    asked = {"samples": plan.samples, "restarts": plan.restarts, "source": source.name}
+    unfinished = _json(marker)
+    done: dict[str, str] = unfinished["done"] if unfinished.get("asked") == asked else {}
+
+    def finished(path: Path) -> bool:
+        return path.name in done and path.is_file() and done[path.name] == file_sha256(path)
+
+    def note(path: Path | None = None) -> None:
+        if path is not None:
+            done[path.name] = file_sha256(path)
+        marker.write_text(json.dumps({"asked": asked, "done": done}) + "\n", encoding="utf-8")
+
+    note()
+    if finished(data):
+        facts = _json(data.with_name(data.name + ".json"))
+    else:
+        facts = record(
+            source,
+            plan.samples,
+            data,
+            resume=True,
+            progress=lambda recorded, _: report(recorded // 1000, total, "sequential data"),
+        )
+        note(data)
+    before = plan.samples // 1000
+    if not finished(matrix):
+        record_restarts(
+            source.name,
+            matrix,
+            restarts=plan.restarts,
+            samples=RESTART_SAMPLES,
+            jobs=plan.jobs,
+            progress=lambda recorded, _: report(before + recorded, total, "restarts"),
+        )
+    marker.unlink(missing_ok=True)
+    return facts
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _recorded(source: NoiseSource, path: Path) -> dict[str, Any]:
+    """Return the sidecar of a recording, which has to be of this source and these bytes."""
+    facts = _json(path.with_name(path.name + ".json"))
+    if not path.is_file() or not facts:
+        raise InvalidInputError(f"{path}: no recording with its sidecar; record it first")
+    if facts.get("source") != source.name or facts.get("symbol_bits") != source.symbol_bits:
+        raise InvalidInputError(f"{path}: a recording of {facts.get('source')}, not of {source.name}")
+    if facts.get("sha256") != file_sha256(path):
+        raise InvalidInputError(f"{path}: the SHA-256 is not that of its sidecar")
+    kernels = (facts.get("machine") or {}).get("kernels")
+    if kernels != machine_facts()["kernels"]:
+        raise InvalidInputError(f"{path}: recorded with the {kernels} kernels; the claim in force is of the other ones")
+    return facts
+
+
+def restart_family(passed: Sequence[bool]) -> FamilyVerdict:
+    """Return whether chance explains the restart sanity checks that failed: each fails in 1 % at most by chance.
+
+    Parameters
+    ----------
+    passed : sequence of bool
+        Whether the check of SP 800-90B 3.1.4.3 passed, source by source.
+
+    Examples
+    --------
+    >>> restart_family([True] * 20).text
+    '0 of 20 restart sanity checks failed, at most 0.20 false alarms expected: chance explains this (p = 1)'
+    """
+    verdict = family_verdict(passed.count(False), len(passed), rate=RESTART_ALPHA)
+    return attrs.evolve(verdict, what="restart sanity checks")
 
 
 def _judge(

@@ -10,10 +10,16 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conformance.audit import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
-from esoteric_drbg.conformance.conditioning_entropy import conditioning_output_entropy
-from esoteric_drbg.conformance.esv_bundle import CONDITIONER, CONDITIONER_NW, FILES, MANIFEST, NAME_CHARACTERS
+from esoteric_drbg.conformance.audit_plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
+from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST
 from esoteric_drbg.conformance.esv_documents import OPEN
+from esoteric_drbg.conformance.esv_rules import (
+    Violations,
+    check_assessment,
+    check_documents,
+    check_rbg,
+    check_registration,
+)
 from esoteric_drbg.conformance.iid_assessment import assess_iid
 from esoteric_drbg.conformance.non_iid import assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256
@@ -44,36 +50,6 @@ class LintReport:
         return not self.violations
 
 
-class _Lint:
-    """Collects violations."""
-
-    def __init__(self) -> None:
-        self.violations: list[str] = []
-
-    def require(self, met: bool, violation: str) -> bool:
-        if not met:
-            self.violations.append(violation)
-        return met
-
-    def number(
-        self, where: str, document: dict[str, Any], key: str, low: float, high: float = math.inf
-    ) -> float | None:
-        """Return the number at a key if it is one and in range."""
-        value = document.get(key)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            self.violations.append(f"{where}: {key} is {value!r}, expected a number")
-            return None
-        if not low <= value <= high:
-            self.violations.append(f"{where}: {key} is {value}, expected {low:g} to {high:g}")
-            return None
-        return value
-
-    def boolean(self, where: str, document: dict[str, Any], key: str) -> bool | None:
-        value = document.get(key)
-        self.require(isinstance(value, bool), f"{where}: {key} is {value!r}, expected true or false")
-        return value if isinstance(value, bool) else None
-
-
 def lint_bundle(folder: Path, *, assess: bool = True, threads: int | None = None) -> LintReport:
     """Check an evidence bundle and name each violation.
 
@@ -93,35 +69,43 @@ def lint_bundle(folder: Path, *, assess: bool = True, threads: int | None = None
     """
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is no folder")
-    lint = _Lint()
+    lint = Violations()
     _files(lint, folder)
-    facts = _document(lint, folder / FILES["registration"])
-    rbg = _document(lint, folder / FILES["rbg"])
+    facts, rbg, assessment = (_document(lint, folder / FILES[key]) for key in ("registration", "rbg", "assessment"))
     if facts is not None:
-        _registration(lint, facts)
-        _data(lint, folder, facts, assess=assess, threads=threads)
+        check_registration(lint, facts)
     if rbg is not None:
-        _rbg(lint, rbg)
-    return LintReport(violations=tuple(lint.violations), open_points=tuple(_open_points(folder)))
+        check_rbg(lint, rbg)
+    if facts is not None and assessment is not None:
+        files = {key: folder / FILES[key] for key in ("raw", "restarts")}
+        hashes = {key: file_sha256(path) for key, path in files.items() if path.is_file()}
+        check_assessment(lint, assessment, facts, hashes)
+    if facts is not None and (folder / FILES["report"]).is_file():
+        check_documents(lint, (folder / FILES["report"]).read_text(encoding="utf-8", errors="replace"), facts)
+    if facts is not None:
+        _data(lint, folder, facts, assessment or {}, assess=assess, threads=threads)
+    return LintReport(violations=tuple(lint.found), open_points=tuple(_open_points(folder)))
 
 
-def _document(lint: _Lint, path: Path) -> dict[str, Any] | None:
+def _document(lint: Violations, path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None  # said by _files
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
-        lint.violations.append(f"{path.name}: no JSON: {error}")
+        lint.found.append(f"{path.name}: no JSON: {error}")
         return None
     if not lint.require(isinstance(document, dict), f"{path.name}: expected a JSON object"):
         return None
     return dict(document)
 
 
-def _files(lint: _Lint, folder: Path) -> None:
+def _files(lint: Violations, folder: Path) -> None:
     """Presence, manifest, hashes, and nothing else."""
     manifest = _document(lint, folder / MANIFEST)
     lint.require((folder / MANIFEST).is_file(), f"{MANIFEST} is missing")
+    if manifest is not None:
+        lint.require(manifest.get("format") == 1, f"{MANIFEST}: format is {manifest.get('format')!r}, expected 1")
     listed = (manifest or {}).get("sha256")
     hashes: dict[str, Any] = listed if isinstance(listed, dict) else {}
     if manifest is not None:
@@ -132,105 +116,24 @@ def _files(lint: _Lint, folder: Path) -> None:
             continue
         if lint.require(name in hashes, f"{MANIFEST}: {name} is not listed"):
             lint.require(hashes[name] == file_sha256(path), f"{name}: SHA-256 differs from the manifest")
+    for name in hashes:
+        lint.require(name in FILES.values(), f"{MANIFEST}: {name} does not belong to the bundle")
     known = {*FILES.values(), MANIFEST}
     for path in sorted(folder.iterdir()):
         lint.require(path.name in known, f"{path.name} does not belong to the bundle")
 
 
-def _registration(lint: _Lint, facts: dict[str, Any]) -> None:
-    where = FILES["registration"]
-    name = facts.get("primaryNoiseSource")
-    lint.require(
-        isinstance(name, str) and 1 <= len(name) <= NAME_CHARACTERS,
-        f"{where}: primaryNoiseSource has to have 1 to {NAME_CHARACTERS} characters",
-    )
-    for key in ("iidClaim", "physical", "additionalNoiseSources"):
-        lint.boolean(where, facts, key)
-    bits = lint.number(where, facts, "bitsPerSample", 1, 8)
-    h_min = lint.number(where, facts, "hminEstimate", 0, bits or 8)
-    lint.require(h_min != 0, f"{where}: hminEstimate is 0: nothing is claimed")
-    lint.number(where, facts, "numberOfRestarts", FULL_RESTARTS)
-    lint.number(where, facts, "samplesPerRestart", RESTART_SAMPLES)
-    lint.number(where, facts, "numberOfOEs", 1)
-    components = facts.get("conditioningComponent")
-    if not lint.require(isinstance(components, list), f"{where}: conditioningComponent is no list"):
-        return
-    assert isinstance(components, list)  # noqa: S101 - for the type checker
-    before: float | None = None
-    for index, component in enumerate(components, 1):
-        place = f"{where}: conditioningComponent {index}"
-        if lint.require(isinstance(component, dict), f"{place} is no object"):
-            before = _component(lint, place, component, index, bits, h_min, before)
-
-
-def _component(
-    lint: _Lint,
-    where: str,
-    component: dict[str, Any],
-    index: int,
-    bits: float | None,
-    h_min: float | None,
-    before: float | None,
-) -> float | None:
-    """Check one conditioning component and return its hOut, for the next one."""
-    lint.require(component.get("sequencePosition") == index, f"{where}: sequencePosition is not {index}")
-    vetted = lint.boolean(where, component, "vetted")
-    n_in = lint.number(where, component, "minNin", 1)
-    n_out = lint.number(where, component, "nOut", 1)
-    nw = lint.number(where, component, "nw", 1)
-    h_in = lint.number(where, component, "minHin", 0)
-    h_out = lint.number(where, component, "hOut", 0)
-    if component.get("description") == CONDITIONER:
-        lint.require(vetted is True, f"{where}: {CONDITIONER} is vetted (SP 800-90B 3.1.5.1.1)")
-        lint.require(nw == CONDITIONER_NW, f"{where}: nw of {CONDITIONER} is {CONDITIONER_NW}")
-    elif vetted:
-        lint.violations.append(
-            f"{where}: description {component.get('description')!r}: this module conditions by {CONDITIONER}"
-        )
-    if n_in is None or n_out is None or nw is None or h_in is None or h_out is None:
-        return h_out
-    lint.require(h_in <= n_in, f"{where}: minHin {h_in:g} is above minNin {n_in:g}")
-    lint.require(h_out <= n_out, f"{where}: hOut {h_out:g} is above nOut {n_out:g}")
-    if index == 1 and bits and h_min:
-        held = n_in / 8 * h_min  # one byte a sample
-        lint.require(h_in <= held + 1e-9, f"{where}: minHin {h_in:g} is above minNin / 8 x hminEstimate = {held:g}")
-    if before is not None:
-        lint.require(
-            h_in <= before + 1e-9, f"{where}: minHin {h_in:g} is above hOut {before:g} of the component before it"
-        )
-    if vetted:
-        try:
-            expected = conditioning_output_entropy(int(n_in), int(n_out), int(nw), min(h_in, n_in)).h_out
-        except InvalidInputError as error:
-            lint.violations.append(f"{where}: {error}")
-        else:
-            lint.require(
-                math.isclose(h_out, expected, rel_tol=1e-12),
-                f"{where}: hOut is {h_out!r}, SP 800-90B 3.1.5.1.2 gives {expected!r}",
-            )
-    return h_out
-
-
-def _rbg(lint: _Lint, rbg: dict[str, Any]) -> None:
-    where = FILES["rbg"]
-    construction = str(rbg.get("construction"))
-    lint.require(construction.startswith("RBG2"), f"{where}: construction is {construction}, expected RBG2")
-    strength = lint.number(where, rbg, "securityStrength", 112, 256)
-    instantiate = lint.number(where, rbg, "instantiateEntropyBits", 1)
-    reseed = lint.number(where, rbg, "reseedEntropyBits", 1)
-    lint.number(where, rbg, "reseedOutputBits", 1, 1 << 17)
-    lint.number(where, rbg, "maxBitsPerRequest", 1, 1 << 19)
-    if strength and instantiate:
-        needed = strength * 3 / 2
-        lint.require(instantiate >= needed, f"{where}: instantiateEntropyBits {instantiate:g} is below {needed:g}")
-    if strength and reseed:
-        lint.require(reseed >= strength, f"{where}: reseedEntropyBits {reseed:g} is below the strength {strength:g}")
-
-
-def _data(lint: _Lint, folder: Path, facts: dict[str, Any], *, assess: bool, threads: int | None) -> None:
+def _data(
+    lint: Violations,
+    folder: Path,
+    facts: dict[str, Any],
+    assessment: dict[str, Any],
+    *,
+    assess: bool,
+    threads: int | None,
+) -> None:
     """Check the data files against the registration, and the claim against the data."""
     raw, restarts = folder / FILES["raw"], folder / FILES["restarts"]
-    rows, columns = facts.get("numberOfRestarts"), facts.get("samplesPerRestart")
     bits, h_min = facts.get("bitsPerSample"), facts.get("hminEstimate")
     sized = True
     for path, expected in ((raw, FULL_SAMPLES), (restarts, FULL_RESTARTS * RESTART_SAMPLES)):
@@ -239,12 +142,8 @@ def _data(lint: _Lint, folder: Path, facts: dict[str, Any], *, assess: bool, thr
             continue
         size = path.stat().st_size
         sized &= lint.require(size == expected, f"{path.name} has {size:,} samples, expected exactly {expected:,}")
-    if not (isinstance(rows, int) and isinstance(columns, int) and isinstance(bits, int) and 1 <= bits <= 8):
+    if not (isinstance(bits, int) and 1 <= bits <= 8):
         return
-    lint.require(
-        rows * columns == FULL_RESTARTS * RESTART_SAMPLES,
-        f"{FILES['registration']}: {rows} restarts of {columns} samples are not the file's {FULL_SAMPLES:,} samples",
-    )
     if not sized:
         return
     for path in (raw, restarts):
@@ -259,17 +158,31 @@ def _data(lint: _Lint, folder: Path, facts: dict[str, Any], *, assess: bool, thr
             f"hminEstimate {h_min:g} is above {sequential.h_assessed:.6f}, which the raw data show",
         )
         if facts.get("iidClaim") is True:
-            lint.require(
-                assess_iid(raw, bits, threads=threads).passed is True, "iidClaim: the raw data fail the IID tests"
-            )
-        restart = assess_restart(restarts, min(h_min, sequential.h_assessed), bits=bits, threads=threads)
+            seed = (assessment.get("iid") or {}).get("seed")  # the audit's own permutations, once more
+            iid = assess_iid(raw, bits, seed=seed if isinstance(seed, int) else 1, threads=threads)
+            lint.require(iid.passed is True, "iidClaim: the raw data fail the IID tests")
+        h_initial = min(h_min, sequential.h_assessed)
+        iid_claim = facts.get("iidClaim") is True
+        restart = assess_restart(restarts, h_initial, bits=bits, iid=iid_claim, threads=threads)
         if lint.require(restart.sanity_passed, "restarts.bin fails the restart sanity check (SP 800-90B 3.1.4.3)"):
             assert restart.h_row is not None  # noqa: S101 - estimated where the sanity check passed
             assert restart.h_column is not None  # noqa: S101
             least = min(restart.h_row, restart.h_column)
             lint.require(h_min <= least, f"hminEstimate {h_min:g} is above {least:.6f}, which the restarts show")
+            figures = {
+                "h_original": sequential.h_original,
+                "h_bitstring": sequential.h_bitstring,
+                "h_row": restart.h_row,
+                "h_column": restart.h_column,
+            }
+            for key, figure in figures.items():
+                said = assessment.get(key)
+                same = said == figure or (
+                    isinstance(said, (int, float)) and figure is not None and math.isclose(said, figure, rel_tol=1e-9)
+                )
+                lint.require(same, f"{FILES['assessment']}: {key} is {said!r}, the data give {figure!r}")
     except EsotericDRBGError as error:
-        lint.violations.append(f"the data cannot be assessed: {error}")
+        lint.found.append(f"the data cannot be assessed: {error}")
 
 
 def _open_points(folder: Path) -> list[str]:

@@ -3,15 +3,17 @@
 A pool adds up the credit of different independence groups. Every pair is tested three ways: linear cross-correlation
 at lags -1000 to 1000, mutual information of paired symbols against random permutations, and the joint min-entropy of
 the pair against the sum of its parts. The p-values are corrected for the number of pairs by Holm's method.
+
+Raw symbols follow one another with a memory, and a fast source has many symbols to one of a slow source. Neither may
+pass for dependence: the variance of a correlation is Bartlett's, which knows the memory of both, and permutations
+move whole blocks of symbols.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -20,12 +22,12 @@ from numpy.typing import NDArray
 
 from esoteric_drbg.conformance import estimators
 from esoteric_drbg.conformance.multiplicity import holm
-from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
+from esoteric_drbg.conformance.simultaneous import Recording, Symbols, pair_symbols
+from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
-from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.version import __version__
 
-__all__ = ["IndependenceAudit", "PairResult", "Recording", "audit_independence", "record_together"]
+__all__ = ["IndependenceAudit", "PairResult", "audit_independence"]
 
 #: Largest lag of the cross-correlation, in symbols.
 MAX_LAG = 1000
@@ -35,34 +37,15 @@ PERMUTATIONS = 999
 ALPHA = 0.01
 #: Paired symbols that the permutation test looks at.
 MI_SAMPLES = 20_000
-#: Symbols read at a time: a chunk's time stamps place its symbols.
-CHUNK = 256
-#: A fast source records at most so many times the symbols asked for.
-MOST_FACTOR = 64
+#: Symbols that permutations keep together: their memory reaches less far. Short recordings have 64 blocks.
+BLOCK = 256
+BLOCKS = 64
+#: After so many permutations with as much mutual information, more of them would not change the answer.
+ENOUGH = 20
 #: Share of the summed min-entropy that may be missing in the joint one: what estimators lose to a larger alphabet.
 JOINT_SLACK = 0.15
 
-Symbols = NDArray[np.uint8]
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Recording:
-    """Raw symbols of one source.
-
-    Attributes
-    ----------
-    name, group : str
-        The source and its independence group.
-    symbols : numpy.ndarray
-        uint8, one dimension.
-    times : numpy.ndarray or None
-        When each symbol was read, in ns; None if recordings are paired by index.
-    """
-
-    name: str
-    group: str
-    symbols: Symbols
-    times: NDArray[np.float64] | None = None
+Progress = Callable[[int, int, str], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -76,13 +59,14 @@ class PairResult:
     paired : int
         Symbols paired.
     max_z, lag : float, int
-        Largest absolute cross-correlation in standard deviations, and where; at a positive lag the second follows.
+        Largest absolute cross-correlation in standard deviations, and where; at a positive lag the second follows. The
+        deviation is that of two independent series with the memory that these have.
     correlation_p : float
         Its p-value, times the number of lags.
     serial : bool
-        Both sources are serially correlated: then the z of independent data is larger than normal.
+        Both sources are serially correlated over many symbols: they drift, and more data decide.
     mutual_information, mutual_information_p : float
-        Bits per pair as counted, and (b + 1)/(m + 1) of m permutations.
+        Bits per pair as counted, and (b + 1)/(m + 1) of m permutations; b/m where b = 20 ended them.
     joint, single : float or None
         Least min-entropy (Most Common Value and lag predictor) of the pair, and the sum for its parts, in bits; 4 bits
         of each symbol take part.
@@ -142,104 +126,11 @@ class IndependenceAudit:
         return {"passed": self.passed, **values}
 
 
-def record_together(
-    sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUNK, warm_up: int = CHUNK
-) -> list[Recording]:
-    """Record `n` or more raw symbols of every source at the same time, one thread for each.
-
-    A faster source goes on until the slowest has its `n` symbols, so that all of them have a partner; it stops at 64
-    times `n`, to bound memory. The first `warm_up` symbols of each are read before the common start, and dropped.
-    Symbols are placed evenly between the time stamps before and after their chunk.
-
-    Raises
-    ------
-    InvalidInputError, SourceError
-        If an argument is out of range, or a source failed.
-    """
-    if n < 1 or chunk < 1:
-        raise InvalidInputError(f"n={n}, chunk={chunk}: expected 1 or more")
-    for source in sources:
-        source.require_available()
-    ready = threading.Barrier(len(sources))
-    stop = threading.Event()
-    done: set[int] = set()
-    found: dict[int, Recording | EsotericDRBGError] = {}
-
-    def run(index: int, source: NoiseSource) -> None:
-        parts: list[bytes] = []
-        times: list[NDArray[np.float64]] = []
-        try:
-            if warm_up:
-                source.read_exactly(warm_up)
-        except EsotericDRBGError as error:
-            found[index] = error
-            stop.set()
-        ready.wait()
-        if stop.is_set():
-            return
-        try:
-            count = 0
-            while not stop.is_set() and (count < n or (len(done) < len(sources) and count < MOST_FACTOR * n)):
-                size = chunk if count >= n else min(chunk, n - count)
-                start = time.perf_counter_ns()
-                parts.append(source.read_exactly(size))
-                end = time.perf_counter_ns()
-                times.append(start + (end - start) * (np.arange(size) + 1) / size)
-                count += size
-                time.sleep(0)  # the others read too
-                if count >= n:
-                    done.add(index)
-            if count < n:
-                return
-        except EsotericDRBGError as error:
-            found[index] = error
-            stop.set()
-            return
-        found[index] = Recording(
-            name=source.name,
-            group=source.independence_group,
-            symbols=np.frombuffer(b"".join(parts), dtype=np.uint8),
-            times=np.concatenate(times),
-        )
-
-    threads = [
-        threading.Thread(target=run, args=pair, name=f"record {pair[1].name}", daemon=True)
-        for pair in enumerate(sources)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.1)
-    finally:
-        stop.set()
-    recordings = []
-    for _, outcome in sorted(found.items()):
-        if isinstance(outcome, EsotericDRBGError):
-            raise outcome
-        recordings.append(outcome)
-    return recordings
-
-
-def pair_symbols(first: Recording, second: Recording) -> tuple[Symbols, Symbols]:
-    """Pair two recordings: each symbol of the slower one with the last symbol of the faster one before it."""
-    if first.times is None or second.times is None:
-        n = min(first.symbols.size, second.symbols.size)
-        return first.symbols[:n], second.symbols[:n]
-    begin, end = max(first.times[0], second.times[0]), min(first.times[-1], second.times[-1])
-    mine, yours = (np.flatnonzero((times >= begin) & (times <= end)) for times in (first.times, second.times))
-    if mine.size <= yours.size:
-        yours = np.searchsorted(second.times, first.times[mine], side="right") - 1
-    else:
-        mine = np.searchsorted(first.times, second.times[yours], side="right") - 1
-    return first.symbols[mine], second.symbols[yours]
-
-
 def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[float, int, float, bool]:
     """Return the largest \\|z\\|, its lag, the p-value over all lags, and whether both are serially correlated.
 
-    z is the correlation times the root of the overlap: standard normal for white independent data.
+    z is the correlation over its standard deviation between independent series, by Bartlett's formula: the root of
+    (1 + 2 sum of the products of both autocorrelations) / overlap.
     """
     from scipy.special import log_ndtr  # noqa: PLC0415 - slow to import
 
@@ -253,9 +144,9 @@ def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[f
     spectra = np.fft.rfft(a, size), np.fft.rfft(b, size)
     products = np.fft.irfft(np.conj(spectra[0]) * spectra[1], size)
     lags = np.arange(-most, most + 1)
-    z = products[lags] / spread * n / np.sqrt(n - np.abs(lags))
     own = [np.fft.irfft(np.abs(s) ** 2, size)[1 : most + 1] for s in spectra]
-    inflation = 1 + 2 * float((own[0] / (a @ a)) @ (own[1] / (b @ b)))
+    inflation = max(1.0, 1 + 2 * float((own[0] / (a @ a)) @ (own[1] / (b @ b))))
+    z = products[lags] / spread * n / np.sqrt((n - np.abs(lags)) * inflation)
     best = int(np.argmax(np.abs(z)))
     p = min(1.0, math.exp(float(log_ndtr(-abs(z[best])))) * 2 * lags.size)
     return abs(float(z[best])), int(lags[best]), p, inflation > 1.5
@@ -279,17 +170,25 @@ def _information(x: NDArray[np.intp], y: NDArray[np.intp]) -> float:
 def mutual_information(
     x: Symbols, y: Symbols, *, permutations: int = PERMUTATIONS, seed: int = 1
 ) -> tuple[float, float]:
-    """Return the mutual information of paired symbols in bits, and its permutation p-value (b + 1)/(m + 1).
+    """Return the mutual information of paired symbols in bits, and its permutation p-value.
 
-    It is the sum over two reductions to 16 levels: by rank, and by the low four bits.
+    It is the sum over two reductions to 16 levels: by rank, and by the low four bits. Blocks of symbols are permuted.
+    The p-value is (b + 1)/(m + 1), or b/m where b = 20 ended the permutations early (Besag and Clifford 1991).
     """
     rng = np.random.default_rng(seed)
-    first, second = _sixteen(x[:MI_SAMPLES]), _sixteen(y[:MI_SAMPLES])
+    size = min(x.size, y.size, MI_SAMPLES)
+    block = max(1, min(BLOCK, size // BLOCKS))
+    size -= size % block
+    first, second = (_sixteen(one[:size]) for one in (x, y))
     found = sum(_information(a, b) for a, b in zip(first, second, strict=True))
+    blocks = [one.reshape(-1, block) for one in first]
     above = 0
-    for _ in range(permutations):
-        order = rng.permutation(first[0].size)
-        above += sum(_information(a[order], b) for a, b in zip(first, second, strict=True)) >= found - 1e-12
+    for done in range(1, permutations + 1):
+        order = rng.permutation(len(blocks[0]))
+        moved = (one[order].ravel() for one in blocks)
+        above += sum(_information(a, b) for a, b in zip(moved, second, strict=True)) >= found - 1e-12
+        if above == ENOUGH:
+            return found, above / done
     return found, (above + 1) / (permutations + 1)
 
 
@@ -345,20 +244,27 @@ def _verdict(dependent: bool, same_group: bool, serial: bool) -> str:
 
 
 def audit_independence(
-    recordings: Sequence[Recording], *, permutations: int | None = None, seed: int = 1, alpha: float = ALPHA
+    recordings: Sequence[Recording],
+    *,
+    permutations: int | None = None,
+    seed: int = 1,
+    alpha: float = ALPHA,
+    progress: Progress | None = None,
 ) -> IndependenceAudit:
     """Test every pair of recordings for independence.
 
     Parameters
     ----------
     recordings : sequence of Recording
-        Two or more, as :func:`record_together` returns them.
+        Two or more, as :func:`~esoteric_drbg.conformance.simultaneous.record_together` returns them.
     permutations : int, optional
         Of the mutual information test. None: 999, and more where Holm's correction needs a smaller p-value.
     seed : int
         Of the permutations.
     alpha : float
         Level after the correction.
+    progress : callable, optional
+        ``progress(done, total, pair)``.
 
     Raises
     ------
@@ -378,7 +284,11 @@ def audit_independence(
         raise InvalidInputError(f"{len(recordings)} recordings, alpha={alpha}: two or more, 0 < alpha < 1")
     # 2 (m + 1)^-1 times the number of pairs has to come below alpha.
     m = permutations or max(PERMUTATIONS, math.ceil(2 * len(pairs) / alpha) + 1)
-    rows = [_pair(one, other, m, seed + index) for index, (one, other) in enumerate(pairs)]
+    rows = []
+    for index, (one, other) in enumerate(pairs):
+        rows.append(_pair(one, other, m, seed + index))
+        if progress is not None:
+            progress(index + 1, len(pairs), f"{one.name}, {other.name}")
     results = []
     for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         dependent = adjusted < alpha

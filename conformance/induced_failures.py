@@ -178,13 +178,25 @@ class FaultCampaign:
         return self.pool.passed and all(result.passed for result in self.results)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values, by docs/schemas/induced-failures.schema.json."""
+        """Return all attributes as plain JSON-ready values, by docs/schemas/induced-failures.schema.json.
+
+        ``evidence`` sums up all faults: for each test and tier the faulty symbols injected, and the detections.
+        """
         values = attrs.asdict(self)
         values["results"] = [{**attrs.asdict(one), "interval": list(one.interval)} for one in self.results]
         for row in values["results"]:
             row["curve"] = [list(point) for point in row["curve"]]
         values["false_alarms"] = [{**attrs.asdict(one), "interval": list(one.interval)} for one in self.false_alarms]
         values["pool"] = attrs.asdict(self.pool) | {"seed_from": list(self.pool.seed_from), "passed": self.pool.passed}
+        sums: dict[tuple[str, str], list[int]] = {}
+        for row in self.results:
+            total = sums.setdefault((row.test, row.tier), [0, 0])
+            total[0] += row.symbols
+            total[1] += row.detected
+        values["evidence"] = [
+            {"test": test, "tier": tier, "symbols": symbols, "detections": detections}
+            for (test, tier), (symbols, detections) in sums.items()
+        ]
         return {"passed": self.passed, **values}
 
 

@@ -103,6 +103,8 @@ class FamilyVerdict:
         Below which `passed` is False.
     passed : bool
         Whether chance explains the failures. It takes no failure of a single data set back.
+    what : str
+        What the results are of, in the plural.
     """
 
     results: int
@@ -112,6 +114,7 @@ class FamilyVerdict:
     p_value: float
     alpha: float
     passed: bool
+    what: str = "data sets"
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes as plain JSON-ready values."""
@@ -121,7 +124,7 @@ class FamilyVerdict:
     def text(self) -> str:
         """The verdict in one sentence."""
         return (
-            f"{self.failures} of {self.results} data sets failed, at most {self.expected_false_alarms:.2f} false "
+            f"{self.failures} of {self.results} {self.what} failed, at most {self.expected_false_alarms:.2f} false "
             f"alarms expected: {'chance explains this' if self.passed else 'more than chance explains'} "
             f"(p = {self.p_value:.3g})"
         )

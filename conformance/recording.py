@@ -15,6 +15,8 @@ import platform
 import shlex
 import subprocess
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,12 +31,14 @@ from esoteric_drbg.kernels.timing import counter_step
 from esoteric_drbg.noise_sources import NoiseSource, registry
 from esoteric_drbg.version import __version__
 
-__all__ = ["file_sha256", "machine_facts", "record", "record_restarts"]
+__all__ = ["file_sha256", "has_wide_values", "machine_facts", "record", "record_restarts", "restart_seconds"]
 
 #: Symbols read at a time: about what a seed reads, so that recordings see the same interruptions.
 CHUNK_SAMPLES = 1000
-#: Seconds after which a restart's process is given up.
+#: Seconds after which a restart's process is given up, beside 20 times what its symbols should take.
 RESTART_TIMEOUT_S = 120.0
+#: The same for a read of a source that cannot bound it by itself.
+READ_TIMEOUT_S = 60.0
 
 Progress = Callable[[int, int], None]
 
@@ -45,6 +49,7 @@ def machine_facts() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "logical_cpus": os.cpu_count(),
         "platform": platform.platform(),
+        "kernel": platform.release(),
         "python": platform.python_version(),
         "clocksource": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -52,6 +57,11 @@ def machine_facts() -> dict[str, Any]:
         "kernels": kernel_info().name,
         "counter_step": counter_step(),
     }
+
+
+def has_wide_values(source: NoiseSource) -> bool:
+    """Return whether a source's raw values are wider than its symbols."""
+    return type(source).read_wide is not NoiseSource.read_wide
 
 
 def _cpu_model() -> str:
@@ -131,11 +141,15 @@ def record(
     plan = path.with_name(f"{path.name}.partial.json")
     begins = _begin(partials, endings, plan, source, n_samples, resume=resume)
     read = _read_wide if wide else _read_symbols
+    began, reading = datetime.now(UTC), 0.0
     try:
         with contextlib.ExitStack() as stack:
             files = {ending: stack.enter_context(partial.open("ab")) for ending, partial in partials.items()}
             for done in range(begins[-1], n_samples, CHUNK_SAMPLES):
-                for ending, data in read(source, min(CHUNK_SAMPLES, n_samples - done)).items():
+                before = time.perf_counter()
+                chunk = _within_deadline(read, source, min(CHUNK_SAMPLES, n_samples - done))
+                reading += time.perf_counter() - before
+                for ending, data in chunk.items():
                     files[ending].write(data)
                 if progress is not None:
                     progress(min(done + CHUNK_SAMPLES, n_samples), n_samples)
@@ -147,7 +161,13 @@ def record(
     for ending, partial in partials.items():
         partial.replace(path.with_name(path.name + ending))
     plan.unlink(missing_ok=True)
-    facts: dict[str, Any] = {"samples": n_samples}
+    facts: dict[str, Any] = {
+        "samples": n_samples,
+        "began": began.isoformat(timespec="seconds"),
+        "reading_seconds": round(reading, 6),
+        "symbols_per_second": round((n_samples - begins[-1]) / reading, 1) if reading else None,
+        "read_by": "read_wide, then digitize" if wide else "read_raw",
+    }
     if len(begins) > 1:
         facts["segments"] = [end - begin for begin, end in pairwise([*begins, n_samples])]
     if wide:
@@ -182,6 +202,32 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _within_deadline(
+    read: Callable[[NoiseSource, int], dict[str, bytes]], source: NoiseSource, n_samples: int
+) -> dict[str, bytes]:
+    """Read, as seeding does: a source that cannot bound a read by itself is read in a thread that may be given up."""
+    if source.bounded:
+        return read(source, n_samples)
+    box: list[dict[str, bytes] | BaseException] = []
+
+    def run() -> None:
+        try:
+            box.append(read(source, n_samples))
+        except BaseException as error:
+            box.append(error)
+
+    deadline_s = READ_TIMEOUT_S + 20 * n_samples / source.estimated_rate
+    worker = threading.Thread(target=run, name=f"esoteric_drbg record {source.name}", daemon=True)
+    worker.start()
+    worker.join(deadline_s)
+    if not box:
+        raise SourceReadError(f"{source.name}: a read of {n_samples} symbols did not return within {deadline_s:.0f} s")
+    outcome = box.pop()
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _read_symbols(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
@@ -253,7 +299,9 @@ def record_restarts(
     _claim_partial(
         partial, plan, {"source": name, "samples": samples, "cpu": _cpu_model(), "kernels": kernel_info().name}
     )
-    restart = functools.partial(_restart, name, samples, command)
+    timeout_s = RESTART_TIMEOUT_S + 20 * samples / source.estimated_rate
+    restart = functools.partial(_restart, name, samples, command, timeout_s)
+    began = datetime.now(UTC)
     with partial.open("ab") as file:
         rows = min(file.tell() // samples, restarts)
         file.truncate(rows * samples)
@@ -264,10 +312,28 @@ def record_restarts(
                 progress(row, restarts)
     partial.replace(path)
     plan.unlink(missing_ok=True)
-    facts: dict[str, Any] = {"restarts": restarts, "samples": samples, "jobs": jobs}
+    facts: dict[str, Any] = {
+        "restarts": restarts,
+        "samples": samples,
+        "jobs": jobs,
+        "began": began.isoformat(timespec="seconds"),
+    }
     if command is not None:
         facts["restart_command"] = shlex.join(command)
     return _sidecar(source, path, file_sha256(path), facts)
+
+
+def restart_seconds(source: NoiseSource) -> float:
+    """Return how long one restart takes beside its symbols: a fresh process, and what the source sets up.
+
+    Raises
+    ------
+    SourceError
+        If the restart failed.
+    """
+    before = time.perf_counter()
+    _restart(source.name, 1, None, RESTART_TIMEOUT_S)
+    return time.perf_counter() - before
 
 
 def _in_order(restart: Callable[[], bytes], rows: int, jobs: int) -> Iterator[bytes]:
@@ -301,16 +367,16 @@ def _claim_partial(partial: Path, plan: Path, facts: dict[str, Any]) -> None:
         plan.write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
-def _restart(name: str, samples: int, command: Sequence[str] | None) -> bytes:
+def _restart(name: str, samples: int, command: Sequence[str] | None, timeout_s: float) -> bytes:
     """Read one row in a process of its own."""
-    program = command or [sys.executable, "-m", "esoteric_drbg.conformance.restart_worker", name, str(samples)]
+    program = command or [sys.executable, "-m", "esoteric_drbg.noise_sources.restart_worker", name, str(samples)]
     environment = {**os.environ, "ESOTERIC_DRBG_SOURCE": name, "ESOTERIC_DRBG_SAMPLES": str(samples)}
     try:
         done = subprocess.run(  # noqa: S603 - our worker, or what the operator asked for
-            program, capture_output=True, timeout=RESTART_TIMEOUT_S, check=False, env=environment
+            program, capture_output=True, timeout=timeout_s, check=False, env=environment
         )
     except subprocess.TimeoutExpired:
-        raise SourceReadError(f"{name}: a restart did not end within {RESTART_TIMEOUT_S:g} s") from None
+        raise SourceReadError(f"{name}: a restart did not end within {timeout_s:.0f} s") from None
     except OSError as error:
         raise InvalidInputError(f"{program[0]}: {error.strerror or error}") from None
     if done.returncode or len(done.stdout) != samples:

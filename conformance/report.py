@@ -9,25 +9,33 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
+from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 from esoteric_drbg.pool import EntropyPool
-from esoteric_drbg.version import __version__
 
 __all__ = [
     "INDEPENDENCE_FILE",
     "LEDGER_FILE",
+    "NOT_AUDITED_FILE",
     "Report",
     "audit_file",
     "compliance",
-    "markdown",
+    "figure",
+    "figures",
     "read_report",
+    "reasons",
+    "summary",
     "write_audit",
+    "write_faults",
     "write_independence",
     "write_ledger",
+    "write_not_audited",
 ]
 
 LEDGER_FILE = "seed_ledger.json"
 INDEPENDENCE_FILE = "independence.json"
+NOT_AUDITED_FILE = "not_audited.json"
+#: Headings of what :func:`figures` returns.
+COLUMNS = ("claim", "assessed", "H_original", "n x H_bitstring", "H_r", "H_c", "credited bits/s")
 _VERDICT_ORDER = {"too high": 0, "holds": 1, "no evidence": 2}
 
 
@@ -45,12 +53,18 @@ class Report:
         A seed's ledger, if one was kept.
     independence : dict or None
         The result of an independence check, if one was kept.
+    not_audited : tuple of dict
+        Sources that were left out, by ``name`` and ``reason``: no evidence.
+    faults : tuple of dict
+        Results of :func:`esoteric_drbg.conformance.induced_failures.induce_failures` that were kept.
     """
 
     folder: Path
     audits: tuple[dict[str, Any], ...]
     ledger: dict[str, Any] | None
     independence: dict[str, Any] | None
+    not_audited: tuple[dict[str, Any], ...] = ()
+    faults: tuple[dict[str, Any], ...] = ()
 
     @property
     def failing(self) -> tuple[str, ...]:
@@ -81,11 +95,22 @@ def write_audit(folder: Path, audit: dict[str, Any]) -> Path:
     return _write(audit_file(folder, audit["name"]), audit)
 
 
+def write_not_audited(folder: Path, reasons_by_name: dict[str, str]) -> Path:
+    """Keep which sources an audit left out, and why, atomically."""
+    sources = [{"name": name, "reason": reasons_by_name[name]} for name in sorted(reasons_by_name)]
+    return _write(folder / NOT_AUDITED_FILE, {"verdict": "no evidence", "sources": sources})
+
+
+def write_faults(folder: Path, campaign: dict[str, Any]) -> Path:
+    """Keep the result of induced failures of one source, atomically."""
+    return _write(folder / f"{campaign['source']}.faults.json", campaign)
+
+
 def write_ledger(folder: Path) -> Path | None:
     """Keep the ledger of a seed that the sources of this machine give now; None where they fall short."""
     try:
         _, ledger = EntropyPool.auto().seed_material(256)
-    except EntropyUnavailableError:
+    except EsotericDRBGError:  # sources fall short, or a machine profile is broken: seeding says so itself
         return None
     return _write(folder / LEDGER_FILE, ledger.as_dict())
 
@@ -119,24 +144,36 @@ def read_report(folder: Path) -> Report:
     audits.sort(key=lambda audit: (_VERDICT_ORDER[audit["verdict"]], audit["name"]))
     optional = {
         name: _document(folder / name) if (folder / name).exists() else None
-        for name in (LEDGER_FILE, INDEPENDENCE_FILE)
+        for name in (LEDGER_FILE, INDEPENDENCE_FILE, NOT_AUDITED_FILE)
     }
+    audited = {audit["name"] for audit in audits}
+    left_out = (optional[NOT_AUDITED_FILE] or {}).get("sources", [])
     return Report(
         folder=folder,
         audits=tuple(audits),
         ledger=optional[LEDGER_FILE],
         independence=optional[INDEPENDENCE_FILE],
+        not_audited=tuple(item for item in left_out if item["name"] not in audited),
+        faults=tuple(_document(path) for path in sorted(folder.glob("*.faults.json"))),
     )
 
 
 def summary(report: Report) -> str:
-    """Return the report in one sentence."""
+    """Return the report in a sentence or two."""
     counts = {verdict: sum(item["verdict"] == verdict for item in report.audits) for verdict in _VERDICT_ORDER}
     if report.failing:
-        begin = f"Claims too high: {len(report.failing)} ({', '.join(report.failing)})"
+        text = f"Claims too high: {len(report.failing)} ({', '.join(report.failing)})"
     else:
-        begin = "No claim is too high"
-    return f"{begin}; claims that hold: {counts['holds']}; sources credited nothing: {counts['no evidence']}."
+        text = "No claim is too high"
+    text += f"; claims that hold: {counts['holds']}; sources credited nothing: {counts['no evidence']}"
+    if report.not_audited:
+        text += f"; not audited: {len(report.not_audited)}"
+    if report.independence is not None and not report.independence["passed"]:
+        text += ". Sources of different independence groups depend on each other"
+    failed = [campaign["source"] for campaign in report.faults if not campaign["passed"]]
+    if failed:
+        text += f". Induced failures were missed: {', '.join(failed)}"
+    return text + "."
 
 
 def reasons(audit: dict[str, Any]) -> str:
@@ -150,74 +187,18 @@ def figure(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def markdown(report: Report) -> str:
-    """Return the report as Markdown: verdicts first, then each source.
-
-    Parameters
-    ----------
-    report : Report
-        From :func:`read_report`.
-    """
-    lines = [
-        "# Entropy source report",
-        "",
-        summary(report),
-        "",
-        "Designed to SP 800-90A, B and C; not validated, no certificate.",
-        "",
-        "| source | verdict | claim | H_original | n x H_bitstring | H_r | H_c | assessed | credited bits/s |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for audit in report.audits:
-        bits = audit["sequential"]["bits"]
-        bitstring = None if audit["h_bitstring"] is None else bits * audit["h_bitstring"]
-        cells = (
-            audit["name"],
-            audit["verdict"],
-            f"{audit['h_submitter']:g}",
-            figure(audit["h_original"]),
-            figure(bitstring),
-            figure(audit["h_row"]),
-            figure(audit["h_column"]),
-            figure(audit["h_assessed"]),
-            f"{audit['credited_bits_per_second']:,.0f}",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    for audit in report.audits:
-        lines += ["", f"## {audit['name']}: {audit['verdict']}", "", f"{reasons(audit)}.", ""]
-        if audit["left_out"]:
-            lines += [f"A quick audit: {'; '.join(audit['left_out'])}.", ""]
-        sequential, restart = audit["sequential"], audit["restart"]
-        lines += [
-            f"- {sequential['samples']:,} consecutive samples of {sequential['bits']} bits, {sequential['alphabet']} "
-            f"symbols occur, SHA-256 `{sequential['sha256']}`",
-            f"- {restart['rows']:,} restarts of {restart['columns']:,} samples: X_row {restart['x_row']}, X_column "
-            f"{restart['x_column']}, cutoffs {restart['row_cutoff']} and {restart['column_cutoff']}",
-            f"- decided by {' '.join(reversed(sequential['decided_by']))}",
-            "",
-            "| health test | tier | cutoff | alarms | below (95 %) | made for |",
-            "|---|---|---|---|---|---|",
-        ]
-        for test in audit["false_alarms"]:
-            alarms = f"{test['alarms']} in {test['chances']:,}" if test["can_fail"] else "never: above the window"
-            lines.append(
-                f"| {test['test']} | {test['tier']} | {test['cutoff']} | {alarms} | {test['rate_below']:.2g} | "
-                f"{test['alpha']:.2g} |"
-            )
-    if report.independence is not None:
-        lines += ["", "## Independence", "", "| pair | corrected p | verdict |", "|---|---|---|"]
-        lines += [
-            f"| {pair['first']}, {pair['second']} | {pair['adjusted_p']:.3g} | {pair['verdict']} |"
-            for pair in report.independence["pairs"]
-        ]
-    lines += ["", "## Compliance map", "", "| section | requirement | met | by |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(row)} |" for row in compliance(report)]
-    if report.ledger is not None:
-        lines += ["", "## Ledger of a seed", "", *_ledger_lines(report.ledger)]
-    machine = report.audits[0].get("machine") or {}
-    lines += ["", "## Machine", "", *(f"- {key.replace('_', ' ')}: {value}" for key, value in machine.items())]
-    lines += ["", f"esoteric_drbg {__version__}", ""]
-    return "\n".join(lines)
+def figures(audit: dict[str, Any]) -> tuple[str, ...]:
+    """Return the figures of an audit for a table with :data:`COLUMNS`."""
+    bitstring = None if audit["h_bitstring"] is None else audit["sequential"]["bits"] * audit["h_bitstring"]
+    return (
+        f"{audit['h_submitter']:g}",
+        figure(audit["h_assessed"]),
+        figure(audit["h_original"]),
+        figure(bitstring),
+        figure(audit["h_row"]),
+        figure(audit["h_column"]),
+        f"{audit['credited_bits_per_second']:,.0f}",
+    )
 
 
 def compliance(report: Report) -> list[tuple[str, str, str, str]]:
@@ -232,10 +213,29 @@ def compliance(report: Report) -> list[tuple[str, str, str, str]]:
         return [audit["name"] for audit in credited if fails(audit)]
 
     ledger = report.ledger or {"entries": []}
-    weak = [entry["source"] for entry in ledger["entries"] if entry["h_out"] < entry["credited_bits"] - 1e-9]
+    entries = ledger["entries"]
+    weak = [entry["source"] for entry in entries if entry["h_out"] < entry["credited_bits"] - 1e-9]
+    by_group: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry["credited_bits"]:
+            by_group.setdefault(entry.get("independence_group", entry["source"]), set()).add(entry["source"])
+    crowded = [f"{group} credits {', '.join(sorted(one))}" for group, one in by_group.items() if len(one) > 1]
+    dependent = [
+        f"{pair['first']} and {pair['second']}"
+        for pair in (report.independence or {}).get("pairs", [])
+        if pair.get("dependent") and not pair.get("same_group")
+    ]
     return [
         row(
             "90B 3.1.1", "1,000,000 consecutive samples", names(lambda a: a["sequential"]["samples"] < 10**6), "record"
+        ),
+        row(
+            "90B 3.1.2",
+            "IID claims pass the tests of section 5",
+            names(lambda a: a.get("iid") is not None and a["iid"]["passed"] is not True),
+            "permutation, chi-square and longest-repeat tests"
+            if any(a.get("iid") is not None for a in credited)
+            else "no source claims to be IID",
         ),
         row(
             "90B 3.1.3",
@@ -255,7 +255,20 @@ def compliance(report: Report) -> list[tuple[str, str, str, str]]:
             names(lambda a: not a["restart"]["passed"]),
             "exact cutoffs, rows and columns",
         ),
-        row("90B 3.1.5", "vetted conditioning with its output entropy", weak, "Hash_df SHA-256, the ledger below"),
+        row("90B 3.1.5", "vetted conditioning with its output entropy", weak, "Hash_df SHA-256, the ledger"),
+        row(
+            "90B 3.1.6",
+            "entropy is added up over independent sources only",
+            crowded + dependent,
+            "one source of a group is credited; "
+            + ("every pair was tested" if report.independence else "pairs were not tested: audit independence"),
+        ),
+        (
+            "90B 4.3",
+            "start-up tests on 1,024 samples, continuous and on demand",
+            "by design",
+            "HealthMonitor, docs/health-audit.md",
+        ),
         row(
             "90B 4.4",
             "repetition count and adaptive proportion tests, quiet on healthy data",
@@ -265,18 +278,3 @@ def compliance(report: Report) -> list[tuple[str, str, str, str]]:
         ("90A 10.1.1", "Hash_DRBG SHA-256", "designed to it; not validated", "docs/sp800-90a.md"),
         ("90C", "RBG2(NP), reseeded within 2^17 output bits", "designed to it; not validated", "RBG2Instance"),
     ]
-
-
-def _ledger_lines(ledger: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{ledger['credited_bits']} bits credited, {ledger['requested_bits']} asked for.",
-        "",
-        "| source | symbols | H | n_in | h_in | h_out | credited |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for entry in ledger["entries"]:
-        lines.append(
-            f"| {entry['source']} | {entry['symbols']} | {entry['min_entropy']:g} | {entry['n_in']} | "
-            f"{entry['h_in']:g} | {entry['h_out']:.6g} | {entry['credited_bits']} |"
-        )
-    return lines

@@ -1,118 +1,30 @@
-"""The report as one self-contained HTML page: no external loads, no scripts, readable in print, on a phone, in the dark."""
+"""The report as one self-contained HTML page: no external loads, no scripts, for desk, phone and paper."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from typing import Any
 
 import numpy as np
 
-from esoteric_drbg.conformance.report import Report, compliance, figure, reasons, summary
-from esoteric_drbg.conformance.report_pictures import independence_matrix, require_matplotlib, source_pictures
+from esoteric_drbg.conformance.report import COLUMNS, Report, compliance, figure, figures, reasons, summary
+from esoteric_drbg.conformance.report_pictures import delay_curves, independence_matrix, source_pictures
+from esoteric_drbg.conformance.report_svg import require_report
+from esoteric_drbg.conformance.report_template import PAGE, STYLE
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.version import __version__
 
 __all__ = ["html"]
 
-_STYLE = """
-:root { color-scheme: light dark; --text: #1d2733; --back: #ffffff; --line: #d5dbe3; --soft: #5b6775; --card: #f6f8fa; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #e3e8ee; --back: #11161c; --line: #2e3844; --soft: #9aa7b5; --card: #1a212a; }
-  .picture img { filter: invert(1) hue-rotate(180deg); }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1.5rem 1rem 3rem; background: var(--back); color: var(--text);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.7rem; margin: 0 0 .5rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
-.lead { font-size: 1.1rem; } .soft { color: var(--soft); font-size: .9rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; width: 100%; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-.text td { white-space: normal; }
-.verdict { font-weight: 600; } .holds { color: #2d7d46; } .high { color: #c1121f; } .none { color: #96690a; }
-@media (prefers-color-scheme: dark) { .holds { color: #6fd08c; } .high { color: #ff7b84; } .none { color: #e3b341; } }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: 1rem; margin: 1rem 0; }
-.picture { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem; }
-.picture img { display: block; width: 100%; height: auto; } figcaption { font-size: .85rem; color: var(--soft); }
-nav a { margin-right: .8rem; } a { color: inherit; }
-@media print { body { max-width: none; font-size: 11px; } .picture { break-inside: avoid; } h2 { break-after: avoid; } }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'sha256-{{ style_hash }}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Entropy source report</title>
-<style>{{ style }}</style>
-</head>
-<body>
-<h1>Entropy source report</h1>
-<p class="lead">{{ summary }}</p>
-<p class="soft">Designed to SP 800-90A, B and C; not validated, no certificate. esoteric_drbg {{ version }}.</p>
-<div class="wide"><table>
-<thead><tr><th>source</th><th>verdict</th>{% for name in columns %}<th class="number">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in rows %}
-<tr><td><a href="#{{ row.name }}">{{ row.name }}</a></td><td class="verdict {{ row.style }}">{{ row.verdict }}</td>
-{%- for cell in row.cells %}<td class="number">{{ cell }}</td>{% endfor %}</tr>{% endfor %}
-</tbody></table></div>
-{% for row in rows %}
-<h2 id="{{ row.name }}">{{ row.name }} <span class="verdict {{ row.style }}">{{ row.verdict }}</span></h2>
-<p>{{ row.reasons }}.{% if row.left_out %} <span class="soft">A quick audit: {{ row.left_out }}.</span>{% endif %}</p>
-<div class="pictures">{% for picture in row.pictures %}
-<figure class="picture"><img alt="{{ picture.title }}: {{ picture.caption }}" src="{{ picture.data }}" width="520" height="290">
-<figcaption><b>{{ picture.title }}.</b> {{ picture.caption }}.</figcaption></figure>{% endfor %}
-</div>
-<div class="wide"><table>
-<thead><tr><th>health test</th><th>tier</th><th class="number">cutoff</th><th class="number">alarms</th><th class="number">made for</th></tr></thead>
-<tbody>{% for test in row.tests %}
-<tr><td>{{ test.test }}</td><td>{{ test.tier }}</td><td class="number">{{ test.cutoff }}</td>
-<td class="number">{{ test.alarms }}</td><td class="number">{{ test.alpha }}</td></tr>{% endfor %}
-</tbody></table></div>
-<p class="soft">SHA-256 of the sequential data: {{ row.sha256 }}</p>
-{% endfor %}
-{% if pairs %}
-<h2>Independence</h2>
-<div class="pictures"><figure class="picture"><img alt="Independence: corrected p-value of every pair of sources" src="{{ matrix }}" width="520" height="420">
-<figcaption><b>Independence.</b> Corrected p-value of every pair; dark means dependent.</figcaption></figure></div>
-<div class="wide"><table>
-<thead><tr><th>pair</th><th class="number">corrected p</th><th>verdict</th></tr></thead>
-<tbody>{% for pair in pairs %}
-<tr><td>{{ pair.first }}, {{ pair.second }}</td><td class="number">{{ "%.3g"|format(pair.adjusted_p) }}</td><td>{{ pair.verdict }}</td></tr>{% endfor %}
-</tbody></table></div>
-{% endif %}
-<h2>Compliance map</h2>
-<div class="wide"><table class="text">
-<thead><tr><th>section</th><th>requirement</th><th>met</th><th>by</th></tr></thead>
-<tbody>{% for section, requirement, met, by in compliance %}
-<tr><td>{{ section }}</td><td>{{ requirement }}</td><td>{{ met }}</td><td>{{ by }}</td></tr>{% endfor %}
-</tbody></table></div>
-{% if ledger %}
-<h2>Ledger of a seed</h2>
-<p>{{ ledger.credited_bits }} bits credited, {{ ledger.requested_bits }} asked for.</p>
-<div class="wide"><table>
-<thead><tr><th>source</th><th class="number">symbols</th><th class="number">H</th><th class="number">n_in</th>
-<th class="number">h_in</th><th class="number">h_out</th><th class="number">credited</th></tr></thead>
-<tbody>{% for entry in ledger.entries %}
-<tr><td>{{ entry.source }}</td><td class="number">{{ entry.symbols }}</td><td class="number">{{ entry.min_entropy }}</td>
-<td class="number">{{ entry.n_in }}</td><td class="number">{{ "%g"|format(entry.h_in) }}</td>
-<td class="number">{{ "%.6g"|format(entry.h_out) }}</td><td class="number">{{ entry.credited_bits }}</td></tr>{% endfor %}
-</tbody></table></div>
-{% endif %}
-<h2>What this rests on</h2>
-<p>Each source was read through the call that seeding uses, before any health test: consecutive samples, and restarts from
-fresh processes. The estimators are those of SP 800-90B section 6.3 on symbols and bitstring, the restart tests those of
-3.1.4, the health tests those of section 4.4 at the cutoffs that follow from the claim. A claim holds where no figure is below it.</p>
-<div class="wide"><table><tbody>{% for key, value in machine %}
-<tr><th>{{ key }}</th><td>{{ value }}</td></tr>{% endfor %}
-</tbody></table></div>
-</body>
-</html>
-"""
-
 _STYLES = {"holds": "holds", "too high": "high", "no evidence": "none"}
+_TEST_COLUMNS = ("cutoff", "alarms", "rate below (95 %)", "made for")
+_PAIR_COLUMNS = ("paired", "largest |z|", "at lag", "mutual information", "joint / sum", "corrected p")
+_FAULT_COLUMNS = ("found", "99 % interval", "planned", "median delay", "95 %", "longest")
+_LEDGER_COLUMNS = ("symbols", "H", "n_in", "h_in", "n_out", "h_out", "credited")
+#: Above so many sources the matrix keeps its size and is scrolled.
+_MANY = 8
 
 
 def html(report: Report) -> str:
@@ -128,44 +40,106 @@ def html(report: Report) -> str:
     KernelUnavailableError
         If the extra ``report`` (jinja2, matplotlib) is not installed.
     InvalidInputError
-        If a recording is missing or has another size than the audit says.
+        If a recording is missing, or is not the one that was audited.
     """
-    require_matplotlib()
-    from jinja2 import Environment  # noqa: PLC0415 - of the extra
+    require_report()
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - of the extra
 
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    environment = Environment(autoescape=True)
-    return environment.from_string(_PAGE).render(
-        style=_safe(_STYLE),
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    pairs = (report.independence or {}).get("pairs", [])
+    rows = [_row(report, audit) for audit in report.audits]
+    sources = list((report.independence or {}).get("sources", []))
+    return environment.from_string(PAGE).render(
+        style=_safe(STYLE),
         style_hash=digest,
         summary=summary(report),
         version=__version__,
-        columns=("claim", "H_original", "n x H_bitstring", "H_r", "H_c", "assessed", "credited bits/s"),
-        rows=[_row(report, audit) for audit in report.audits],
-        ledger=report.ledger,
+        dates=_dates(report),
+        tiles=_tiles(report),
+        contents=_contents(report, rows),
+        columns=COLUMNS,
+        rows=rows,
+        family=_family(report),
+        not_audited=report.not_audited,
+        test_columns=_TEST_COLUMNS,
+        pairs=[_pair(pair) for pair in pairs],
+        pair_columns=_PAIR_COLUMNS,
+        independence_sentence=_independence_sentence(report),
+        matrix=_safe(independence_matrix(report.independence)) if report.independence and pairs else "",
+        many_sources=len(sources) > _MANY,
+        campaigns=[_campaign(campaign) for campaign in report.faults],
+        fault_columns=_FAULT_COLUMNS,
+        ledger=_ledger(report.ledger),
+        ledger_columns=_LEDGER_COLUMNS,
         compliance=compliance(report),
-        pairs=(report.independence or {}).get("pairs", []),
-        matrix=_matrix(report),
-        machine=[(key.replace("_", " "), value) for key, value in (report.audits[0].get("machine") or {}).items()],
+        machine=[(key.replace("_", " "), _text(value)) for key, value in _machine(report.audits[0]).items()],
+        other_machines=_other_machines(report),
     )
-
-
-def _matrix(report: Report) -> str:
-    """Return the picture of the independence check as a data URI; empty where none was kept."""
-    if report.independence is None:
-        return ""
-    pairs = report.independence["pairs"]
-    return _data_uri(independence_matrix(list(report.independence["sources"]), pairs))
-
-
-def _data_uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def _safe(text: str) -> Any:
     from markupsafe import Markup  # noqa: PLC0415 - of the extra
 
-    return Markup(text)  # noqa: S704 - a constant of this module
+    return Markup(text)  # noqa: S704 - a constant, or a picture whose label is escaped
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _anchor(name: str) -> str:
+    return "source-" + re.sub(r"\W+", "-", name)
+
+
+def _dates(report: Report) -> str:
+    """Return from when to when the audits were made, as ISO dates; empty where they do not say."""
+    dates = sorted(audit["date"][:10] for audit in report.audits if audit.get("date"))
+    return "" if not dates else dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+
+
+def _tiles(report: Report) -> list[dict[str, str]]:
+    """Return the figures that an auditor wants first."""
+
+    def count(verdict: str) -> int:
+        return sum(audit["verdict"] == verdict for audit in report.audits)
+
+    nothing = count("no evidence") + len(report.not_audited)
+    tiles = [
+        {"style": "high" if count("too high") else "", "figure": str(count("too high")), "text": "claims too high"},
+        {"style": "holds" if count("holds") else "", "figure": str(count("holds")), "text": "claims that hold"},
+        {"style": "", "figure": str(nothing), "text": "sources without evidence, credited nothing"},
+    ]
+    if report.independence is not None:
+        pairs = [pair for pair in report.independence["pairs"] if not pair.get("same_group")]
+        dependent = sum(bool(pair.get("dependent")) for pair in pairs)
+        style, text = "high" if dependent else "", f"of {len(pairs)} pairs of different groups depend on each other"
+        tiles.append({"style": style, "figure": str(dependent), "text": text})
+    if report.ledger is not None:
+        credited = str(report.ledger["credited_bits"])
+        text = f"bits credited to a seed of {report.ledger['requested_bits']}"
+        tiles.append({"style": "", "figure": credited, "text": text})
+    return tiles
+
+
+def _contents(report: Report, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    parts = [
+        ("verdicts", "Verdicts", True),
+        *((row["anchor"], row["name"], True) for row in rows),
+        ("independence", "Independence", bool(report.independence and report.independence["pairs"])),
+        ("faults", "Induced failures", bool(report.faults)),
+        ("ledger", "Ledger of a seed", report.ledger is not None),
+        ("compliance", "Compliance map", True),
+        ("basis", "What this rests on", True),
+    ]
+    return [(anchor, title) for anchor, title, shown in parts if shown]
+
+
+def _family(report: Report) -> str:
+    """Return how many of the restart sanity checks fail by chance, and whether that explains those that did."""
+    from esoteric_drbg.conformance.audit import restart_family  # noqa: PLC0415 - loads the estimators
+
+    return restart_family([audit["restart"]["sanity_passed"] for audit in report.audits]).text
 
 
 def _recording(report: Report, name: str, ending: str, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -179,42 +153,198 @@ def _recording(report: Report, name: str, ending: str, size: int) -> np.ndarray[
     return data
 
 
+def _checked(report: Report, name: str, ending: str, size: int, sha256: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return a recording, which has to be the one that was audited."""
+    data = _recording(report, name, ending, size)
+    if sha256 and hashlib.sha256(data.tobytes()).hexdigest() != sha256:
+        raise InvalidInputError(f"{report.folder / (name + ending)} is not the recording that was audited: SHA-256")
+    return data
+
+
 def _row(report: Report, audit: dict[str, Any]) -> dict[str, Any]:
-    sequential, restart = audit["sequential"], audit["restart"]
-    symbols = _recording(report, audit["name"], ".bin", sequential["samples"])
-    matrix = _recording(report, audit["name"], ".restarts.bin", restart["rows"] * restart["columns"])
-    pictures = source_pictures(symbols, matrix.reshape(restart["rows"], restart["columns"]), audit)
-    bitstring = None if audit["h_bitstring"] is None else sequential["bits"] * audit["h_bitstring"]
+    sequential, restart, name = audit["sequential"], audit["restart"], audit["name"]
+    symbols = _checked(report, name, ".bin", sequential["samples"], sequential["sha256"])
+    shape = restart["rows"], restart["columns"]
+    matrix = _checked(report, name, ".restarts.bin", shape[0] * shape[1], restart.get("sha256") or "")
     return {
-        "name": audit["name"],
+        "name": name,
+        "anchor": _anchor(name),
         "verdict": audit["verdict"],
         "style": _STYLES[audit["verdict"]],
         "reasons": reasons(audit),
         "left_out": "; ".join(audit["left_out"]),
-        "sha256": sequential["sha256"],
-        "cells": (
-            f"{audit['h_submitter']:g}",
-            figure(audit["h_original"]),
-            figure(bitstring),
-            figure(audit["h_row"]),
-            figure(audit["h_column"]),
-            figure(audit["h_assessed"]),
-            f"{audit['credited_bits_per_second']:,.0f}",
-        ),
+        "cells": figures(audit),
+        "facts": _facts(audit),
+        "hashes": [
+            ("SHA-256 of the consecutive samples", sequential["sha256"]),
+            *([("SHA-256 of the restarts", restart["sha256"])] if restart.get("sha256") else []),
+        ],
         "pictures": [
-            {
-                "title": title,
-                "caption": caption,
-                "data": _data_uri(picture),
-            }
-            for title, (caption, picture) in pictures.items()
+            {"title": one.title, "caption": one.caption, "svg": _safe(one.svg)}
+            for one in source_pictures(symbols, matrix.reshape(shape), audit)
         ],
         "tests": [
             {
-                **test,
-                "alarms": f"{test['alarms']} in {test['chances']:,}" if test["can_fail"] else "never: above the window",
-                "alpha": f"{test['alpha']:.2g}",
+                "test": test["test"],
+                "tier": test["tier"],
+                "cells": (
+                    str(test["cutoff"]),
+                    f"{test['alarms']:,} in {test['chances']:,}"
+                    if test["can_fail"]
+                    else "cannot fail: above the window",
+                    f"{test['rate_below']:.2g}" if test["can_fail"] else "-",
+                    f"{test['alpha']:.2g}",
+                ),
             }
             for test in audit["false_alarms"]
         ],
     }
+
+
+def _facts(audit: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what an auditor looks up first about a source."""
+    sequential, restart = audit["sequential"], audit["restart"]
+    part, estimator = sequential["decided_by"]
+    facts = [
+        ("Claim, H_submitter", f"{audit['h_submitter']:g} bits per symbol"),
+        ("Credited", f"{audit['credit']:g} bits per symbol"),
+        ("Assessed", f"{figure(audit['h_assessed'])} bits per symbol"),
+        ("Decided by", f"{estimator.replace('_', ' ')}, {part}"),
+        ("H_I of the restart tests", figure(audit.get("h_initial"))),
+        ("Consecutive samples", f"{sequential['samples']:,} of {sequential['bits']} bits"),
+        ("Symbols that occur", f"{sequential['alphabet']:,}"),
+        ("Restarts", f"{restart['rows']:,} x {restart['columns']:,} samples"),
+        (
+            "Restart sanity check",
+            f"X_row {restart['x_row']} (cutoff {restart['row_cutoff']}), X_column {restart['x_column']} "
+            f"(cutoff {restart['column_cutoff']})",
+        ),
+    ]
+    if audit.get("symbols_per_second"):
+        facts.append(("Rate while recording", f"{audit['symbols_per_second']:,.0f} symbols/s"))
+    if audit.get("independence_group"):
+        facts.append(("Independence group", str(audit["independence_group"])))
+    if audit.get("iid") is not None:
+        facts.append(("IID tests", "passed" if audit["iid"]["passed"] else "failed"))
+    if audit.get("date"):
+        facts.append(("Audited", audit["date"][:16].replace("T", " ") + " UTC"))
+    return facts
+
+
+def _pair(pair: dict[str, Any]) -> dict[str, Any]:
+    def shown(key: str, form: str) -> str:
+        return "-" if pair.get(key) is None else format(pair[key], form)
+
+    joint = "-" if pair.get("joint") is None else f"{pair['joint']:.2f} / {shown('single', '.2f')}"
+    return {
+        "first": pair["first"],
+        "second": pair["second"],
+        "verdict": pair["verdict"],
+        "cells": (
+            shown("paired", ","),
+            shown("max_z", ".2f"),
+            shown("lag", "d"),
+            shown("mutual_information", ".4f"),
+            joint,
+            f"{pair['adjusted_p']:.3g}",
+        ),
+    }
+
+
+def _independence_sentence(report: Report) -> str:
+    if report.independence is None:
+        return ""
+    if report.independence["passed"]:
+        return "No dependence was found between sources of different independence groups."
+    return "Sources of different independence groups depend on each other: their credit must not be added up."
+
+
+def _campaign(campaign: dict[str, Any]) -> dict[str, Any]:
+    """Return the view of one source's induced failures; the curves are of the intermittent tier."""
+    name = campaign["source"]
+    curves = []
+    for test, title in (("RCT", "Repetition count test"), ("APT", "Adaptive proportion test")):
+        found = [row for row in campaign["results"] if row["test"] == test and row["tier"] == "intermittent"]
+        if any(row["curve"] for row in found):
+            curves.append((title, _safe(delay_curves(name, found, title))))
+    pool = campaign["pool"]
+    alarms = (
+        f"{row['alarms']} alarms of the {row['tier']} {row['test']} in {row['tested']:,} "
+        f"{'symbols' if row['test'] == 'RCT' else 'windows'}"
+        for row in campaign["false_alarms"]
+    )
+    evidence = (
+        f"{row['detections']} detections by the {row['tier']} {row['test']} in {row['symbols']:,} faulty symbols"
+        for row in campaign["evidence"]
+    )
+    sentence = (
+        f"{campaign['trials']} injections of each fault at random phases, {campaign['span']:,} faulty symbols each, "
+        f"through the slot and the monitor that seeding uses; H {campaign['min_entropy']:g}, {campaign['healthy']}. "
+        f"Seed {campaign['seed']} replays them. In all: {'; '.join(evidence)}. On healthy data {'; '.join(alarms)}. "
+        f"A pool with a stuck source alone "
+        f"{'refused the seed' if pool['alone_refused'] else 'GAVE A SEED'}; beside a healthy one the seed came from "
+        f"{', '.join(pool['seed_from'])}."
+    )
+    return {
+        "source": name,
+        "verdict": "finds what it must" if campaign["passed"] else "missed a fault",
+        "style": "holds" if campaign["passed"] else "high",
+        "sentence": sentence,
+        "curves": curves,
+        "rows": [
+            {
+                "fault": row["fault"],
+                "tier": row["tier"],
+                "test": row["test"],
+                "remark": ("" if row["passed"] else "MISSED. ") + row["note"],
+                "cells": (
+                    f"{row['detected']} of {row['trials']}",
+                    f"{row['interval'][0]:.2f} to {row['interval'][1]:.2f}",
+                    f"{row['planned']:.3g}",
+                    *(
+                        "-" if row[key] is None else f"{row[key]:,.0f}"
+                        for key in ("delay_median", "delay_95", "delay_max")
+                    ),
+                ),
+            }
+            for row in campaign["results"]
+        ],
+    }
+
+
+def _ledger(ledger: dict[str, Any] | None) -> dict[str, Any] | None:
+    if ledger is None:
+        return None
+    return {
+        "requested_bits": ledger["requested_bits"],
+        "credited_bits": ledger["credited_bits"],
+        "rows": [
+            {
+                "source": entry["source"],
+                "group": entry.get("independence_group", "-"),
+                "remark": "; ".join(text for text in (entry.get("health", ""), entry.get("note", "")) if text),
+                "cells": (
+                    f"{entry['symbols']:,}",
+                    f"{entry['min_entropy']:g}",
+                    f"{entry['n_in']:,}",
+                    f"{entry['h_in']:g}",
+                    _text(entry.get("n_out")),
+                    f"{entry['h_out']:.6g}",
+                    str(entry["credited_bits"]),
+                ),
+            }
+            for entry in ledger["entries"]
+        ],
+    }
+
+
+def _machine(audit: dict[str, Any]) -> dict[str, Any]:
+    return dict(audit.get("machine") or {})
+
+
+def _other_machines(report: Report) -> str:
+    """Return a warning where the audits were not made on one machine."""
+    kinds = {tuple(_text(_machine(audit).get(key)) for key in ("cpu", "platform")) for audit in report.audits}
+    if len(kinds) == 1:
+        return ""
+    return f"The audits are of {len(kinds)} machines or systems; the table is of {report.audits[0]['name']}."

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +15,11 @@ from click.testing import CliRunner
 
 from esoteric_drbg import EntropyPool, errors, machine_profile
 from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance import assess_iid, audit_plan
 from esoteric_drbg.conformance import audit as module
-from esoteric_drbg.conformance.audit import AuditPlan, audit_source, false_alarms
+from esoteric_drbg.conformance.audit import audit_source, false_alarms
+from esoteric_drbg.conformance.audit_plan import AuditPlan, measured_rate, select_sources
+from esoteric_drbg.conformance.recording import machine_facts
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability
@@ -76,7 +82,10 @@ def test_verdicts(simulated: Any, tmp_path: Path, claimed: float, assessed: floa
     assert reason in result.reasons[0]
     assert 0.4 < result.h_assessed < 1.1
     assert result.h_initial == min([result.sequential.h_assessed, *([claimed] if claimed else [])])
-    assert result.left_out == ("20,000 of 1,000,000 consecutive samples (3.1.1)", "12 of 1,000 restarts (3.1.4.1)")
+    assert result.left_out == (
+        "only 20,000 of 1,000,000 consecutive samples (3.1.1)",
+        "only 12 of 1,000 restarts (3.1.4.1)",
+    )
     assert result.credited_bits_per_second == result.symbols_per_second * result.credit
     assert steps[-1][0] == steps[-1][1]
     json.dumps(result.as_dict(), allow_nan=False)
@@ -109,18 +118,194 @@ def test_false_alarms_count_what_fires() -> None:
     assert weak["APT", "permanent"].alarms == 0
 
 
-def test_quick_plans_take_seconds() -> None:
-    for source in registry.installed(plugins=False):
-        plan = AuditPlan.quick(source)
-        seconds = plan.samples / source.estimated_rate + plan.restarts * (0.1 + 1000 / source.estimated_rate)
-        assert seconds < 15
+@pytest.mark.parametrize("rate", [1.5e4, 1e5, 1e6, 1e7])
+@pytest.mark.parametrize("process_s", [0.05, 0.5])
+def test_quick_plans_take_seconds(rate: float, process_s: float) -> None:
+    plan = AuditPlan.quick(rate, process_s)
+    assert plan.seconds(rate, process_s) < 15
+    assert plan.restarts >= 10
+
+
+def test_plans_say_what_they_leave_out_and_how_long_they_take() -> None:
+    assert AuditPlan().left_out == ()
+    assert AuditPlan().seconds(1e4, 0.1) == pytest.approx(100 + 1000 * 0.2)
+    slow = AuditPlan.quick(10.0)
+    assert (slow.samples, slow.restarts) == (10_000, 2)
+    assert slow.seconds(10.0) > 1000
     with pytest.raises(errors.InvalidInputError, match="samples=10"):
         AuditPlan(samples=10)
 
 
+class Kind(Biased):
+    """A source that is as available, opt-in, slow or broken as its test needs it."""
+
+    def __init__(
+        self, name: str, *, reason: str = "", opt_in: bool = False, pause_s: float = 0.0, fault: Exception | None = None
+    ) -> None:
+        super().__init__(Claim(min_entropy=0))
+        self.name = name  # type: ignore[misc]
+        self.opt_in = opt_in
+        self._reason, self._pause_s, self._fault = reason, pause_s, fault
+
+    def availability(self) -> Availability:
+        return Availability(not self._reason, self._reason)
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        if self._fault is not None:
+            raise self._fault
+        time.sleep(self._pause_s * n_samples)
+        return super().read_raw(n_samples)
+
+
+@pytest.fixture
+def kinds(monkeypatch: pytest.MonkeyPatch) -> dict[str, Kind]:
+    """Install sources of every kind, and nothing else."""
+    monkeypatch.setattr(audit_plan, "restart_seconds", lambda source: 0.1)
+    found = [
+        Kind("absent", reason="no device"),
+        Kind("asked", opt_in=True),
+        Kind("broken", fault=RuntimeError("no answer")),
+        Kind("fast"),
+        Kind("slow", pause_s=0.05),
+    ]
+    by_name = {source.name: source for source in found}
+    monkeypatch.setattr(registry, "installed", lambda **_: list(by_name.values()))
+    monkeypatch.setattr(registry, "create", by_name.__getitem__)
+    return by_name
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_what_is_not_audited_is_named_with_its_reason(kinds: dict[str, Kind], quick: bool) -> None:
+    selection = select_sources(kinds.values(), named=False, quick=quick)
+    assert [source.name for source, _, _ in selection.chosen] == ["fast"]
+    assert sorted(selection.left_out) == ["absent", "asked", "broken", "slow"]
+    assert selection.left_out["absent"] == "not available here: no device"
+    assert "opt-in" in selection.left_out["asked"]
+    assert "RuntimeError: no answer" in selection.left_out["broken"]
+    assert "too slow" in selection.left_out["slow"]
+    named = select_sources([kinds["asked"], kinds["slow"]], named=True, quick=quick)
+    assert [source.name for source, _, _ in named.chosen] == ["asked", "slow"]
+    assert named.chosen[1][2] > 400
+
+
+def test_a_source_that_hangs_is_noticed(kinds: dict[str, Kind]) -> None:
+    with pytest.raises(errors.SourceReadError, match="no two symbols within"):
+        measured_rate(Kind("hanging", pause_s=30.0), deadline_s=0.2)
+    assert 0 < measured_rate(kinds["slow"], deadline_s=60.0) < 21
+
+
+def test_the_command_names_what_it_left_out(
+    kinds: dict[str, Kind], simulated: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AuditPlan, "quick", classmethod(lambda cls, rate, process_s: SMALL))
+    monkeypatch.setattr(audit_plan, "QUICK_LIMIT_S", 100.0)
+    command = ["audit", "--quick", "--out", str(tmp_path)]
+    answer = CliRunner().invoke(cli, [*command, "--json"])
+    assert answer.exit_code == 0
+    document = json.loads(answer.stdout)
+    assert [item["name"] for item in document["audits"]] == ["fast"]
+    assert document["audits"][0]["verdict"] == "no evidence"
+    assert document["not_audited"]["absent"] == {"verdict": "no evidence", "reason": "not available here: no device"}
+    assert document["restart_family"]["results"] == 1
+    text = CliRunner().invoke(cli, command).stdout
+    assert "slow no evidence: too slow: at " in text
+    text = CliRunner().invoke(cli, ["report", str(tmp_path)]).stdout
+    assert "| asked | no evidence | opt-in: audited only if it is named |" in text
+    # Named, a source that cannot be audited is an error; the others are audited all the same.
+    answer = CliRunner().invoke(cli, [*command[:1], "fast", "absent", *command[1:]])
+    assert answer.exit_code == 2
+    assert "fast no evidence" in answer.stdout
+    assert CliRunner().invoke(cli, [*command[:1], "broken", *command[1:]]).exit_code == 2
+
+
+def test_constant_data_are_no_evidence_and_no_crash(
+    kinds: dict[str, Kind], simulated: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AuditPlan, "quick", classmethod(lambda cls, rate, process_s: SMALL))
+    monkeypatch.setattr(Kind, "read_raw", lambda self, n_samples, deadline_s=None: bytes(n_samples))
+    answer = CliRunner().invoke(cli, ["audit", "--quick", "--out", str(tmp_path), "--json"])
+    document = json.loads(answer.stdout)
+    names = [item["name"] for item in document["audits"]]
+    assert all(item["verdict"] == "no evidence" for item in document["audits"])
+    assert {*names, *document["not_audited"]} == set(kinds)
+
+
+def test_an_interrupted_audit_goes_on_with_what_it_has_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated: Any
+) -> None:
+    original = vars(module)["record_restarts"]
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "record_restarts", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        audit_source(simulated(0.4, 4.0), tmp_path, SMALL, threads=1)
+    kept = (tmp_path / "biased.bin").read_bytes()
+    monkeypatch.setattr(module, "record_restarts", original)
+    first = audit_source(simulated(0.4, 4.0), tmp_path, SMALL, threads=1)
+    assert (tmp_path / "biased.bin").read_bytes() == kept
+    assert first.symbols_per_second > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["biased.bin", "biased.bin.json", "biased.restarts.bin"]
+    # The next audit records anew: this source goes on in its sequence.
+    source = simulated(0.4, 4.0)
+    source.read_raw(500)
+    audit_source(source, tmp_path, SMALL, threads=1)
+    assert (tmp_path / "biased.bin").read_bytes() != kept
+
+
+def test_recordings_that_lie_in_the_folder_are_judged(tmp_path: Path, simulated: Any) -> None:
+    source = simulated(0.4, 4.0)
+    with pytest.raises(errors.InvalidInputError, match="no recording with its sidecar"):
+        audit_source(source, tmp_path, reuse=True)
+    symbols = source.read_raw(20_000)
+
+    def sidecar(path: Path, **facts: Any) -> None:
+        common = {"source": "biased", "symbol_bits": 8, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        machine = {**machine_facts(), "cpu": "another CPU"}
+        path.with_name(path.name + ".json").write_text(json.dumps({**common, "machine": machine, **facts}))
+
+    data, matrix = tmp_path / "biased.bin", tmp_path / "biased.restarts.bin"
+    data.write_bytes(symbols)
+    matrix.write_bytes(symbols[:12_000])
+    sidecar(data, samples=20_000, symbols_per_second=50.0)
+    sidecar(matrix, restarts=12, samples=1000, jobs=1)
+    result = audit_source(source, tmp_path, reuse=True, threads=1)
+    assert (result.verdict, result.symbols_per_second, result.restart.rows) == ("holds", 50.0, 12)
+    assert result.left_out[1] == "only 12 of 1,000 restarts (3.1.4.1)"
+    assert result.machine["cpu"] == "another CPU"
+    sidecar(matrix, restarts=24, samples=500, jobs=1)
+    with pytest.raises(errors.InvalidInputError, match="restarts of 500 samples"):
+        audit_source(source, tmp_path, reuse=True)
+    for change, match in (
+        ({"source": "other"}, "a recording of other"),
+        ({"sha256": "0"}, "SHA-256"),
+        ({"machine": {"kernels": "none"}}, "recorded with the none kernels"),
+    ):
+        sidecar(data, samples=20_000, **change)
+        with pytest.raises(errors.InvalidInputError, match=match):
+            audit_source(source, tmp_path, reuse=True)
+
+
+def test_an_iid_claim_has_to_pass_the_iid_tests(
+    simulated: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "assess_iid", functools.partial(assess_iid, permutations=100, seed=1))
+    claim = Claim(min_entropy=0.4, evidence=measured(4.0), iid=True)
+    assert audit_source(Biased(claim), tmp_path / "a", SMALL, threads=1).iid is not None
+
+    class Rising(Biased):
+        def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+            return bytes(sorted(super().read_raw(n_samples)))
+
+    result = audit_source(Rising(claim), tmp_path / "b", SMALL, threads=1)
+    assert result.verdict == "too high"
+    assert "the data are not IID, as was claimed" in result.reasons
+
+
 def test_a_real_source_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESOTERIC_DRBG_MACHINE_PROFILE", str(tmp_path / "machine.json"))
-    monkeypatch.setattr(AuditPlan, "quick", classmethod(lambda cls, source: SMALL))
+    monkeypatch.setattr(AuditPlan, "quick", classmethod(lambda cls, rate, process_s: SMALL))
     command = ["audit", "memory_timing", "--quick", "--out", str(tmp_path / "audit"), "--save"]
     answer = CliRunner().invoke(cli, [*command, "--json"])
     document = json.loads(answer.stdout)
@@ -130,7 +315,11 @@ def test_a_real_source_from_the_command_line(tmp_path: Path, monkeypatch: pytest
     assert machine_profile.load() == {"memory_timing": result["h_assessed"]}
     answer = CliRunner().invoke(cli, command)
     assert "memory_timing" in answer.stdout
-    assert "quick: 20,000 of 1,000,000" in answer.stdout
+    assert "left out: only 20,000 of 1,000,000" in answer.stdout
+    answer = CliRunner().invoke(cli, [*(word for word in command if word != "--quick"), "--reuse", "--json"])
+    assert json.loads(answer.stdout)["audits"][0]["sequential"]["sha256"] != result["sequential"]["sha256"]
+    assert json.loads(answer.stdout)["audits"][0]["restart"]["rows"] == 12
+    assert CliRunner().invoke(cli, [*command, "--reuse"]).exit_code == 2
     answer = CliRunner().invoke(cli, ["audit", "no_such_source"])
     assert isinstance(answer.exception, errors.InvalidInputError)
     assert CliRunner().invoke(cli, ["audit", "--help"]).exit_code == 0

@@ -121,8 +121,17 @@ def component(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str,
         ("registration", lambda facts: facts.update(hminEstimate=5.999), "which the raw data show"),
         ("registration", lambda facts: facts.update(hminEstimate=float("nan")), "expected a number"),
         ("registration", lambda facts: facts.update(numberOfRestarts=500), "numberOfRestarts is 500"),
-        ("registration", lambda facts: facts.update(samplesPerRestart=2000), "are not the file's 1,000,000 samples"),
+        (
+            "registration",
+            lambda facts: facts.update(samplesPerRestart=2000),
+            "samplesPerRestart is 2000, expected",
+        ),
         ("registration", lambda facts: facts.update(numberOfOEs=0), "numberOfOEs is 0"),
+        ("registration", lambda facts: facts.update(numberOfOEs=2), "numberOfOEs is 2, and the bundle has"),
+        ("registration", lambda facts: facts.update(additionalNoiseSources=True), "the data of one noise source"),
+        ("registration", lambda facts: facts.update(typo=1), "typo is no field of it"),
+        ("registration", lambda facts: facts.update(physical=False), "Kind is 'physical', and physical says otherwise"),
+        ("registration", lambda facts: facts.update(hminEstimate=2.5), "h_submitter is 3.0, hminEstimate is 2.5"),
         ("registration", lambda facts: facts.update(conditioningComponent={}), "conditioningComponent is no list"),
         ("registration", lambda facts: facts.update(conditioningComponent=[1]), "conditioningComponent 1 is no object"),
         ("registration", component(lambda item: item.update(sequencePosition=2)), "sequencePosition is not 1"),
@@ -133,13 +142,61 @@ def component(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str,
         ("registration", component(lambda item: item.update(minHin=400)), "above minNin / 8 x hminEstimate = 321"),
         ("registration", component(lambda item: item.update(hOut=257)), "hOut 257 is above nOut 256"),
         ("registration", component(lambda item: item.update(hOut=255.9)), "SP 800-90B 3.1.5.1.2 gives 256.0"),
-        ("registration", component(lambda item: item.pop("hOut")), "hOut is None, expected a number"),
+        ("registration", component(lambda item: item.pop("hOut")), "hOut is missing"),
+        ("registration", component(lambda item: item.update(nOut=128)), "this module's blocks have 256 bits"),
+        ("registration", component(lambda item: item.update(minNin=857)), "no whole number of samples"),
+        ("registration", component(lambda item: item.update(minHin=1.0)), "SP 800-90B 3.1.5.1.2 gives 1.0"),
         (
             "registration",
             lambda facts: facts["conditioningComponent"].append(
-                {**facts["conditioningComponent"][0], "sequencePosition": 2}
+                {**facts["conditioningComponent"][0], "sequencePosition": 2, "minNin": 512, "minHin": 512.0}
             ),
-            "minHin 321 is above hOut 256 of the component before it",
+            "",
+        ),
+        (
+            "registration",
+            lambda facts: facts["conditioningComponent"].append(
+                {**facts["conditioningComponent"][0], "sequencePosition": 2, "minNin": 512, "minHin": 512.5}
+            ),
+            "minHin 512.5 is above hOut 512 of the component before it",
+        ),
+        (
+            "registration",
+            lambda facts: facts["conditioningComponent"].append(
+                {**facts["conditioningComponent"][0], "sequencePosition": 2, "minHin": 256.0}
+            ),
+            "minNin 856 is no multiple of nOut 256 before it",
+        ),
+        (
+            "registration",
+            lambda facts: facts["conditioningComponent"].append(
+                {
+                    "sequencePosition": 2,
+                    "vetted": False,
+                    "description": "folding",
+                    "minNin": 512,
+                    "minHin": 512.0,
+                    "nw": 256,
+                    "nOut": 256,
+                    "hOut": 256.0,
+                }
+            ),
+            "hOut is 256.0, SP 800-90B 3.1.5.2 allows at most 255.744",
+        ),
+        ("assessment", lambda facts: facts.update(verdict="too high"), "verdict is 'too high'"),
+        ("assessment", lambda facts: facts.update(left_out=["half"]), "the audit is not complete"),
+        ("assessment", lambda facts: facts.update(h_assessed=9.0), "h_assessed is 9.0, expected"),
+        ("assessment", lambda facts: facts.update(h_initial=2.0), "h_initial is 2.0, expected 3.0"),
+        ("assessment", lambda facts: facts.update(h_row=5.0), "h_row is not that of restart"),
+        ("assessment", lambda facts: facts["sequential"].update(sha256="0"), "sequential.sha256 is not that of raw"),
+        ("assessment", lambda facts: facts["restart"].update(sha256="0"), "restart.sha256 is not that of restarts.bin"),
+        ("assessment", lambda facts: facts["restart"].update(rows=999), "restart.rows is 999"),
+        ("assessment", lambda facts: facts["restart"].update(sanity_passed=False), "restart.sanity_passed is False"),
+        ("assessment", lambda facts: facts.pop("sequential"), "not the result of an audit"),
+        (
+            "assessment",
+            lambda facts: [part.update(h_row=5.0) for part in (facts, facts["restart"])],
+            "h_row is 5.0, the data give",
         ),
         ("rbg", lambda facts: facts.update(construction="RBG3"), "construction is RBG3, expected RBG2"),
         ("rbg", lambda facts: facts.update(instantiateEntropyBits=256), "instantiateEntropyBits 256 is below 384"),
@@ -151,9 +208,44 @@ def test_every_broken_rule_is_named(
     bundle: Path, key: str, change: Callable[[dict[str, Any]], object], violation: str
 ) -> None:
     edit(bundle, key, change)
-    assess = "which the raw data show" in violation
+    assess = "which the raw data show" in violation or "the data give" in violation
     violations = lint_bundle(bundle, assess=assess).violations
+    if not violation:
+        assert violations == ()
+        return
     assert any(violation in text for text in violations), violations
+
+
+def corrupted(value: object) -> list[object]:
+    """Return what a field might become by mistake: another kind, another value."""
+    if isinstance(value, bool):
+        return ["x", None, [], not value]
+    if isinstance(value, (int, float)):
+        return ["x", None, [], -1, value * 2 + 1, True]
+    if isinstance(value, str):
+        return [7, None, [], value + " of another kind"]
+    return ["x", None, 7]
+
+
+@pytest.mark.parametrize("key", ["registration", "component", "rbg"])
+def test_every_field_is_guarded(bundle: Path, key: str) -> None:
+    """Whatever field is lost or changed, and the manifest brought up to date, a violation names it."""
+    path = bundle / FILES["rbg" if key == "rbg" else "registration"]
+    whole = path.read_text()
+    fields = json.loads(whole)
+    names = fields["conditioningComponent"][0] if key == "component" else fields
+    for name in names:
+        for value in (*corrupted(names[name]), "gone"):
+            document = json.loads(whole)
+            target = document["conditioningComponent"][0] if key == "component" else document
+            if value == "gone":
+                del target[name]
+            else:
+                target[name] = value
+            path.write_text(json.dumps(document))
+            relist(bundle)
+            violations = lint_bundle(bundle, assess=False).violations
+            assert any(name in text for text in violations), (name, value, violations)
 
 
 def test_changed_missing_and_foreign_files(bundle: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import math
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from esoteric_drbg.cli.audit_faults import faults
 from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance import induced_failures
 from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_symbols
 from esoteric_drbg.conformance.health_plan import clopper_pearson, parse_alpha, plan_health, rct_within
 from esoteric_drbg.conformance.induced_failures import FaultySource, induce_failures
@@ -86,6 +88,23 @@ def test_a_campaign_finds_what_it_must_says_what_it_cannot_and_repeats() -> None
     assert document != induce_failures(trials=5, seed=8).as_dict()
 
 
+@pytest.mark.parametrize("min_entropy", [0.5, 4.0])
+def test_by_default_each_test_sees_a_million_faulty_symbols_and_detects(
+    min_entropy: float,
+) -> None:
+    """The numbers of a default campaign, 64 trials of 16,384 symbols for each fault, without their computing time."""
+    trials = inspect.signature(induce_failures).parameters["trials"].default
+    assert trials * induced_failures.SPAN >= 10**6
+    document = induce_failures(min_entropy=min_entropy, trials=5).as_dict()
+    assert {(row["test"], row["tier"]) for row in document["evidence"]} == set(
+        itertools.product(("RCT", "APT"), ("intermittent", "permanent"))
+    )
+    for row in document["evidence"]:
+        assert row["symbols"] == 5 * len(FAULTS) * induced_failures.SPAN
+        assert row["detections"] >= 5
+    assert {fault.kind for fault in FAULTS} >= {"stuck", "biased", "periodic", "entrained", "repeated"}
+
+
 def test_the_apt_finds_a_period_that_the_rct_cannot_see() -> None:
     campaign = induce_failures(min_entropy=4.0, faults=FAULTS[2:4], trials=5)
     found = {(row.fault, row.test): row for row in campaign.results if row.tier == "intermittent"}
@@ -122,7 +141,7 @@ def test_recorded_data_are_used_and_exhausted_ones_refused() -> None:
         FaultySource(b"\x01\x02", Claim(min_entropy=1.0)).read_raw(3)
 
 
-def test_plan_and_faults_on_the_command_line() -> None:
+def test_plan_and_faults_on_the_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["plan", "--h", "0.5", "--alpha", "2^-30", "--rate", "1e5", "--json"])
     plan: dict[str, Any] = json.loads(result.stdout)
     assert (plan["rct_cutoff"], plan["apt_cutoff"], plan["window"]) == (61, 422, 512)
@@ -130,7 +149,10 @@ def test_plan_and_faults_on_the_command_line() -> None:
     table = CliRunner().invoke(cli, ["plan", "--h", "1", "--bits", "1"])
     assert table.exit_code == 0
     assert "1024" in table.stdout
-    assert "passed" in CliRunner().invoke(faults, ["--trials", "5"]).stdout
+    text = CliRunner().invoke(faults, ["--trials", "5", "--out", str(tmp_path)]).stdout
+    assert "passed" in text
+    assert "permanent RCT: 573,440 faulty symbols, " in text
+    assert json.loads((tmp_path / "simulated.faults.json").read_text())["passed"] is True
 
 
 def test_holm_and_family_verdicts() -> None:

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from esoteric_drbg.cli.audit_independence import independence
 from esoteric_drbg.conformance.independence import (
     PairResult,
-    Recording,
     audit_independence,
     joint_entropy,
-    pair_symbols,
-    record_together,
 )
 from esoteric_drbg.conformance.independence_picture import draw_independence
 from esoteric_drbg.conformance.induced_failures import FaultySource
+from esoteric_drbg.conformance.simultaneous import Recording, pair_symbols, record_together
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim, registry
 
@@ -97,6 +95,33 @@ def test_p_values_of_independent_pairs_are_not_too_small() -> None:
     assert small <= 14  # binomial, 60 at 0.1: more with probability 0.001
 
 
+def remembering(rng: np.random.Generator, n: int, memory: float) -> NDArray[np.uint8]:
+    """Return symbols of a source that drifts: an autoregression of the first order."""
+    values = np.zeros(n)
+    steps = rng.normal(0, 1, n)
+    for index in range(1, n):
+        values[index] = memory * values[index - 1] + steps[index]
+    return np.asarray((128 + 20 * values).clip(0, 255), dtype=np.uint8)
+
+
+def test_memory_of_each_source_is_no_dependence_between_them() -> None:
+    rng = np.random.default_rng(17)
+    found = [pair(remembering(rng, 20_000, 0.9), remembering(rng, 20_000, 0.9)) for _ in range(12)]
+    assert not any(one.dependent for one in found)
+    assert all(one.serial for one in found)
+    assert sorted(one.p_value for one in found)[1] > 0.01  # of twelve, two below 0.01: 0.6 % by chance
+    one = remembering(rng, 20_000, 0.9)
+    assert pair(one, np.roll(one, 5)).dependent
+
+
+def test_a_symbol_with_many_partners_is_no_dependence() -> None:
+    """A fast source that drifts beside one that stands still for 256 of its symbols."""
+    rng = np.random.default_rng(18)
+    for _ in range(6):
+        slow = rng.integers(0, 256, 100, dtype=np.uint8)
+        assert not pair(remembering(rng, 25_600, 0.5), np.repeat(slow, 256)).dependent
+
+
 def test_groups_decide_what_is_a_failure() -> None:
     other = np.random.default_rng(12).integers(0, 256, N, dtype=np.uint8)
     audit = audit_independence([recording("a", BASE, "g"), recording("b", BASE, "g"), recording("c", other, "g")])
@@ -121,6 +146,24 @@ def test_pairs_follow_the_time_stamps() -> None:
     assert x.tolist() == [0, 1, 2, 3]
     assert y.tolist() == [0, 10, 20, 30]
     assert [side.tolist() for side in pair_symbols(fast, slow)] == [y.tolist(), x.tolist()]
+
+
+def test_each_symbol_is_paired_once_where_enough_are_left() -> None:
+    n = 6000
+    slow, fast = (
+        Recording(
+            name=name,
+            group=name,
+            symbols=np.arange(size, dtype=np.int64).astype(np.uint8),
+            times=np.arange(size, dtype=np.float64) * step,
+        )
+        for name, size, step in (("s", n, 10.0), ("f", 10 * n, 1.0))
+    )
+    bursts = Recording(name="b", group="b", symbols=fast.symbols, times=np.arange(10 * n, dtype=np.float64) // 8 * 8)
+    x, y = pair_symbols(slow, fast)
+    assert x.size == y.size == n
+    x, y = pair_symbols(slow, bursts)  # ten symbols of a burst share the slow one's time
+    assert n * 0.9 < x.size <= n
 
 
 def test_sources_are_recorded_in_order_and_errors_arrive() -> None:
@@ -154,7 +197,7 @@ def test_the_command_fails_for_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "create", lambda name: FaultySource(data[name], claim, name))
     assert CliRunner().invoke(independence, ["a", "a"]).exception is not None
     monkeypatch.setattr(
-        "esoteric_drbg.conformance.independence.record_together",
+        "esoteric_drbg.conformance.simultaneous.record_together",
         lambda sources, _n: [recording(one.name, BASE[:4000]) for one in sources],
     )
     result = CliRunner().invoke(independence, ["a", "b", "--json"])

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import subprocess
 import sys
+import time
 from array import array
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from esoteric_drbg import errors
-from esoteric_drbg.conformance.recording import record, record_restarts
-from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance.recording import has_wide_values, record, record_restarts
+from esoteric_drbg.noise_sources import Availability, NoiseSource, registry
+from esoteric_drbg.version import __version__
 
 
 def test_record_writes_data_and_sidecar(tmp_path: Path) -> None:
@@ -29,6 +36,11 @@ def test_record_writes_data_and_sidecar(tmp_path: Path) -> None:
     assert sidecar["machine"]["kernels"] in {"rust", "reference"}
     assert sidecar["machine"]["counter_step"] >= 1
     assert "Ticks of the CPU's counter" in sidecar["digitization"]
+    assert (sidecar["source"], sidecar["version"], sidecar["read_by"]) == ("memory_timing", __version__, "read_raw")
+    assert {"kernel", "clocksource", "governor", "load_1_min", "cpu", "platform"} <= set(sidecar["machine"])
+    assert sidecar["machine"]["kernel"] == platform.release()
+    assert datetime.fromisoformat(sidecar["began"]) <= datetime.fromisoformat(sidecar["date"])
+    assert sidecar["symbols_per_second"] == pytest.approx(2500 / sidecar["reading_seconds"], rel=0.01)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["m.bin", "m.bin.json"]
 
 
@@ -163,3 +175,70 @@ def test_restarts_by_a_command_of_the_operator(tmp_path: Path) -> None:
         )
     with pytest.raises(errors.InvalidInputError, match="no-such-program"):
         record_restarts("rdseed", tmp_path / "t.bin", restarts=1, samples=40, command=["no-such-program"])
+
+
+class Unbounded(NoiseSource):
+    """A source that cannot bound its reads; it may hang or fail."""
+
+    name = "unbounded"
+    description = "simulated"
+    category = "system"
+    physics = "simulated"
+    independence_group = "simulated"
+    estimated_rate = 1e6
+
+    def __init__(self, behaviour: str) -> None:
+        self._behaviour = behaviour
+
+    def availability(self) -> Availability:
+        return Availability(True)
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        if self._behaviour == "hang":
+            time.sleep(60)
+        if self._behaviour == "fail":
+            raise RuntimeError("unplugged")
+        return bytes(n_samples)
+
+
+def test_a_source_that_hangs_or_fails_ends_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esoteric_drbg.conformance.recording.READ_TIMEOUT_S", 0.1)
+    for behaviour, match in (("hang", "did not return within 0 s"), ("fail", "RuntimeError: unplugged")):
+        with pytest.raises(errors.SourceReadError, match=match):
+            record(Unbounded(behaviour), 1000, tmp_path / "m.bin")
+        assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert record(Unbounded("work"), 1000, tmp_path / "m.bin")["samples"] == 1000
+    assert not has_wide_values(Unbounded("work"))
+    assert has_wide_values(registry.create("memory_timing"))
+
+
+def test_the_command_keeps_raw_values_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["record", "memory_timing", "-n", "2000", "-o", str(tmp_path)]
+    assert CliRunner().invoke(cli, command).exit_code == 0
+    values = array("Q", np.fromfile(tmp_path / "memory_timing.bin.u64", dtype="<u8").tolist())
+    symbols = (tmp_path / "memory_timing.bin").read_bytes()
+    assert registry.create("memory_timing").digitize(values) == symbols
+    facts = json.loads((tmp_path / "memory_timing.bin.json").read_text())
+    assert facts["read_by"] == "read_wide, then digitize"
+    other = tmp_path / "narrow"
+    assert CliRunner().invoke(cli, [*command[:-1], str(other), "--no-wide"]).exit_code == 0
+    assert sorted(path.name for path in other.iterdir()) == ["memory_timing.bin", "memory_timing.bin.json"]
+
+    def interrupt(self: NoiseSource, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NoiseSource, "read_exactly", interrupt)
+    answer = CliRunner().invoke(cli, [*command, "--no-wide"])
+    assert answer.exit_code != 0
+    assert "the same command goes on" in answer.output
+    assert (tmp_path / "memory_timing.bin").read_bytes() == symbols
+
+
+def test_a_restart_process_loads_no_more_than_its_source() -> None:
+    code = "import sys; from esoteric_drbg.noise_sources.restart_worker import main; main(['memory_timing', '10']); "
+    code += "sys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = set(done.stderr.decode().split())
+    assert "esoteric_drbg.noise_sources.memory_timing" in loaded
+    assert loaded.isdisjoint({"numpy", "scipy", "esoteric_drbg.conformance", "rich", "click"})

@@ -311,7 +311,7 @@ def test_processes_that_end_are_looked_up_without_error() -> None:
 
 @pytest.mark.skipif(not LINUX, reason="needs Linux's /proc")
 def test_restarts_of_durations_alone(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    from esoteric_drbg.conformance.restart_worker import main
+    from esoteric_drbg.noise_sources.restart_worker import main
 
     readable("vmstat")
     assert main(["vmstat", "50", "durations"]) == 0

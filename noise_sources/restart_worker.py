@@ -1,6 +1,7 @@
-"""One restart: ``python -m esoteric_drbg.conformance.restart_worker NAME SAMPLES`` writes its first raw symbols.
+"""One restart: ``python -m esoteric_drbg.noise_sources.restart_worker NAME SAMPLES`` writes its first raw symbols.
 
-A third argument, ``durations``, leaves the counters' growth out of them, for sources that read the kernel's counters.
+A restart matrix (SP 800-90B 3.1.4.1) takes a thousand of these processes: it imports nothing of the conformance layer.
+A third argument, ``durations``, leaves the counters' growth out, for sources that read the kernel's counters.
 """
 
 from __future__ import annotations
