@@ -24,8 +24,8 @@ __all__ = ["Checkpoint", "PermutationCounts", "count_permutations", "fail_limit"
 #: Permutations that SP 800-90B 5.1 asks for, and up to how many of them on one side make a statistic fail.
 PERMUTATIONS = 10_000
 FAILS_UP_TO = 5
-#: Permutations in a round: few as long as the slow compression statistic may be decided by each, many otherwise; without
-#: early stop, some seconds' worth, which is what an interrupt loses.
+#: Permutations in a round: few as long as the slow compression statistic may be decided by each, many otherwise;
+#: without early stop some seconds' worth, which is what an interrupt loses.
 FEWEST_IN_ROUND = 8
 MOST_IN_ROUND = 128
 EXACT_IN_ROUND = 32
