@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from esoteric_drbg.cli.output import console
+from esoteric_drbg.cli.output import console, print_table
 
 __all__ = ["csv_of", "print_non_iid"]
 
@@ -28,20 +28,28 @@ _NAMES = {
 }
 
 
+#: Columns of a terminal below which the table has no room for reasons.
+NARROW = 80
+
+
 def print_non_iid(document: dict[str, Any], *, verbose: bool) -> None:
     """Print the document of one non-IID assessment."""
     out = console()
     literal, bitstring = document["literal"], document["bitstring"]
     out.print(f"[bold]{escape(document['file'])}[/]: {_data(document)}, {document['track']} track")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("estimator (SP 800-90B 6.3)", no_wrap=True)
+    table.add_column("estimator\n(SP 800-90B 6.3)", no_wrap=True)
     for name, there in (("literal\nbits/symbol", literal), ("bitstring\nbits/bit", bitstring)):
         if there is not None:
             table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    # On a narrow terminal the mark comes first, and reasons, a column of syllables there, are left out.
+    narrow = out.width < NARROW
+    if not narrow:
+        table.add_column("", overflow="fold")
     part, decisive = document["decided_by"]
     for number, (name, title) in enumerate(_NAMES.items(), 1):
-        cells = [f"{number:>2} {title}"]
+        mark = (">" if name == decisive else " ") if narrow else ""
+        cells = [f"{mark}{number:>2} {title}"]
         reasons = []
         for there in (literal, bitstring):
             if there is None:
@@ -50,9 +58,11 @@ def print_non_iid(document: dict[str, Any], *, verbose: bool) -> None:
             cells.append("-" if value is None else f"{value:.6f}")
             if value is None and there[name]["reason"] not in reasons:
                 reasons.append(there[name]["reason"])
-        note = "[bold]<- decides[/]" + (f" ({part})" if bitstring is not None and literal is not None else "")
-        table.add_row(*cells, note if name == decisive else f"[dim]{escape('; '.join(reasons))}[/]")
-    out.print(table)
+        both = bitstring is not None and literal is not None
+        note = "[bold]<- decides[/]" + (f" ({part})" if both else "")
+        reason = f"[dim]{escape('; '.join(reasons))}[/]"
+        table.add_row(*cells, *([] if narrow else [note if name == decisive else reason]))
+    print_table(out, table)
     if verbose:
         for title, there in (("literal", literal), ("bitstring", bitstring)):
             for name, figures in (there or {}).items():
@@ -77,7 +87,7 @@ def _print_ranking(out: Console, reduction: dict[str, Any] | None) -> None:
     for bit in reduction["ranking"]:
         figures = (f"{bit[name]:.6f}" for name in ("p_one", "min_entropy", "information"))
         table.add_row(str(bit["rank"]), str(bit["bit"]), *figures, "kept" if bit["bit"] in reduction["bits"] else "")
-    out.print(table)
+    print_table(out, table)
 
 
 def _data(document: dict[str, Any]) -> str:

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 import click
 from rich.console import Console
+from rich.table import Table
 
-__all__ = ["console", "emit_json", "fail", "json_option", "progress_console"]
+__all__ = ["console", "emit_json", "fail", "json_option", "print_table", "progress_console"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 
@@ -17,6 +18,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def console() -> Console:
     """Return a console on standard output that keeps its lines whole in a pipe."""
     return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def print_table(out: Console, table: Table) -> None:
+    """Print a table; in a pipe without the blanks that fill up its lines."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    for line in captured.get().splitlines():
+        out.print(line.rstrip(), markup=False)
 
 
 def progress_console() -> Console:

@@ -24,9 +24,11 @@ __all__ = ["Checkpoint", "PermutationCounts", "count_permutations", "fail_limit"
 #: Permutations that SP 800-90B 5.1 asks for, and up to how many of them on one side make a statistic fail.
 PERMUTATIONS = 10_000
 FAILS_UP_TO = 5
-#: Permutations in a round: few as long as the slow compression statistic may be decided by each, many otherwise.
+#: Permutations in a round: few as long as the slow compression statistic may be decided by each, many otherwise;
+#: without early stop some seconds' worth, which is what an interrupt loses.
 FEWEST_IN_ROUND = 8
 MOST_IN_ROUND = 128
+EXACT_IN_ROUND = 32
 #: What a call of a kernel should take at most, in seconds.
 CHUNK_S = 0.06
 #: Seconds between looks for an interrupt, and between writes of a checkpoint.
@@ -121,10 +123,14 @@ class Checkpoint:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"{path}: no checkpoint can be written there: {path.parent} is no folder")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read as a checkpoint: {error.strerror}") from None
     except ValueError:
         found = None
     if not _is_checkpoint(found):
@@ -161,7 +167,7 @@ def permutation_chunk(
 def _round_size(done: int, mask: int, early_stop: bool) -> int:
     """Return how many permutations to make before looking at the counts; it depends on nothing but the counts."""
     if not early_stop:
-        return MOST_IN_ROUND
+        return EXACT_IN_ROUND
     if mask & COMPRESSION:
         return FEWEST_IN_ROUND
     return min(max(FEWEST_IN_ROUND, done // 8), MOST_IN_ROUND)

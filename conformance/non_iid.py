@@ -45,11 +45,11 @@ _COSTS = {
     "collision": (0.8, 0.0),
     "markov": (0.2, 0.0),
     "compression": (0.6, 0.0),
-    "t_tuple_and_lrs": (12.5, 13.0),
-    "multi_mcw": (1.7, 12.0),
+    "t_tuple_and_lrs": (6.0, 8.0),
+    "multi_mcw": (0.8, 12.0),
     "lag": (1.2, 4.0),
-    "multi_mmc": (10.5, 33.0),
-    "lz78y": (0.4, 15.0),
+    "multi_mmc": (5.5, 31.0),
+    "lz78y": (0.4, 13.0),
 }
 
 

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from rich.console import Console
 
+from esoteric_drbg.cli import assessment_text
 from esoteric_drbg.conformance.non_iid import ESTIMATORS, assess_non_iid
 
 _SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"
@@ -53,6 +56,21 @@ def binary(tmp_path: Path) -> Path:
     path = tmp_path / "bits.bin"
     np.random.default_rng(4).integers(0, 2, 20_000).astype(np.uint8).tofile(path)
     return path
+
+
+def test_a_narrow_terminal_shows_what_decides(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document("non-iid", recording)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assessment_text, "console", lambda: Console(width=50, force_terminal=True, color_system=None))
+        assessment_text.print_non_iid(found, verbose=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 50 for line in lines)
+    marked = [line for line in lines if line.startswith(">")]
+    assert len(marked) == 1
+    part, name = found["decided_by"]
+    assert f"{found[part][name]['min_entropy']:.6f}" in marked[0]
+    wide = run("non-iid", recording).stdout
+    assert not any(line.endswith(" ") for line in wide.splitlines())
 
 
 @pytest.mark.parametrize("options", [(), ("-c",), ("-t",), ("-l", "1,5000"), ("--quick",), ("--jobs", "1")])
@@ -180,6 +198,11 @@ def test_wide_samples_are_reduced_and_say_so(tmp_path: Path) -> None:
     assert document("non-iid", path, "--format", "u16be", "--reduction", "bins")["alphabet"] == 256
 
 
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_reference_kernels_assess_a_million_samples_in_five_minutes(tmp_path: Path) -> None:
@@ -187,7 +210,7 @@ def test_the_reference_kernels_assess_a_million_samples_in_five_minutes(tmp_path
     np.random.default_rng(9).integers(0, 256, 1_000_000).astype(np.uint8).tofile(path)
     found = {}
     for kernels in ("rust", "reference"):
-        began = time.monotonic()
+        began = _children_seconds()  # processor time: the reference kernels are on one processor at a time
         done = subprocess.run(
             [sys.executable, "-m", "esoteric_drbg", "assess", "non-iid", str(path), "--json"],
             env={**os.environ, "ESOTERIC_DRBG_KERNELS": kernels},
@@ -197,7 +220,7 @@ def test_the_reference_kernels_assess_a_million_samples_in_five_minutes(tmp_path
         )
         if kernels == "rust" and done.returncode == 2:
             pytest.skip("the Rust kernels are not built")
-        assert time.monotonic() - began < 300
+        assert _children_seconds() - began < 300
         found[kernels] = json.loads(done.stdout)
         assert found[kernels].pop("kernels") == kernels
     assert found["rust"] == found["reference"]

@@ -103,6 +103,7 @@ def test_long_blocks_that_come_three_times(native: ModuleType, n: int, block: in
 
 
 @given(st.lists(st.integers(0, 2**4 - 1), min_size=1, max_size=80), st.integers(1, 90))
+@settings(deadline=None)
 def test_the_scoreboard_says_what_the_standard_says(steps: list[int], chunk: int) -> None:
     right = np.array([[step >> d & 1 for step in steps] for d in range(4)], dtype=bool)
     board = Scoreboard(4)

@@ -245,6 +245,12 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
             assess_iid(symbols, resume=path)
 
 
+def test_a_checkpoint_that_cannot_be_is_refused_before_any_work(tmp_path: Path) -> None:
+    for path, what in ((tmp_path / "nowhere" / "state", "no folder"), (tmp_path, "cannot be read as a checkpoint")):
+        with pytest.raises(errors.InvalidInputError, match=what):
+            assess_iid(bytes(range(16)) * 40, resume=path)
+
+
 def test_an_interrupt_is_heeded_at_once() -> None:
     symbols = (uniform(200_000, 9) * 64).astype(np.uint8)
     began = time.monotonic()
