@@ -34,6 +34,8 @@ _FREQUENT = 200
 _FINEST = 8.0
 # Ticks that a delta is off a multiple of the step at most: both its ends are rounded, those of a clock in ns twice.
 _ROUNDING = 1.5
+# The same of the middle of neighbouring values.
+_MIDDLE = 0.75
 
 _step = 0.0
 
@@ -88,23 +90,23 @@ def step_of(deltas: list[int]) -> float:
         return 1.0
     for parts in range(1, int(centres[0] / _FINEST) + 1):
         step = _refined(centres[0] / parts, centres)
-        if all(_fits(centre, step) for centre in centres):
+        if all(_off(centre, step) <= _MIDDLE for centre in centres):
             step = _refined(step, sorted(deltas))
-            fitting = sum(_fits(delta, step) for delta in deltas)
+            fitting = sum(_off(delta, step) <= _ROUNDING for delta in deltas)
             return step if 100 * fitting >= 99 * len(deltas) else 1.0
     return 1.0
 
 
-def _fits(delta: float, step: float) -> bool:
-    """Return True if a delta is a multiple of the step, but for the rounding at its two ends."""
-    return abs(delta - int(delta / step + 0.5) * step) <= _ROUNDING
+def _off(delta: float, step: float) -> float:
+    """Return by how many ticks a delta is off the nearest multiple of the step."""
+    return abs(delta - int(delta / step + 0.5) * step)
 
 
 def _refined(step: float, deltas: Sequence[float]) -> float:
     """Return a better estimate of the step, from the shortest to the longest delta that is a multiple of it."""
     ticks = steps = 0.0
     for delta in deltas:
-        if _fits(delta, step):
+        if _off(delta, step) <= _ROUNDING:
             ticks += delta
             steps += int(delta / step + 0.5)
             step = ticks / steps if steps else step

@@ -95,25 +95,25 @@ fn step_of(deltas: &[u64]) -> f64 {
     let [shortest, _, ..] = centres[..] else { return 1.0 };
     for parts in 1..=(shortest / FINEST) as usize {
         let step = refined(shortest / parts as f64, centres.iter().copied());
-        if centres.iter().all(|&centre| fits(centre, step)) {
+        if centres.iter().all(|&centre| off(centre, step) <= MIDDLE) {
             let step = refined(step, sorted.iter().map(|&delta| delta as f64));
-            let fitting = sorted.iter().filter(|&&delta| fits(delta as f64, step)).count();
+            let fitting = sorted.iter().filter(|&&delta| off(delta as f64, step) <= ROUNDING).count();
             return if 100 * fitting >= 99 * sorted.len() { step } else { 1.0 };
         }
     }
     1.0
 }
 
-/// Whether a delta is a multiple of the step, but for the rounding at its two ends.
-fn fits(delta: f64, step: f64) -> bool {
-    (delta - (delta / step + 0.5).floor() * step).abs() <= ROUNDING
+/// By how many ticks a delta is off the nearest multiple of the step.
+fn off(delta: f64, step: f64) -> f64 {
+    (delta - (delta / step + 0.5).floor() * step).abs()
 }
 
 /// A better estimate of the step, from the shortest to the longest delta that is a multiple of it.
 fn refined(mut step: f64, deltas: impl Iterator<Item = f64>) -> f64 {
     let (mut ticks, mut steps) = (0.0, 0.0);
     for delta in deltas {
-        if fits(delta, step) {
+        if off(delta, step) <= ROUNDING {
             ticks += delta;
             steps += (delta / step + 0.5).floor();
             step = if steps > 0.0 { ticks / steps } else { step };
@@ -128,6 +128,8 @@ const FREQUENT: usize = 200;
 const FINEST: f64 = 8.0;
 /// Ticks that a delta is off a multiple of the step at most: both its ends are rounded, those of a clock in ns twice.
 const ROUNDING: f64 = 1.5;
+/// The same of the middle of neighbouring values.
+const MIDDLE: f64 = 0.75;
 
 /// The step of the counter in ticks: a coarse counter would otherwise fake a wide symbol.
 ///
