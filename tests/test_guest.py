@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.guest
 SENSORS = ("audio_thermal", "bluetooth_ble", "camera_shot_noise")
 SOURCES = ("hwrng", "tpm2", *SENSORS)
 COMMAND = f"{sys.executable} -m esoteric_drbg"
-LIBRARIES = {"audio_thermal": "sounddevice", "camera_shot_noise": "av", "bluetooth_ble": "bleak"}
+LIBRARIES = {"audio": "sounddevice", "ble": "bleak", "camera": "av"}  # extra: module
 
 
 def require_parts() -> None:
@@ -32,6 +33,8 @@ def require_parts() -> None:
         pytest.skip("the guest needs a Linux host")
     if missing := missing_parts():
         pytest.skip(f"the guest needs Debian's {', '.join(missing)}")
+    if extras := [extra for extra, module in LIBRARIES.items() if find_spec(module) is None]:
+        pytest.skip(f"the sources in the guest need esoteric-drbg[{','.join(extras)}]")
 
 
 @pytest.fixture(scope="module")

@@ -39,11 +39,10 @@ def load_order(modules: Path, wanted: Iterable[str]) -> list[Path]:
     by_name = {Path(path).stem.replace("-", "_"): path for path in needs}
     order: dict[str, None] = {}
     for name in wanted:
-        path = by_name.get(name.replace("-", "_"))
-        if path is None:
+        if (found := by_name.get(name.replace("-", "_"))) is None:
             raise FileNotFoundError(f"{modules} has no module {name}")
         # modules.dep lists the needs of needs too: the last one comes first.
-        order.update(dict.fromkeys([*reversed(needs[path]), path]))
+        order.update(dict.fromkeys([*reversed(needs[found]), found]))
     return [modules / path for path in order]
 
 

@@ -42,7 +42,10 @@ class Controller:
         self.emulator.sendall(packet)
 
     def from_emulator(self) -> None:
-        self._received += self.emulator.recv(4096)
+        received = self.emulator.recv(4096)
+        if not received:
+            sys.exit("the emulator has ended")  # its controllers are unplugged with this process
+        self._received += received
         while (packet := self._next()) is not None:
             if packet[:2] == bytes([_EVENT, _LE_META]) and packet[3] == _ADVERTISING_REPORT:
                 self._report = packet
