@@ -43,7 +43,7 @@ _GUEST_PROGRAMS = {
 _MODULES = (
     *("virtio_pci", "virtio_console", "virtio_rng", "9pnet_virtio", "9p", "vivid", "snd_aloop"),
     # Bluetooth's key agreement wants the kernel's default RNG, bluetoothd the algorithms of AF_ALG.
-    *("ctr", "sha512_generic", "jitterentropy_rng", "drbg", "hci_vhci", "algif_hash", "algif_skcipher", "cmac", "ecb"),
+    *("ctr", "sha512_generic", "drbg", "hci_vhci", "algif_hash", "algif_skcipher", "cmac", "ecb"),
 )
 _COMMAND_LINE = "console=ttyS0 loglevel=4 panic=-1 mitigations=off random.trust_cpu=on"
 

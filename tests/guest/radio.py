@@ -18,7 +18,7 @@ import sys
 _COMMAND, _EVENT, _VENDOR = 0x01, 0x04, 0xFF
 _LE_META, _ADVERTISING_REPORT = 0x3E, 0x02
 _LE_SET_SCAN_ENABLE = (0x08 << 10 | 0x0C).to_bytes(2, "little")
-_INTERVAL_S = 0.02
+_INTERVAL_S = 0.005
 
 
 class Controller:
