@@ -93,7 +93,8 @@ class SensorSource(NoiseSource):
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
         """Return the next raw values at full width; fewer if ``deadline_s`` passes first."""
         self.require_available()
-        if self._reading is not None and not self._reading.ended():
+        patience = self.stall_s if deadline_s is None else min(self.stall_s, deadline_s)
+        if self._reading is not None and not self._reading.ended(patience):
             raise SourceReadError(f"{self.name}: the device is still busy with an earlier read")
         last = time.monotonic()
         until = None if deadline_s is None else last + deadline_s
@@ -145,8 +146,9 @@ class _Reading:
         self._enough.set()
         self._thread.join(CLOSING_S)
 
-    def ended(self) -> bool:
-        """True once the device is closed."""
+    def ended(self, timeout_s: float = 0.0) -> bool:
+        """Return whether the device is closed, or is within ``timeout_s`` seconds."""
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
