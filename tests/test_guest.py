@@ -94,6 +94,17 @@ def test_probe_reads_symbols(guest: Guest, name: str) -> None:
     assert figures["credit"] == 0
 
 
+def test_an_unplugged_device_is_an_error_and_no_hang(guest: Guest) -> None:
+    # The TPM goes first: the kernel would let it stand in for the unplugged hardware RNG.
+    program = Path(__file__).with_name("guest") / "unplug.py"
+    names = ["tpm2", "hwrng", *SENSORS]
+    command = f"ESOTERIC_DRBG_SENSORS={','.join(SENSORS)} {sys.executable} {program} {' '.join(names)}"
+    outcomes = json.loads(ran(guest.run(command, timeout_s=240)))
+    assert list(outcomes) == names
+    for name, outcome in outcomes.items():
+        assert outcome.startswith((f"SourceReadError: {name}: ", f"SourceUnavailableError: {name}: ")), outcomes
+
+
 def test_a_command_that_takes_too_long_is_ended(guest: Guest) -> None:
     assert guest.run("sleep 60", timeout_s=1).status == 124
     assert guest.run("echo still here").stdout == "still here\n"
