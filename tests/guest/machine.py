@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from ctypes.util import find_library
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -75,6 +76,8 @@ def missing_parts() -> list[str]:
     """Return Debian's names of the packages that the guest would need and that are not here."""
     missing = {package for program, package in _HOST_PROGRAMS.items() if shutil.which(program, path=_PATH) is None}
     missing |= {package for program, package in _GUEST_PROGRAMS.items() if not Path(program).exists()}
+    if find_library("portaudio") is None:
+        missing.add("libportaudio2")
     if _kernel() is None:
         missing.add(f"linux-image-amd64 6.1 (or {KERNEL_VARIABLE}, a folder with it unpacked)")
     return sorted(missing)
