@@ -62,3 +62,10 @@ def reference(session: nox.Session) -> None:
     """Run the test suite with the Python reference kernels."""
     install(session, "off", "test")
     session.run("pytest", *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "reference"})
+
+
+@nox.session
+def guest(session: nox.Session) -> None:
+    """Run our sources in a QEMU guest with emulated devices; CONTRIBUTING.md names the Debian packages it needs."""
+    install(session, "require", "test,audio,ble,camera")
+    session.run("pytest", "-m", "guest", "tests/test_guest.py", *session.posargs)

@@ -28,6 +28,9 @@ SAMPLE_BYTES = {"int16": 2, "int24": 3, "int32": 4}
 SETTLING_S = 0.1
 #: Seconds of sound the library keeps for us, so that a busy machine loses none.
 LATENCY_S = 0.2
+#: Seconds without a sample, once some came, after which the stream is started anew: ALSA's shared inputs stay stopped
+#: after an overrun, which a busy machine causes.
+RESTART_S = 0.5
 #: Seconds between two looks for new samples.
 POLL_S = 0.005
 
@@ -104,13 +107,18 @@ class AudioThermalSource(SensorSource):
                 dither_off=True,
                 clip_off=True,
             ) as stream:
-                left = round(SETTLING_S * rate)
+                left, restart_at = round(SETTLING_S * rate), math.inf
                 while True:
                     frames = stream.read_available
                     if not frames:
+                        if time.monotonic() > restart_at:
+                            stream.abort()
+                            stream.start()
+                            left, restart_at = round(SETTLING_S * rate), math.inf
                         time.sleep(POLL_S)
                         yield ()
                         continue
+                    restart_at = time.monotonic() + RESTART_S
                     data, _ = stream.read(frames)
                     drop = min(left, frames)
                     left -= drop

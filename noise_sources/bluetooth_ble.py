@@ -63,6 +63,14 @@ class BluetoothBleSource(SensorSource):
                 return Availability(False, f"there is no D-Bus system bus at {socket}: BlueZ cannot be asked")
         return Availability(True)
 
+    def load(self) -> None:
+        """Import the Bluetooth library and, on Linux, what it would load on scanning."""
+        import importlib  # noqa: PLC0415
+
+        importlib.import_module("bleak")  # an extra, loaded on consent only
+        if sys.platform.startswith("linux"):
+            importlib.import_module("bleak.backends.bluezdbus.scanner")
+
     def blocks(self) -> Blocks:
         """Yield (arrival time in ticks of the CPU's counter) x 256 + (RSSI in dBm mod 256) of each advertisement."""
         import asyncio  # noqa: PLC0415 - not needed on the token path
@@ -84,7 +92,7 @@ async def _listen() -> AsyncGenerator[list[int], None]:
     """Scan, and yield what was heard in each slice; ``OSError`` when there is no bus, or no adapter that is on."""
     import asyncio  # noqa: PLC0415
 
-    from bleak import BleakScanner  # noqa: PLC0415 - an extra, loaded on consent only
+    from bleak import BleakScanner  # noqa: PLC0415
     from bleak.exc import BleakBluetoothNotAvailableError, BleakError  # noqa: PLC0415
 
     heard: list[int] = []

@@ -115,9 +115,13 @@ class CameraShotNoiseSource(SensorSource):
             return Availability(False, f"no permission to read {path} (Debian: group video)")
         return Availability(True)
 
+    def load(self) -> None:
+        """Import PyAV."""
+        import av  # noqa: F401, PLC0415 - an extra, loaded on consent only
+
     def blocks(self) -> Blocks:
         """Yield, for each frame, the luma of the chosen pixels at full width, row by row."""
-        import av  # noqa: PLC0415 - an extra, loaded on consent only
+        import av  # noqa: PLC0415
 
         path = self._path()
         if path is None:

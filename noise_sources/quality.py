@@ -20,6 +20,8 @@ Z = 2.5758293035489008
 
 #: Seconds of reading between two words on the progress.
 PROGRESS_S = 0.25
+#: Seconds, by the source's own estimate, that a part may take at most.
+LONGEST_PART_S = 10.0
 
 #: Lowest min-entropy per symbol bit of each grade; below the last one is F.
 GRADES = (("A", 0.75), ("B", 0.5), ("C", 0.25), ("D", 0.1), ("E", 0.02))
@@ -59,7 +61,8 @@ def entropy_quality(
     Parameters
     ----------
     progress : callable, optional
-        Called with (symbols read, ``n_samples``) some four times a second; the symbols are then read in as many parts.
+        Called with (symbols read, ``n_samples``) some four times a second, less often for a source that is slow to
+        start reading; the symbols are then read in as many parts.
 
     Returns
     -------
@@ -88,9 +91,14 @@ def entropy_quality(
 
 def _read_in_parts(source: NoiseSource, n_samples: int, progress: Callable[[int, int], None]) -> bytes:
     step = max(1, int(source.estimated_rate * PROGRESS_S))
-    symbols = source.read_exactly(min(step, n_samples))
-    while len(symbols) < n_samples:
-        progress(len(symbols), n_samples)
+    longest = max(1, int(source.estimated_rate * LONGEST_PART_S))
+    symbols = b""
+    while True:
+        began = time.perf_counter()
         symbols += source.read_exactly(min(step, n_samples - len(symbols)))
-    progress(n_samples, n_samples)
-    return symbols
+        progress(len(symbols), n_samples)
+        if len(symbols) >= n_samples:
+            return symbols
+        # A source that opens a device for each read spends most of a short one on that: few long parts, then.
+        if time.perf_counter() - began > 2 * PROGRESS_S:
+            step = min(2 * step, longest)

@@ -19,6 +19,9 @@ __all__ = ["Blocks", "SensorSource", "missing_library"]
 #: Seconds a read waits, after its last value, for the device to be closed.
 CLOSING_S = 1.0
 
+#: Seconds that loading a library may take, once in a process, before the device's own time begins.
+LOADING_S = 60.0
+
 #: Raw values at full width as the device hands them over; an empty block says that it has none yet.
 Blocks = Generator[Iterable[int], None, None]
 
@@ -44,7 +47,7 @@ class SensorSource(NoiseSource):
     sensor : str
         What is listened to, as in "a microphone is read only when named".
     stall_s : float
-        Seconds without a value after which a read fails; opening the device counts.
+        Seconds without a value after which a read fails; opening the device counts, loading its library does not.
     """
 
     category = "sensor"
@@ -61,6 +64,9 @@ class SensorSource(NoiseSource):
     @abc.abstractmethod
     def device_availability(self) -> Availability:
         """Return whether library and device are there; asked only after the user's consent."""
+
+    def load(self) -> None:
+        """Import what :meth:`blocks` needs: on a slow machine that takes seconds in which no device can be silent."""
 
     @abc.abstractmethod
     def blocks(self) -> Blocks:
@@ -87,24 +93,26 @@ class SensorSource(NoiseSource):
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
         """Return the next raw values at full width; fewer if ``deadline_s`` passes first."""
         self.require_available()
-        if self._reading is not None and not self._reading.ended():
+        patience = self.stall_s if deadline_s is None else min(self.stall_s, deadline_s)
+        if self._reading is not None and not self._reading.ended(patience):
             raise SourceReadError(f"{self.name}: the device is still busy with an earlier read")
         last = time.monotonic()
         until = None if deadline_s is None else last + deadline_s
         wide = array("Q")
-        self._reading = _Reading(self.name, self.blocks)
+        patience = LOADING_S + self.stall_s
+        self._reading = _Reading(self.name, self.load, self.blocks)
         try:
             while len(wide) < n_samples:
                 now = time.monotonic()
-                left = last + self.stall_s - now
+                left = last + patience - now
                 if until is not None and now >= until:
                     break
                 if left <= 0:
-                    raise SourceReadError(f"{self.name}: the device gave no value for {self.stall_s:g} s")
+                    raise SourceReadError(f"{self.name}: the device gave no value for {patience:g} s")
                 block = self._reading.next(left if until is None else min(left, until - now))
                 if block is not None:
                     wide.extend(block)
-                    last = time.monotonic()
+                    last, patience = time.monotonic(), self.stall_s
         except OSError as error:
             raise SourceReadError(f"{self.name}: {error.strerror or error}") from None
         finally:
@@ -115,7 +123,8 @@ class SensorSource(NoiseSource):
 class _Reading:
     """One read: the thread that drives the device, and what it has handed over."""
 
-    def __init__(self, name: str, blocks: Callable[[], Blocks]) -> None:
+    def __init__(self, name: str, load: Callable[[], None], blocks: Callable[[], Blocks]) -> None:
+        self._load = load
         self._blocks = blocks
         self._values: queue.SimpleQueue[list[int] | OSError | EsotericDRBGError] = queue.SimpleQueue()
         self._enough = threading.Event()
@@ -137,13 +146,16 @@ class _Reading:
         self._enough.set()
         self._thread.join(CLOSING_S)
 
-    def ended(self) -> bool:
-        """True once the device is closed."""
+    def ended(self, timeout_s: float = 0.0) -> bool:
+        """Return whether the device is closed, or is within ``timeout_s`` seconds."""
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         blocks = self._blocks()
         try:
+            self._load()
+            self._values.put([])  # from now on the device is waited for
             for block in blocks:
                 if self._enough.is_set():
                     return
