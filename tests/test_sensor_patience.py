@@ -104,6 +104,7 @@ def test_sound_goes_on_after_an_overrun(monkeypatch: pytest.MonkeyPatch) -> None
     def settings(_: object) -> tuple[Any, None, dict[str, Any], str, float]:
         return Library, None, {"name": "an input", "max_input_channels": 1}, "int16", 48000.0
 
+    monkeypatch.setattr(AudioThermalSource, "availability", lambda _: Availability(True))
     monkeypatch.setattr(AudioThermalSource, "_settings", settings)
     # 4,800 samples are dropped after each start while the input settles.
     assert AudioThermalSource(opt_in=True).read_raw(4000) == bytes(4000)

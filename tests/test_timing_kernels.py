@@ -94,9 +94,11 @@ def test_what_the_system_refuses_is_an_error_and_no_symbol(kernels: str, native:
     code = (
         "import resource\n"
         "from esoteric_drbg import errors\n"
-        "from esoteric_drbg.kernels.timing import new_timing_sampler\n"
+        "from esoteric_drbg.kernels.timing import counter_step, new_timing_sampler\n"
         "sampler = new_timing_sampler('thread')\n"
-        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "counter_step()\n"
+        "in_use = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "size = in_use + (1 << 20)  # room for the interpreter's own objects, for no stack and no buffer\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size, size))\n"
         "for make in (lambda: new_timing_sampler('pages', buffer_bytes=1 << 30), lambda: sampler):\n"
         "    try:\n"
