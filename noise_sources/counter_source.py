@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import abc
-from typing import Generic, TypeVar
+import sys
+from collections.abc import Mapping
+from typing import ClassVar, Generic, TypeVar
 
 from esoteric_drbg.errors import SourceReadError
+from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repetition_count_scan
 from esoteric_drbg.kernels.timing import read_counter, whole_steps
+from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.one_by_one import OneByOneSource
 from esoteric_drbg.noise_sources.timed import CPU_COUNTER
 
@@ -50,10 +54,15 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     independence_group = CPU_COUNTER
     bounded = True  # files that the kernel makes up: a reading waits for no device
 
+    #: The claim by kernels, as of the timing sources: measured on Linux, and credited there alone.
+    claims: ClassVar[Mapping[str, Claim]] = {}
     #: Whether raw values are the durations alone, in steps of the CPU's counter.
     durations_only: bool
 
     def __init__(self, *, durations_only: bool = False) -> None:
+        claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
+        measured_here = sys.platform.startswith("linux")
+        self.claim = claim if measured_here else Claim(min_entropy=0.0, health_min_entropy=claim.cutoff_entropy)
         self.durations_only = durations_only
         self._repetition = new_repetition_count_scan(DURATION_RCT_CUTOFF)
         self._proportion = new_adaptive_proportion_scan(DURATION_APT_CUTOFF, DURATION_APT_WINDOW)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counter_files import FileGrowth, read_file
@@ -36,7 +38,9 @@ class InterruptsSource(CounterSource[tuple[str, bytes]]):
     )
     platforms = ("linux",)
     estimated_rate = 2.0e4
-    claim = Claim(min_entropy=0.0, health_min_entropy=1.5)
+    claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
+        ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=1.5)
+    )
 
     def __init__(self, *, durations_only: bool = False) -> None:
         super().__init__(durations_only=durations_only)

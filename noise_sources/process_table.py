@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counter_source import CounterSource
@@ -43,7 +45,9 @@ class ProcessTableSource(CounterSource[Books]):
     )
     platforms = ("linux",)
     estimated_rate = 4.0e4
-    claim = Claim(min_entropy=0.0, health_min_entropy=2.0)
+    claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
+        ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=2.0)
+    )
 
     def __init__(self, *, durations_only: bool = False) -> None:
         super().__init__(durations_only=durations_only)

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 from array import array
-from typing import Protocol
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
 from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
@@ -69,7 +70,9 @@ class SysctlSource(CounterSource[CounterReading]):
     )
     platforms = ("linux", "darwin")
     estimated_rate = 2.0e4
-    claim = Claim(min_entropy=0.0, health_min_entropy=2.0)
+    claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
+        ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=2.0)
+    )
 
     def __init__(self, *, durations_only: bool = False) -> None:
         super().__init__(durations_only=durations_only)
