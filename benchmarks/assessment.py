@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shlex
 import statistics
 import subprocess
@@ -74,9 +73,19 @@ def measured_elsewhere(rounds: int, **environment: str) -> dict[str, list[float]
     return result
 
 
-def command_seconds(command: list[str]) -> float:
+#: Largest resident size of any of our commands, in KiB.
+peaks: list[int] = []
+
+
+def command_seconds(command: list[str], *, ours: bool = True) -> float:
     began = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{shlex.join(command)} ended with {process.returncode}")
+    if ours:
+        peaks.append(usage.ru_maxrss)
     return time.perf_counter() - began
 
 
@@ -87,7 +96,7 @@ def compare(path: Path, bits: int, rounds: int, peer: str | None) -> str:
         times = [command_seconds(ours) for _ in range(rounds)]
         return f"{path.name:<34} {1e3 * statistics.median(times):8.0f} ms"
     theirs = shlex.split(peer.format(file=shlex.quote(str(path)), bits=bits))
-    pairs = [(command_seconds(ours), command_seconds(theirs)) for _ in range(rounds)]
+    pairs = [(command_seconds(ours), command_seconds(theirs, ours=False)) for _ in range(rounds)]
     ratio = statistics.median(theirs / ours for ours, theirs in pairs)
     ours_s, theirs_s = (statistics.median(column) for column in zip(*pairs, strict=True))
     return f"{path.name:<34} {1e3 * ours_s:8.0f} ms   peer {1e3 * theirs_s:8.0f} ms   ratio {ratio:.1f}"
@@ -122,8 +131,7 @@ def main() -> None:
     for file in arguments.files:
         name, _, bits_text = file.partition(":")
         print(compare(Path(name), int(bits_text or 8), arguments.rounds, arguments.peer))
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"\nlargest memory of a command: {peak / 1024:.0f} MiB")
+    print(f"\nlargest memory of a command: {max(peaks) / 1024:.0f} MiB")
 
 
 if __name__ == "__main__":
