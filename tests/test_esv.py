@@ -285,7 +285,7 @@ def test_what_cannot_be_bundled_is_refused(audited: tuple[Simulated, SourceAudit
     with pytest.raises(errors.InvalidInputError, match="is not empty"):
         write_bundle(source, audit, tmp_path / "full")
     with pytest.raises(errors.InvalidInputError, match="nothing is credited"):
-        registration(registry.create("clock_jitter"))
+        registration(registry.create("rdseed"))
     with pytest.raises(errors.InvalidInputError, match="is no folder"):
         lint_bundle(tmp_path / "nothing")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
