@@ -15,52 +15,58 @@ const REFINEMENTS: usize = 4;
 
 type Lengths = [u8; SYMBOLS];
 
-/// Zero runs shorter than this are coded by a table.
+/// Runs of rank 0 shorter than this are coded by a table: in seven symbols or less.
 const SHORT_RUN: usize = 128;
 
 /// Move codes to front and code runs of rank 0 in two symbols, as bzip2 does; codes are 0 to `used` - 1.
 pub fn ranks(codes: &mut [u8], used: usize, out: &mut Vec<u8>) {
-    move_to_front(codes);
-    // Of each short run the symbols, and how many they are.
-    let mut short = [([0; 8], 0); SHORT_RUN];
-    for (length, (symbols, count)) in short.iter_mut().enumerate() {
-        let mut coded = Vec::new();
-        push_zeros(length, &mut coded);
-        symbols[..coded.len()].copy_from_slice(&coded);
-        *count = coded.len();
-    }
+    move_to_front(codes, used);
     out.clear();
     out.resize(codes.len() + 16, 0);
-    let (mut end, mut zeros) = (0, 0);
-    for block in codes.chunks(64) {
-        let mut nonzero = [0; 64];
-        nonzero.iter_mut().zip(block).for_each(|(flag, &rank)| *flag = u8::from(rank != 0));
-        let mut flags = pack(&nonzero);
-        let mut next = 0;
-        while flags != 0 {
-            let place = flags.trailing_zeros() as usize;
-            flags &= flags - 1;
-            zeros += place - next;
-            next = place + 1;
-            if zeros < SHORT_RUN {
-                let (symbols, count) = &short[zeros];
-                out[end..end + 8].copy_from_slice(symbols);
-                end += count;
-            } else {
-                let mut coded = Vec::new();
-                push_zeros(zeros, &mut coded);
-                out[end..end + coded.len()].copy_from_slice(&coded);
-                end += coded.len();
-            }
-            zeros = 0;
-            out[end] = block[place] + 1;
-            end += 1;
-        }
-        zeros += block.len() - next;
-    }
+    let (end, zeros) = code_runs(codes, out);
     out.truncate(end);
     push_zeros(zeros, out);
     out.push(used as u8 + 1);
+}
+
+multiversion! {
+    /// Put ranks, runs of 0 coded, into `out`; return how many there are and how many zeros come at the end.
+    fn code_runs(ranks: &[u8], out: &mut [u8]) -> (usize, usize) {
+        // Of each short run the symbols, and in the highest byte how many.
+        let short: [u64; SHORT_RUN] = std::array::from_fn(|zeros| {
+            let mut coded = Vec::new();
+            push_zeros(zeros, &mut coded);
+            coded.iter().rev().fold(0, |word, &symbol| word << 8 | u64::from(symbol)) | (coded.len() as u64) << 56
+        });
+        let (mut end, mut zeros) = (0, 0);
+        for block in ranks.chunks(64) {
+            let mut nonzero = [0; 64];
+            nonzero.iter_mut().zip(block).for_each(|(flag, &rank)| *flag = u8::from(rank != 0));
+            let mut flags = pack(&nonzero);
+            let mut next = 0;
+            while flags != 0 {
+                let place = flags.trailing_zeros() as usize;
+                flags &= flags - 1;
+                zeros += place - next;
+                next = place + 1;
+                if zeros >= SHORT_RUN {
+                    let mut coded = Vec::new();
+                    push_zeros(zeros, &mut coded);
+                    out[end..end + coded.len()].copy_from_slice(&coded);
+                    end += coded.len();
+                    zeros = 0;
+                }
+                let entry = short[zeros];
+                let count = (entry >> 56) as usize;
+                let word = entry & (u64::MAX >> 8) | u64::from(block[place] + 1) << (8 * count);
+                out[end..end + 8].copy_from_slice(&word.to_le_bytes());
+                end += count + 1;
+                zeros = 0;
+            }
+            zeros += block.len() - next;
+        }
+        (end, zeros)
+    }
 }
 
 /// A list of 16 codes, the most recent one in the lowest four bits.
@@ -75,45 +81,55 @@ impl Recent {
     fn touch(&mut self, code: u8) -> u8 {
         let wanted = u64::from(code);
         let differs = self.0 ^ (wanted * Self::ONES);
-        let at = (differs.wrapping_sub(Self::ONES) & !differs & (Self::ONES << 3)).trailing_zeros() & !3;
-        let moved = (16u64 << at).wrapping_sub(1);
-        self.0 = self.0 & !moved | self.0 << 4 & moved | wanted;
-        (at / 4) as u8
+        // The lowest flag is the highest bit of the first four that are 0.
+        let flags = differs.wrapping_sub(Self::ONES) & !differs & (Self::ONES << 3);
+        let moved = flags ^ flags.wrapping_sub(1);
+        self.0 = self.0 & !moved | (self.0 << 4 | wanted) & moved;
+        (flags.trailing_zeros() / 4) as u8
     }
 
-    /// The list after a block began with `codes`: those that came, by their last time, then the others.
-    fn after(codes: &[u8]) -> Self {
+    /// The list after a block began with `codes`, of which `used` are different: those that came, by their last time, then the others.
+    #[inline(always)]
+    fn after(codes: &[u8], used: usize) -> Self {
         let (mut list, mut seen, mut places) = (0, 0u32, 0);
-        for code in codes.iter().rev().copied().chain(0..16u8) {
+        let mut append = |code: u8| {
             if seen >> code & 1 == 0 {
                 seen |= 1 << code;
                 list |= u64::from(code) << (4 * places);
                 places += 1;
-                if places == 16 {
-                    break;
-                }
+            }
+        };
+        let mut missing: Vec<u8> = (0..used as u8).collect();
+        for block in codes.rchunks(64) {
+            let here = |wanted: &u8| block.iter().fold(false, |here, code| here | (code == wanted));
+            if missing.iter().any(here) {
+                block.iter().rev().for_each(|&code| append(code));
+                missing.retain(|code| !here(code));
             }
         }
+        (0..16).for_each(append);
         Self(list)
     }
 }
 
-/// Replace codes by their ranks among the most recent ones. Four quarters go at a time: a step waits for the one before it.
-fn move_to_front(codes: &mut [u8]) {
-    let quarter = codes.len() / 4;
-    let [mut one, mut two, mut three, mut four] = [0, 1, 2, 3].map(|part| Recent::after(&codes[..part * quarter]));
-    let (first, rest) = codes.split_at_mut(quarter);
-    let (second, rest) = rest.split_at_mut(quarter);
-    let (third, rest) = rest.split_at_mut(quarter);
-    let (fourth, rest) = rest.split_at_mut(quarter);
-    for (((a, b), c), d) in first.iter_mut().zip(second).zip(third).zip(fourth) {
-        *a = one.touch(*a);
-        *b = two.touch(*b);
-        *c = three.touch(*c);
-        *d = four.touch(*d);
-    }
-    for code in rest {
-        *code = four.touch(*code);
+multiversion! {
+    /// Replace codes by their ranks among the most recent ones. Four quarters go at a time: a step waits for the one before it.
+    fn move_to_front(codes: &mut [u8], used: usize) {
+        let quarter = codes.len() / 4;
+        let [mut one, mut two, mut three, mut four] = [0, 1, 2, 3].map(|part| Recent::after(&codes[..part * quarter], used));
+        let (first, rest) = codes.split_at_mut(quarter);
+        let (second, rest) = rest.split_at_mut(quarter);
+        let (third, rest) = rest.split_at_mut(quarter);
+        let (fourth, rest) = rest.split_at_mut(quarter);
+        for (((a, b), c), d) in first.iter_mut().zip(second).zip(third).zip(fourth) {
+            *a = one.touch(*a);
+            *b = two.touch(*b);
+            *c = three.touch(*c);
+            *d = four.touch(*d);
+        }
+        for code in rest {
+            *code = four.touch(*code);
+        }
     }
 }
 
@@ -135,14 +151,7 @@ pub fn coded_bits(symbols: &[u8], used: usize) -> u64 {
         1200..=2399 => 5,
         _ => MOST_TABLES,
     };
-    let groups: Vec<[u8; SYMBOLS]> = symbols
-        .chunks(GROUP)
-        .map(|group| {
-            let mut counts = [0; SYMBOLS];
-            group.iter().for_each(|&symbol| counts[usize::from(symbol & 15)] += 1);
-            counts
-        })
-        .collect();
+    let groups: Vec<[u8; SYMBOLS]> = symbols.chunks(GROUP).map(counts).collect();
     let mut lengths = first_tables(&groups, symbols.len() as u32, tables, alphabet);
     let mut choices = vec![0; groups.len()];
     let mut totals = [[0; SYMBOLS]; MOST_TABLES];
@@ -158,6 +167,25 @@ pub fn coded_bits(symbols: &[u8], used: usize) -> u64 {
         bits += lengths.iter().zip(totals).map(|(&length, &total)| u64::from(length) * u64::from(total)).sum::<u64>();
     }
     bits
+}
+
+/// How often each symbol comes in a group: sums of rows with a single 1, which wait for nothing.
+fn counts(group: &[u8]) -> [u8; SYMBOLS] {
+    const ROWS: [[u8; SYMBOLS]; SYMBOLS] = {
+        let mut rows = [[0; SYMBOLS]; SYMBOLS];
+        let mut symbol = 0;
+        while symbol < SYMBOLS {
+            rows[symbol][symbol] = 1;
+            symbol += 1;
+        }
+        rows
+    };
+    let mut counts = [0; SYMBOLS];
+    for &symbol in group {
+        let row = &ROWS[usize::from(symbol & 15)];
+        counts.iter_mut().zip(row).for_each(|(count, one)| *count += one);
+    }
+    counts
 }
 
 /// The tables to begin with: each prefers a range of symbols that makes up its share of the block.

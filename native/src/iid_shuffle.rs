@@ -1,13 +1,12 @@
 //! The permutations of the IID track: which arrangement belongs to (seed, index). `kernels/reference/iid_shuffle.py` says how.
 
 use crate::multiversion::multiversion;
+use crate::xoshiro_lanes::{Lanes, Step, LANES};
 
-const LANES: usize = 8;
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Steps of the lanes whose swaps are done together: 16 places a step.
+/// Steps of the lanes that are drawn together.
 const STEPS: usize = 64;
 const HIGH: u64 = 0xffff_ffff_0000_0000;
-
 /// The output function of SplitMix64.
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -39,30 +38,6 @@ impl Single {
     }
 }
 
-/// Eight generators xoshiro256++ side by side.
-pub struct Lanes {
-    states: [[u64; LANES]; 4],
-}
-
-impl Lanes {
-    #[inline(always)]
-    fn next(&mut self) -> [u64; LANES] {
-        let mut out = [0; LANES];
-        let [s0, s1, s2, s3] = &mut self.states;
-        for lane in 0..LANES {
-            out[lane] = s0[lane].wrapping_add(s3[lane]).rotate_left(23).wrapping_add(s0[lane]);
-            let shifted = s1[lane] << 17;
-            s2[lane] ^= s0[lane];
-            s3[lane] ^= s1[lane];
-            s1[lane] ^= s2[lane];
-            s0[lane] ^= s3[lane];
-            s2[lane] ^= shifted;
-            s3[lane] = s3[lane].rotate_left(45);
-        }
-        out
-    }
-}
-
 /// The two streams of one permutation.
 fn streams(seed: u64, index: u64) -> (Lanes, Single) {
     let mut start = Single { state: mix(mix(seed).wrapping_add(index)) };
@@ -73,91 +48,75 @@ fn streams(seed: u64, index: u64) -> (Lanes, Single) {
     (Lanes { states }, Single { state: start.next() })
 }
 
-/// Partners of the next places below and including `top`: two in a word, and beside them the low halves of the products.
-struct Partners {
-    places: [[u64; LANES]; STEPS],
-    lows: [[u64; LANES]; STEPS],
-    /// Whether some low half is below its bound, so that it has to be looked at.
-    suspicious: bool,
-}
-
 multiversion! {
-    /// Draw partners for the places `top`, `top` - 1, ...; those past place 1 are of no use.
-    fn draw_partners(lanes: &mut Lanes, top: u64, out: &mut Partners) {
-        let mut suspicious = 0;
-        let mut state = Lanes { states: lanes.states };
-        for step in 0..STEPS {
-            let words = state.next();
-            let bound = (top + 1).wrapping_sub(16 * step as u64) & 0xffff_ffff;
-            let pairs = out.places[step].iter_mut().zip(&mut out.lows[step]);
-            for ((lane, &word), (place, low)) in (0u64..).zip(&words).zip(pairs) {
-                let even = bound.wrapping_sub(2 * lane) & 0xffff_ffff;
-                let odd = even.wrapping_sub(1) & 0xffff_ffff;
-                let first = (word & 0xffff_ffff) * even;
-                let second = (word >> 32) * odd;
-                *place = (first >> 32) | (second & HIGH);
-                *low = (first & 0xffff_ffff) | (second << 32);
-                suspicious |= u64::from((first & 0xffff_ffff) < even) | u64::from((second & 0xffff_ffff) < odd);
-            }
+    /// Partners of the places `top`, `top` - 1, ...: two from a word, in its halves. Whether some draw may be biased.
+    fn partners(words: &[u64], top: u64, places: &mut [u64]) -> bool {
+        let mut suspicious = false;
+        for (pair, (&word, place)) in words.iter().zip(places).enumerate() {
+            let even = top + 1 - 2 * pair as u64;
+            let odd = even.wrapping_sub(1) & !HIGH;
+            let (first, second) = ((word & !HIGH) * even, (word >> 32) * odd);
+            *place = first >> 32 | second & HIGH;
+            suspicious |= ((first & !HIGH) < even) | ((second & !HIGH) < odd);
         }
-        *lanes = state;
-        out.suspicious = suspicious != 0;
+        suspicious
     }
 }
 
 /// Shuffle in place: from the last place down, each swaps with a uniform one of the places up to itself.
 fn fisher_yates(symbols: &mut [u8], seed: u64, index: u64) {
     let (mut lanes, mut single) = streams(seed, index);
-    let mut partners = Partners { places: [[0; LANES]; STEPS], lows: [[0; LANES]; STEPS], suspicious: false };
-    let mut top = symbols.len() - 1;
+    let mut words = [Step::default(); STEPS];
+    let mut places = [Step::default(); STEPS];
+    let mut top = symbols.len().saturating_sub(1);
     while top > 0 {
-        draw_partners(&mut lanes, top as u64, &mut partners);
         let count = top.min(STEPS * 2 * LANES);
-        if partners.suspicious {
-            redraw_biased(&mut partners, &mut single, top as u64, count);
+        let steps = count.div_ceil(2 * LANES);
+        lanes.fill(&mut words[..steps]);
+        let words = &words[..steps].as_flattened()[..count.div_ceil(2)];
+        let places = &mut places.as_flattened_mut()[..words.len()];
+        if partners(words, top as u64, places) {
+            redraw_biased(words, places, &mut single, top as u64, count);
         }
-        let flat = partners.places.as_flattened();
-        for (pair, &both) in flat[..count / 2].iter().enumerate() {
-            symbols.swap(top - 2 * pair, (both & 0xffff_ffff) as usize);
+        for (pair, &both) in places[..count / 2].iter().enumerate() {
+            symbols.swap(top - 2 * pair, (both & !HIGH) as usize);
             symbols.swap(top - 2 * pair - 1, (both >> 32) as usize);
         }
         if count % 2 == 1 {
-            symbols.swap(top + 1 - count, (flat[count / 2] & 0xffff_ffff) as usize);
+            symbols.swap(top + 1 - count, (places[count / 2] & !HIGH) as usize);
         }
         top -= count;
     }
 }
 
 /// Replace the draws whose low half shows bias, in the order of their places.
-fn redraw_biased(partners: &mut Partners, single: &mut Single, top: u64, count: usize) {
+fn redraw_biased(words: &[u64], places: &mut [u64], single: &mut Single, top: u64, count: usize) {
     for draw in 0..count {
-        let (word, shift) = (draw / 2, draw % 2 * 32);
-        let low = partners.lows.as_flattened()[word] >> shift & 0xffff_ffff;
+        let shift = draw % 2 * 32;
         let bound = top + 1 - draw as u64;
+        let low = (words[draw / 2] >> shift & !HIGH).wrapping_mul(bound) & !HIGH;
         if low < bound && low < (1 << 32) % bound {
-            let place = &mut partners.places.as_flattened_mut()[word];
-            *place = *place & !(0xffff_ffff << shift) | single.below(bound) << shift;
+            let place = &mut places[draw / 2];
+            *place = *place & !(!HIGH << shift) | single.below(bound) << shift;
         }
     }
 }
 
-multiversion! {
-    /// Fill words with bits that are 1 with probability q / 256.
-    fn draw_bits(lanes: &mut Lanes, q: u32, words: &mut [u64]) {
-        let lowest = q.trailing_zeros();
-        let mut state = Lanes { states: lanes.states };
-        for block in words.chunks_mut(LANES) {
-            let mut bits = [0; LANES];
-            for digit in lowest..8 {
-                let drawn = state.next();
-                let or = if q >> digit & 1 == 1 { u64::MAX } else { 0 };
-                for lane in 0..LANES {
-                    bits[lane] = (bits[lane] & drawn[lane]) | ((bits[lane] | drawn[lane]) & or);
-                }
+/// Fill words with bits that are 1 with probability q / 256.
+fn draw_bits(lanes: &mut Lanes, q: u32, words: &mut [u64]) {
+    let lowest = q.trailing_zeros();
+    let mut drawn = [Step::default(); 8];
+    for block in words.chunks_mut(LANES) {
+        let drawn = &mut drawn[lowest as usize..];
+        lanes.fill(drawn);
+        let mut bits = [0; LANES];
+        for (digit, drawn) in (lowest..).zip(drawn) {
+            let or = if q >> digit & 1 == 1 { u64::MAX } else { 0 };
+            for (bits, &drawn) in bits.iter_mut().zip(&*drawn) {
+                *bits = (*bits & drawn) | ((*bits | drawn) & or);
             }
-            block.copy_from_slice(&bits[..block.len()]);
         }
-        *lanes = state;
+        block.copy_from_slice(&bits[..block.len()]);
     }
 }
 
@@ -191,9 +150,7 @@ pub fn arrange_bits(n: usize, ones: usize, seed: u64, index: u64, words: &mut [u
 /// Put permutation `index` of `symbols`, which are not binary, into `out`.
 pub fn shuffle(symbols: &[u8], seed: u64, index: u64, out: &mut [u8]) {
     out.copy_from_slice(symbols);
-    if !symbols.is_empty() {
-        fisher_yates(out, seed, index);
-    }
+    fisher_yates(out, seed, index);
 }
 
 #[cfg(test)]

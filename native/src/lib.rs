@@ -19,6 +19,7 @@ mod hmac_drbg;
 mod iid;
 mod iid_bzip2;
 mod iid_compression;
+mod iid_rotations;
 mod iid_shuffle;
 mod iid_statistics;
 mod multiversion;
@@ -29,6 +30,7 @@ mod sha256_lanes;
 mod sha256_wide;
 mod timing;
 mod word_buffer;
+mod xoshiro_lanes;
 
 /// CPU features these kernels detect at run time and use, blank-separated.
 #[pyfunction]

@@ -12,7 +12,7 @@ mod multi_mmc_bits;
 mod order_records;
 mod prefix_counts;
 mod python;
-mod radix_sort;
+pub mod radix_sort;
 mod scoreboard;
 mod short_tuples;
 mod suffix_array;

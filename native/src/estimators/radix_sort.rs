@@ -14,6 +14,9 @@ pub fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
     }
     let (least, most) = entries.iter().fold((u64::MAX, 0), |(least, most), &entry| (least.min(entry), most.max(entry)));
     let different = 64 - (least ^ most).leading_zeros();
+    if different == 0 {
+        return;
+    }
     let digit_bits = (length.ilog2() + 1).min(DIGIT_BITS).min(different);
     let shift = different - digit_bits;
     let mut starts = [0u32; 1 << DIGIT_BITS];
