@@ -40,12 +40,12 @@ multiversion! {
         });
         let (mut end, mut zeros) = (0, 0);
         for block in ranks.chunks(64) {
-            let mut nonzero = [0; 64];
-            nonzero.iter_mut().zip(block).for_each(|(flag, &rank)| *flag = u8::from(rank != 0));
-            let mut flags = pack(&nonzero);
+            let mut padded = [0; 64];
+            padded[..block.len()].copy_from_slice(block);
+            let mut flags = pack(&padded.map(|rank| u8::from(rank != 0)));
             let mut next = 0;
             while flags != 0 {
-                let place = flags.trailing_zeros() as usize;
+                let place = flags.trailing_zeros() as usize % 64;
                 flags &= flags - 1;
                 zeros += place - next;
                 next = place + 1;
@@ -56,10 +56,11 @@ multiversion! {
                     end += coded.len();
                     zeros = 0;
                 }
-                let entry = short[zeros];
-                let count = (entry >> 56) as usize;
-                let word = entry & (u64::MAX >> 8) | u64::from(block[place] + 1) << (8 * count);
-                out[end..end + 8].copy_from_slice(&word.to_le_bytes());
+                let count = (short[zeros] >> 56) as usize;
+                let symbols = short[zeros] & (u64::MAX >> 8) | u64::from(padded[place] + 1) << (8 * count);
+                if let Some(room) = out[end..].first_chunk_mut() {
+                    *room = symbols.to_le_bytes();
+                }
                 end += count + 1;
                 zeros = 0;
             }

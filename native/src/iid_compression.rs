@@ -158,41 +158,43 @@ fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut V
     let mut ends: Vec<&[u8]> = texts.iter().flat_map(|text| (0..text.len()).map(move |at| &text[at..])).collect();
     ends.sort_unstable();
     ends.dedup();
-    let number = |end: &[u8]| ends.binary_search(&end).unwrap_or(0);
+    // Of each text, by the length of its end less one.
+    let placed: Vec<Vec<Placed>> = texts
+        .iter()
+        .map(|text| {
+            let before = |at: usize| if at == 0 { 0 } else { code(bytes, text[at - 1]) };
+            let slot = |at: usize| ends.binary_search(&&text[at..]).unwrap_or(ends.len()) as u16;
+            (0..text.len()).rev().map(|at| Placed { slot: slot(at), character: before(at), step: 1 }).collect()
+        })
+        .collect();
     let mut counts = vec![0u32; texts.len()];
     before.iter().for_each(|&token| counts[usize::from(token)] += 1);
     let mut next = vec![0u32; ends.len() + 1];
-    for (text, count) in texts.iter().zip(counts) {
-        (0..text.len()).for_each(|at| next[number(&text[at..])] += count);
+    for (placed, count) in placed.iter().zip(counts) {
+        placed.iter().for_each(|end| next[usize::from(end.slot)] += count);
     }
     let mut sum = 0;
     next.iter_mut().for_each(|count| sum += std::mem::replace(count, sum));
     // What begins with a whole number of three digits comes after a blank, character 0.
     column.clear();
     column.resize(sum as usize + 1, 0);
-    let absent = Placed { slot: ends.len() as u16, character: 0, step: 0 };
-    let placed = |text: &Text, length: usize| match text.len().checked_sub(length) {
-        Some(at) => Placed {
-            slot: number(&text[at..]) as u16,
-            character: if at == 0 { 0 } else { code(bytes, text[at - 1]) },
-            step: 1,
-        },
-        None => absent,
-    };
-    let parts: Vec<_> = texts.iter().map(|text| [1, 2, 3].map(|length| placed(text, length))).collect();
     if let Some(row) = before.iter().position(|token| token.is_multiple_of(2)) {
-        // The token at the seam may be longer than a number; ordinary ones end as it does if they are its last four characters.
-        let text = &texts[usize::from(before[row])];
-        for at in 0..text.len().saturating_sub(NUMBER - 1) {
-            let same = texts.iter().position(|other| other[..] == text[at..] && at > 0);
+        // The token at the seam may be longer than a number; numbers of three digits may end it.
+        let (text, placed) = (&texts[usize::from(before[row])], &placed[usize::from(before[row])]);
+        for (length, end) in (1..).zip(placed).skip(NUMBER - 1) {
+            let number =
+                texts.iter().position(|other| other.len() < text.len() && text[text.len() - length..] == other[..]);
             let rows =
-                same.map_or(0, |token| before[..row].iter().filter(|&&other| usize::from(other) == token).count());
-            column[next[number(&text[at..])] as usize + rows] = if at == 0 { 0 } else { code(bytes, text[at - 1]) };
+                number.map_or(0, |number| before[..row].iter().filter(|&&token| usize::from(token) == number).count());
+            column[next[usize::from(end.slot)] as usize + rows] = end.character;
         }
     }
+    let absent = Placed { slot: ends.len() as u16, character: 0, step: 0 };
+    let short: Vec<[Placed; 3]> =
+        placed.iter().map(|placed| std::array::from_fn(|length| *placed.get(length).unwrap_or(&absent))).collect();
     let digits = texts.iter().any(|text| text.len() > 2);
     for (row, &token) in before.iter().enumerate() {
-        let [blank, one, two] = parts[usize::from(token)];
+        let [blank, one, two] = short[usize::from(token)];
         column[row] = blank.character;
         one.put(&mut next, column);
         if digits {

@@ -282,7 +282,9 @@ mod tests {
     #[test]
     fn rotations_come_in_order_wherever_the_seam_lies() {
         let mut rotations = Rotations::default();
-        for (count, kinds) in [(1, 1), (5000, 1), (5, 2), (600, 2), (600, 3), (700, 10), (700, 256), (3000, 2), (3000, 200)] {
+        for (count, kinds) in
+            [(1, 1), (5000, 1), (5, 2), (600, 2), (600, 3), (700, 10), (700, 256), (3000, 2), (3000, 200)]
+        {
             for seam in [0, 1, 2, kinds, 2 * kinds - 1, 2 * kinds] {
                 let mut tokens = tokens(count, kinds);
                 tokens[count - 1] = seam.min(2 * kinds) as u16;
