@@ -69,6 +69,7 @@ fn fisher_yates(symbols: &mut [u8], seed: u64, index: u64) {
     let mut words = [Step::default(); STEPS];
     let mut places = [Step::default(); STEPS];
     let mut top = symbols.len().saturating_sub(1);
+    let mut left = symbols;
     while top > 0 {
         let count = top.min(STEPS * 2 * LANES);
         let steps = count.div_ceil(2 * LANES);
@@ -78,12 +79,15 @@ fn fisher_yates(symbols: &mut [u8], seed: u64, index: u64) {
         if partners(words, top as u64, places) {
             redraw_biased(words, places, &mut single, top as u64, count);
         }
-        for (pair, &both) in places[..count / 2].iter().enumerate() {
-            symbols.swap(top - 2 * pair, (both & !HIGH) as usize);
-            symbols.swap(top - 2 * pair - 1, (both >> 32) as usize);
-        }
-        if count % 2 == 1 {
-            symbols.swap(top + 1 - count, (places[count / 2] & !HIGH) as usize);
+        for (draw, &both) in places.iter().enumerate() {
+            for partner in [both & !HIGH, both >> 32].into_iter().take(count - 2 * draw) {
+                let Some((last, rest)) = left.split_last_mut() else { return };
+                // Else the place is its own partner.
+                if let Some(partner) = rest.get_mut(partner as usize) {
+                    std::mem::swap(last, partner);
+                }
+                left = rest;
+            }
         }
         top -= count;
     }
