@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import Any
 
 import click
 
-from esoteric_drbg.cli.assess_files import QUICK_SAMPLES, cluster, input_options, split_bits
+from esoteric_drbg.cli.assess_files import QUICK_SAMPLES, assess_several, input_options, split_bits
 from esoteric_drbg.cli.assess_iid import iid
 from esoteric_drbg.cli.assess_restart import conditioning, restart, transpose
 from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
-from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
+from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["assess"]
 
@@ -35,7 +33,7 @@ for _command in (iid, restart, transpose, conditioning):
 @input_options
 @click.option("-v", "--verbose", count=True, help="Print every intermediate figure.")
 @click.option("--quick", is_flag=True, help=f"Only the first {QUICK_SAMPLES:,} samples; the result says so.")
-@click.option("--jobs", type=click.IntRange(1), help="Threads for one file, processes for several.")
+@click.option("--jobs", type=click.IntRange(1), help="Threads; several files share them out to processes.")
 @click.option("--scheduler", metavar="ADDRESS", help="Assess several files on a dask cluster.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line of CSV a file.")
 @json_option
@@ -59,73 +57,33 @@ def non_iid(
 
     BITS is the number of bits per symbol, as in NIST's tool.
     """
+    from esoteric_drbg.conformance.documents import non_iid_document
+
     if as_csv and as_json:
         raise InvalidInputError("--csv and --json exclude each other")
     paths, bits = split_bits(files, bits)
-    options: dict[str, Any] = {
-        "bits": bits,
-        "conditioned": not initial,
-        "bitstring": "all" if all_bits else "truncated",
-        "subset": subset,
-        "data_format": data_format,
-        "column": column,
-        "reduction": reduction,
-        "quick": QUICK_SAMPLES if quick else None,
-    }
-    documents = run_files(functools.partial(non_iid_document, **options), paths, jobs, scheduler)
+    make = functools.partial(
+        non_iid_document,
+        bits=bits,
+        conditioned=not initial,
+        bitstring="all" if all_bits else "truncated",
+        subset=subset,
+        data_format=data_format,
+        column=column,
+        reduction=reduction,
+        quick=QUICK_SAMPLES if quick else None,
+    )
+    show = None if as_json or as_csv else functools.partial(print_non_iid, verbose=bool(verbose))
+    if len(paths) == 1 and scheduler is None:
+        with progress_bar(paths[0].name) as progress:
+            documents = [make(paths[0], threads=jobs, progress=progress)]
+        if show is not None:
+            show(documents[0])
+    else:
+        documents = assess_several(make, paths, jobs=jobs, scheduler=scheduler, show=show)
     if as_json:
         emit_json(documents[0] if len(paths) == 1 else {"assessments": documents})
     elif as_csv:
         click.echo(csv_of(documents), nl=False)
-    else:
-        for document in documents:
-            print_non_iid(document, verbose=bool(verbose))
-    end(paths, documents)
-
-
-def end(paths: list[Path], documents: list[dict[str, Any]]) -> None:
-    """End the command with exit code 2 if a file is missing among the documents."""
     if len(documents) < len(paths):
         raise click.exceptions.Exit(2)
-
-
-def non_iid_document(
-    path: Path,
-    *,
-    bits: int | None,
-    conditioned: bool,
-    bitstring: Any,
-    subset: tuple[int, int] | None,
-    data_format: str,
-    column: str | None,
-    reduction: str | None,
-    quick: int | None,
-    threads: int | None = None,
-    progress: Any = None,
-) -> dict[str, Any]:
-    """Assess one file; the document that ``--json`` prints. Runs in other processes, too."""
-    from esoteric_drbg.conformance.non_iid import assess_non_iid
-    from esoteric_drbg.conformance.sample_files import read_samples
-
-    samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
-    if quick is not None:
-        samples = samples.first(quick)
-    result = assess_non_iid(samples, conditioned=conditioned, bitstring=bitstring, threads=threads, progress=progress)
-    return {"file": str(path), **result.as_dict()}
-
-
-def run_files(function: Any, paths: list[Path], jobs: int | None, scheduler: str | None) -> list[dict[str, Any]]:
-    """Assess the files and return the documents of those that could be; the errors of the others are printed."""
-    from esoteric_drbg.conformance.batch import assess_files
-
-    if len(paths) == 1 and scheduler is None:
-        with progress_bar(paths[0].name) as progress:
-            return [function(paths[0], threads=jobs, progress=progress)]
-    # Each file has its own process: one thread in each.
-    alone = functools.partial(function, threads=1)
-    with progress_bar("files") as progress, cluster(scheduler) as executor:
-        results = assess_files(alone, paths, jobs=jobs, executor=executor, progress=progress)
-    for result in results:
-        if isinstance(result, EsotericDRBGError):
-            click.echo(f"Error: {result}", err=True)
-    return [result for result in results if not isinstance(result, EsotericDRBGError)]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["QUICK_SAMPLES", "cluster", "input_options", "split_bits"]
+from esoteric_drbg.cli.progress import progress_bar
+from esoteric_drbg.errors import EsotericDRBGError
+
+__all__ = ["QUICK_SAMPLES", "assess_several", "cluster", "input_options", "split_bits"]
 
 #: Samples that ``--quick`` looks at.
 QUICK_SAMPLES = 100_000
@@ -76,3 +80,37 @@ def cluster(address: str | None) -> Iterator[Executor | None]:
 
     with connected(address) as executor:
         yield executor
+
+
+def assess_several(
+    function: Callable[..., dict[str, Any]],
+    paths: list[Path],
+    *,
+    jobs: int | None,
+    scheduler: str | None,
+    show: Callable[[dict[str, Any]], None] | None,
+) -> list[dict[str, Any]]:
+    """Assess each file on a process of its own, or a cluster's; return the documents of those that could be.
+
+    `show` prints a document, as soon as those of the files before have been printed; one line is printed of an error.
+    On a cluster, too, a file is one task with one thread: nothing but its path and its result travels.
+    """
+    from esoteric_drbg.conformance.batch import assess_files, shares
+
+    threads = shares(len(paths), jobs)[1] if scheduler is None else 1
+    documents: list[dict[str, Any]] = []
+    with progress_bar("files") as progress, cluster(scheduler) as executor:
+
+        def deliver(_path: Path, result: dict[str, Any] | EsotericDRBGError) -> None:
+            if isinstance(result, EsotericDRBGError):
+                progress.hide()
+                click.echo(f"Error: {result}", err=True)
+                return
+            documents.append(result)
+            if show is not None:
+                progress.hide()
+                show(result)
+
+        alone = functools.partial(function, threads=threads)
+        assess_files(alone, paths, jobs=jobs, executor=executor, progress=progress, deliver=deliver)
+    return documents

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
-from esoteric_drbg.cli.assess_files import cluster, input_options, split_bits
+from esoteric_drbg.cli.assess_files import assess_several, cluster, input_options, split_bits
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
-from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
+from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["iid"]
 
@@ -31,8 +32,8 @@ QUICK_PERMUTATIONS = 1000
 @click.option("--resume", type=Path, metavar="PATH", help="Checkpoint: an interrupted assessment goes on from it.")
 @click.option("-v", "--verbose", count=True, help="Print every statistic, not only those that fail.")
 @click.option("--quick", is_flag=True, help=f"{QUICK_PERMUTATIONS:,} permutations; the result says so.")
-@click.option("--jobs", type=click.IntRange(1), help="Threads.")
-@click.option("--scheduler", metavar="ADDRESS", help="Permute on a dask cluster.")
+@click.option("--jobs", type=click.IntRange(1), help="Threads; several files share them out to processes.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use a dask cluster: one file's permutations, or several files.")
 @json_option
 def iid(
     files: tuple[str, ...],
@@ -56,41 +57,33 @@ def iid(
 
     BITS is the number of bits per symbol, as in NIST's tool. Exit code 1 if a test fails.
     """
-    from esoteric_drbg.conformance.iid_assessment import assess_iid
+    from esoteric_drbg.conformance.documents import iid_document
     from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS
-    from esoteric_drbg.conformance.sample_files import read_samples
 
     paths, bits = split_bits(files, bits)
     if resume is not None and len(paths) > 1:
         raise InvalidInputError("--resume is for one file")
-    documents: list[dict[str, Any]] = []
-    with cluster(scheduler) as executor:
-        for path in paths:
-            with progress_bar(path.name) as progress:
-                try:
-                    samples = read_samples(
-                        path, bits, format=data_format, column=column, subset=subset, reduction=reduction
-                    )
-                    result = assess_iid(
-                        samples,
-                        conditioned=not initial,
-                        bitstring="all" if all_bits else "truncated",
-                        seed=seed,
-                        permutations=QUICK_PERMUTATIONS if quick else PERMUTATIONS,
-                        exact_count=exact_count,
-                        threads=jobs,
-                        executor=executor,
-                        progress=progress,
-                        resume=resume,
-                    )
-                except EsotericDRBGError as error:
-                    if len(paths) == 1:
-                        raise
-                    click.echo(f"Error: {error}", err=True)
-                    continue
-            documents.append({"file": str(path), **result.as_dict()})
-            if not as_json:
-                _print(documents[-1], verbose=bool(verbose))
+    make = functools.partial(
+        iid_document,
+        bits=bits,
+        conditioned=not initial,
+        bitstring="all" if all_bits else "truncated",
+        subset=subset,
+        data_format=data_format,
+        column=column,
+        reduction=reduction,
+        seed=seed,
+        permutations=QUICK_PERMUTATIONS if quick else PERMUTATIONS,
+        exact_count=exact_count,
+    )
+    show = None if as_json else functools.partial(_print, verbose=bool(verbose))
+    if len(paths) == 1:
+        with cluster(scheduler) as executor, progress_bar(paths[0].name) as progress:
+            documents = [make(paths[0], threads=jobs, executor=executor, progress=progress, resume=resume)]
+        if show is not None:
+            show(documents[0])
+    else:
+        documents = assess_several(make, paths, jobs=jobs, scheduler=scheduler, show=show)
     family = _family(documents) if len(paths) > 1 else None
     if as_json:
         emit_json(documents[0] if family is None else {"assessments": documents, "family": family})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 
 import click
 
@@ -66,9 +65,7 @@ def main() -> None:
         raise SystemExit(done.exit_code) from None
     except KeyboardInterrupt:
         # All blocks have been left by now. Ending the interpreter would wait for what a thread still counts.
-        if threading.active_count() > 1:
-            os._exit(130)
-        raise SystemExit(130) from None
+        os._exit(130)
     except click.Abort:
         raise SystemExit(130) from None
     except click.ClickException as error:

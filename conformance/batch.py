@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+import attrs
 
 from esoteric_drbg.conformance.parallel import Progress, usable_processors
+from esoteric_drbg.conformance.workers import LostCallError, call_on_processes
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
-__all__ = ["ATTEMPTS", "assess_files"]
+__all__ = ["ATTEMPTS", "assess_files", "shares"]
 
 Result = TypeVar("Result")
 
 #: How often a file is tried, if workers are lost, before it is given up.
 ATTEMPTS = 3
 _POLL_S = 0.1
+
+
+def shares(files: int, jobs: int | None = None) -> tuple[int, int]:
+    """Return how many processes assess so many files, and how many threads each of them has, at least 1.
+
+    `jobs` are the threads of all processes together: as many as there are usable processors if None.
+
+    >>> from esoteric_drbg.conformance.batch import shares
+    >>> shares(100, 8), shares(3, 8), shares(100, 1)
+    ((8, 1), (3, 2), (1, 1))
+    """
+    if jobs is not None and jobs < 1:
+        raise InvalidInputError(f"jobs={jobs}: at least 1")
+    all_threads = jobs or usable_processors()
+    processes = max(1, min(all_threads, files))
+    return processes, all_threads // processes
 
 
 def assess_files(
@@ -29,6 +47,7 @@ def assess_files(
     jobs: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    deliver: Callable[[Path, Result | EsotericDRBGError], None] | None = None,
 ) -> list[Result | EsotericDRBGError]:
     """Call `function` for every path and return the results in order, with an error of our family where it raised one.
 
@@ -43,48 +62,49 @@ def assess_files(
         Runs the calls instead: a cluster's, for example.
     progress : callable, optional
         Called with the files done, all files, and the name of the one just done.
+    deliver : callable, optional
+        Called with each path and its result, in the order of the paths, as soon as those before have been delivered.
 
-    Raises
-    ------
-    EsotericDRBGError
-        If workers keep dying over a file.
+    Returns
+    -------
+    list
+        A file over which worker after worker dies, :data:`ATTEMPTS` in all, has an error of our family, too.
     """
-    if jobs is not None and jobs < 1:
-        raise InvalidInputError(f"jobs={jobs}: at least 1")
-    report = progress or (lambda _done, _total, _name: None)
-    workers = min(jobs or usable_processors(), len(paths))
-    if executor is None and workers <= 1:
-        results: list[Result | EsotericDRBGError] = []
-        for path in paths:
-            results.append(_attempt(function, path))
-            report(len(results), len(paths), path.name)
-        return results
-    found: dict[int, Result | EsotericDRBGError] = {}
-    for _ in range(ATTEMPTS):
-        waiting = [index for index in range(len(paths)) if index not in found]
-        if executor is not None:
-            _collect(executor, function, paths, waiting, found, report)
-        else:
-            # Spawned, not forked: a fork of a process with threads may inherit their locks.
-            others = set(multiprocessing.active_children())
-            pool = ProcessPoolExecutor(
-                workers, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_the_parent
-            )
-            try:
-                _collect(pool, function, paths, waiting, found, report)
-            finally:
-                if len(found) < len(paths):  # interrupted or broken: nobody waits for what still runs
-                    for child in set(multiprocessing.active_children()) - others:
-                        child.terminate()
-                pool.shutdown(cancel_futures=True)
-        if len(found) == len(paths):
-            return [found[index] for index in range(len(paths))]
-    lost = ", ".join(str(path) for index, path in enumerate(paths) if index not in found)
-    raise EsotericDRBGError(f"workers died {ATTEMPTS} times, and these files were not assessed: {lost}")
+    processes, _ = shares(len(paths), jobs)
+    results: _Results[Result] = _Results(paths=paths, progress=progress, deliver=deliver)
+    if executor is not None:
+        _on_executor(executor, function, paths, results.add)
+    elif processes > 1:
+        attempt = functools.partial(_attempt, function)
+        call_on_processes(attempt, paths, processes=processes, attempts=ATTEMPTS, done=results.add)
+    else:
+        for index, path in enumerate(paths):
+            results.add(index, _attempt(function, path))
+    return [results.found[index] for index in range(len(paths))]
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@attrs.define(kw_only=True)
+class _Results(Generic[Result]):
+    """What has been found, told about as it comes, and handed on in order."""
+
+    paths: Sequence[Path]
+    progress: Progress | None
+    deliver: Callable[[Path, Result | EsotericDRBGError], None] | None
+    found: dict[int, Result | EsotericDRBGError] = attrs.field(factory=dict)
+    delivered: int = 0
+
+    def add(self, index: int, result: Result | EsotericDRBGError | LostCallError) -> None:
+        """Take the result of a path."""
+        path = self.paths[index]
+        if isinstance(result, LostCallError):
+            result = EsotericDRBGError(f"{path}: not assessed, {ATTEMPTS} workers died over it; the last one {result}")
+        self.found[index] = result
+        if self.progress is not None:
+            self.progress(len(self.found), len(self.paths), path.name)
+        while self.delivered in self.found:
+            if self.deliver is not None:
+                self.deliver(self.paths[self.delivered], self.found[self.delivered])
+            self.delivered += 1
 
 
 def _attempt(function: Callable[[Path], Result], path: Path) -> Result | EsotericDRBGError:
@@ -94,30 +114,45 @@ def _attempt(function: Callable[[Path], Result], path: Path) -> Result | Esoteri
         return error
 
 
-def _collect(
+def _on_executor(
     executor: Executor,
     function: Callable[[Path], Result],
     paths: Sequence[Path],
-    waiting: Sequence[int],
-    found: dict[int, Result | EsotericDRBGError],
-    report: Progress,
+    add: Callable[[int, Result | EsotericDRBGError | LostCallError], None],
 ) -> None:
-    """Run what is waiting; what a lost worker takes with it is left for the next attempt."""
-    futures: dict[Future[Any], int] = {}
+    """Run all on an executor; what a lost worker takes with it is submitted again."""
+    losses: Counter[int] = Counter()
+    futures: dict[Future[Result | EsotericDRBGError], int] = {}
+    waiting = list(range(len(paths)))
     try:
-        futures.update({executor.submit(_attempt, function, paths[index]): index for index in waiting})
-        pending = set(futures)
-        while pending:
-            done, pending = wait(pending, timeout=_POLL_S)
+        while waiting or futures:
+            for index in waiting:
+                try:
+                    futures[executor.submit(_attempt, function, paths[index])] = index
+                except BrokenExecutor as error:  # a pool of processes that has lost one is of no use any more
+                    add(index, LostCallError(f"took the executor with it: {error}"))
+            waiting = []
+            done, _ = wait(futures, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             for future in done:
-                index = futures[future]
-                found[index] = future.result()
-                report(len(found), len(paths), paths[index].name)
-    except (BrokenProcessPool, CancelledError):
-        return
-    except BaseException as error:
+                index = futures.pop(future)
+                try:
+                    result = future.result()
+                except Exception as error:
+                    if not _is_loss(error):
+                        raise
+                    losses[index] += 1
+                    if losses[index] < ATTEMPTS:
+                        waiting.append(index)
+                    else:
+                        add(index, LostCallError(f"was lost: {error}"))
+                else:
+                    add(index, result)
+    except BaseException:
         for future in futures:
             future.cancel()
-        if type(error).__name__ == "KilledWorker":  # dask's: the worker died, more often than its scheduler allows
-            return
         raise
+
+
+def _is_loss(error: Any) -> bool:
+    """Whether a future failed for its worker's sake. KilledWorker is dask's: more died than its scheduler allows."""
+    return isinstance(error, (BrokenExecutor, CancelledError)) or type(error).__name__ == "KilledWorker"

@@ -8,6 +8,7 @@ sources with min-entropy claims (SP 800-90B); it is set up by the first request,
 Designed to SP 800-90A, B and C; never validated: there is no certificate.
 """
 
+from esoteric_drbg import command_start as command_start  # isort: skip - before anything that takes time
 import typing
 
 from esoteric_drbg.chain import RBGCInstance
