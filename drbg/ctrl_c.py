@@ -9,6 +9,7 @@ that the parent has set to be ignored (``nohup``, ``command &`` in a script) sta
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import signal
 import sys
@@ -39,7 +40,9 @@ def raise_once() -> None:
     """Let SIGINT raise KeyboardInterrupt in the main thread, once, and print nothing of it."""
     sys.unraisablehook = _unraisable
     sys.excepthook = _uncaught
-    _install(_raise)
+    if _install(_raise):
+        # When all threads have ended and Python takes itself apart, the exit code is settled.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def came() -> bool:
@@ -47,12 +50,14 @@ def came() -> bool:
     return bool(_raised)
 
 
-def _install(handler: Callable[[int, FrameType | None], Any]) -> None:
+def _install(handler: Callable[[int, FrameType | None], Any]) -> bool:
     if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _exit, _raise):
         try:
             signal.signal(signal.SIGINT, handler)
         except ValueError:  # not the main thread: signals are none of its business
-            return
+            return False
+        return True
+    return False
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
