@@ -59,6 +59,46 @@ def test_the_same_seed_gives_the_same_json(noise: Path) -> None:
     assert all(entry["greater"] + entry["equal"] + entry["less"] == 150 for entry in exact["statistics"])
 
 
+@pytest.fixture
+def several(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"noise{number}.bin" for number in range(4)]
+    for number, path in enumerate(paths):
+        np.random.default_rng(number).integers(0, 8, 2500).astype(np.uint8).tofile(path)
+    np.repeat(np.arange(8), 300).astype(np.uint8).tofile(paths[2])
+    return paths
+
+
+def test_several_files_give_what_each_gives_alone(several: list[Path]) -> None:
+    alone = [json.loads(run("--seed", "7", "--json", path).stdout) for path in several]
+    for jobs in ((), ("--jobs", "1"), ("--jobs", "3")):
+        done = run("--seed", "7", "--json", *jobs, *several)
+        assert (done.returncode, done.stderr) == (1, "")  # the third is not IID
+        found = json.loads(done.stdout)
+        assert found["assessments"] == alone
+        assert found["family"]["failures"] == 1
+
+
+def test_files_without_a_seed_have_each_its_own(several: list[Path]) -> None:
+    found = json.loads(run("--quick", "--json", *several).stdout)["assessments"]
+    assert len({document["seed"] for document in found}) == 4
+    for document in found[::3]:
+        again = run("--quick", "--json", "--seed", str(document["seed"]), document["file"])
+        assert json.loads(again.stdout) == document
+
+
+def test_several_files_are_printed_in_order_and_one_line_is_lost(several: list[Path], tmp_path: Path) -> None:
+    paths = [several[0], tmp_path / "missing", several[1]]
+    done = run("--seed", "7", "--quick", "--jobs", "2", *paths)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert str(tmp_path / "missing") in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout.index(f"{several[0]}:") < done.stdout.index(f"{several[1]}:")
+    assert done.stdout.splitlines()[-1].startswith("family of files: 0 of 2")
+    one = run("--seed", "7", "--quick", several[0]).stdout
+    assert done.stdout.startswith(one)
+
+
 def test_bad_input_is_one_line(tmp_path: Path, noise: Path) -> None:
     other = tmp_path / "other.checkpoint"
     other.write_text("{}")
