@@ -220,7 +220,7 @@ def test_an_error_of_an_interrupted_import_is_the_interrupt(tmp_path: Path) -> N
 
 def test_interrupts_wait_for_the_end_of_a_block() -> None:
     handler = signal.getsignal(signal.SIGINT)
-    passed = []
+    passed: list[object] = []
     with pytest.raises(KeyboardInterrupt), InterruptsWait():  # noqa: PT012 - that it is raised at the end is the point
         os.kill(os.getpid(), signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
