@@ -9,9 +9,7 @@ from typing import Any
 import click
 
 from esoteric_drbg.cli.assess_files import QUICK_SAMPLES, cluster, input_options, split_bits
-from esoteric_drbg.cli.assess_iid import iid
-from esoteric_drbg.cli.assess_restart import conditioning, restart, transpose
-from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
+from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
@@ -19,13 +17,19 @@ from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 __all__ = ["assess"]
 
 
-@click.group()
+_COMMANDS = LazyCommands(
+    {
+        "iid": "assess_iid:iid",
+        "restart": "assess_restart:restart",
+        "transpose": "assess_restart:transpose",
+        "conditioning": "assess_restart:conditioning",
+    }
+)
+
+
+@click.group(commands=_COMMANDS)
 def assess() -> None:
     """Assess recorded raw data by SP 800-90B."""
-
-
-for _command in (iid, restart, transpose, conditioning):
-    assess.add_command(_command)
 
 
 @assess.command("non-iid")
@@ -73,6 +77,8 @@ def non_iid(
         "quick": QUICK_SAMPLES if quick else None,
     }
     documents = run_files(functools.partial(non_iid_document, **options), paths, jobs, scheduler)
+    from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
+
     if as_json:
         emit_json(documents[0] if len(paths) == 1 else {"assessments": documents})
     elif as_csv:
@@ -116,11 +122,11 @@ def non_iid_document(
 
 def run_files(function: Any, paths: list[Path], jobs: int | None, scheduler: str | None) -> list[dict[str, Any]]:
     """Assess the files and return the documents of those that could be; the errors of the others are printed."""
-    from esoteric_drbg.conformance.batch import assess_files
-
     if len(paths) == 1 and scheduler is None:
         with progress_bar(paths[0].name) as progress:
             return [function(paths[0], threads=jobs, progress=progress)]
+    from esoteric_drbg.conformance.batch import assess_files
+
     # Each file has its own process: one thread in each.
     alone = functools.partial(function, threads=1)
     with progress_bar("files") as progress, cluster(scheduler) as executor:

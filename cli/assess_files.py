@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["QUICK_SAMPLES", "cluster", "input_options", "split_bits"]
 

@@ -6,12 +6,12 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.reduction import Reduction, count_values
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 
 if TYPE_CHECKING:
     from typing import Self
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SampleSet"]
 
 
-@attrs.frozen(kw_only=True, eq=False, slots=False)
-class SampleSet:
+class SampleSet(Frozen):
     """Symbols of one data set, one a byte, and what is known of them.
 
     Attributes
@@ -43,6 +42,10 @@ class SampleSet:
     >>> samples.bits, samples.alphabet, bytes(samples.translated)
     (3, 3, b'\\x00\\x02\\x02\\x01')
     """
+
+    __slots__ = ("__dict__",)  # for cached properties
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     symbols: NDArray[np.uint8]
     bits: int
@@ -100,7 +103,7 @@ class SampleSet:
             return self
         part = SampleSet.from_symbols(self.symbols[:samples], self.bits, reduction=self.reduction)
         left_out = f"quick: {samples} of {self.symbols.size} samples were looked at"
-        return attrs.evolve(part, warnings=(*part.warnings, left_out))
+        return part.replace(warnings=(*part.warnings, left_out))
 
     @property
     def alphabet(self) -> int:
