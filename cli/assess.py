@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,9 @@ from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
+
+if TYPE_CHECKING:
+    from esoteric_drbg.conformance.parallel import Progress
 
 __all__ = ["assess"]
 
@@ -120,11 +124,23 @@ def non_iid_document(
     return {"file": str(path), **result.as_dict()}
 
 
+def _loading_meanwhile(progress: Progress) -> Progress:
+    """Load what the result is printed with when the first estimator is done: others still count, in their threads."""
+
+    def report(done: int, total: int, step: str) -> None:
+        if done == 1:
+            importlib.import_module("hashlib")
+            importlib.import_module("esoteric_drbg.cli.assessment_text")
+        progress(done, total, step)
+
+    return report
+
+
 def run_files(function: Any, paths: list[Path], jobs: int | None, scheduler: str | None) -> list[dict[str, Any]]:
     """Assess the files and return the documents of those that could be; the errors of the others are printed."""
     if len(paths) == 1 and scheduler is None:
         with progress_bar(paths[0].name) as progress:
-            return [function(paths[0], threads=jobs, progress=progress)]
+            return [function(paths[0], threads=jobs, progress=_loading_meanwhile(progress))]
     from esoteric_drbg.conformance.batch import assess_files
 
     # Each file has its own process: one thread in each.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -44,6 +43,8 @@ def progress_console() -> Console:
 
 def emit_json(document: Any) -> None:
     """Print one JSON document; NaN and infinities are refused rather than printed."""
+    import json
+
     click.echo(json.dumps(document, indent=2, allow_nan=False))
 
 

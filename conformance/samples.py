@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,4 +149,6 @@ class SampleSet(Frozen):
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of the symbols, one a byte, in hexadecimal."""
+        import hashlib  # noqa: PLC0415 - it loads OpenSSL, and nothing else here needs it
+
         return hashlib.sha256(self.symbols.data).hexdigest()
