@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,14 +81,17 @@ def non_iid(
         "reduction": reduction,
         "quick": QUICK_SAMPLES if quick else None,
     }
-    documents = run_files(functools.partial(non_iid_document, **options), paths, jobs, scheduler)
-    from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
-
+    needed = ["hashlib"] if as_json or as_csv else ["hashlib", "esoteric_drbg.cli.assessment_text"]
+    documents = run_files(functools.partial(non_iid_document, **options), paths, jobs, scheduler, needed)
     if as_json:
         emit_json(documents[0] if len(paths) == 1 else {"assessments": documents})
     elif as_csv:
+        from esoteric_drbg.cli.assessment_text import csv_of
+
         click.echo(csv_of(documents), nl=False)
     else:
+        from esoteric_drbg.cli.assessment_text import print_non_iid
+
         for document in documents:
             print_non_iid(document, verbose=bool(verbose))
     end(paths, documents)
@@ -124,23 +128,28 @@ def non_iid_document(
     return {"file": str(path), **result.as_dict()}
 
 
-def _loading_meanwhile(progress: Progress) -> Progress:
-    """Load what the result is printed with when the first estimator is done: others still count, in their threads."""
+def _loading_meanwhile(progress: Progress, *modules: str) -> Progress:
+    """Load what the end needs when the first estimator is done: others still count, in their threads."""
 
     def report(done: int, total: int, step: str) -> None:
         if done == 1:
-            importlib.import_module("hashlib")
-            importlib.import_module("esoteric_drbg.cli.assessment_text")
+            for module in modules:
+                importlib.import_module(module)
         progress(done, total, step)
 
     return report
 
 
-def run_files(function: Any, paths: list[Path], jobs: int | None, scheduler: str | None) -> list[dict[str, Any]]:
-    """Assess the files and return the documents of those that could be; the errors of the others are printed."""
+def run_files(
+    function: Any, paths: list[Path], jobs: int | None, scheduler: str | None, needed: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Assess the files and return the documents of those that could be; the errors of the others are printed.
+
+    `needed` are modules that the caller is about to import.
+    """
     if len(paths) == 1 and scheduler is None:
         with progress_bar(paths[0].name) as progress:
-            return [function(paths[0], threads=jobs, progress=_loading_meanwhile(progress))]
+            return [function(paths[0], threads=jobs, progress=_loading_meanwhile(progress, *needed))]
     from esoteric_drbg.conformance.batch import assess_files
 
     # Each file has its own process: one thread in each.
