@@ -11,6 +11,7 @@ Designed to SP 800-90A, B and C; never validated: there is no certificate.
 import importlib
 import typing
 
+from esoteric_drbg.forks import loading as _loading
 from esoteric_drbg.version import __version__
 
 if typing.TYPE_CHECKING:
@@ -117,15 +118,23 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> typing.Any:
     if name in _HOME_OF:
-        value = getattr(importlib.import_module(f"esoteric_drbg.{_HOME_OF[name]}"), name)
+        with _loading:  # a fork waits
+            module = importlib.import_module(f"esoteric_drbg.{_HOME_OF[name]}")
+            try:
+                value = getattr(module, name)
+            except AttributeError:
+                from esoteric_drbg.errors import DRBGStateError  # noqa: PLC0415
+
+                raise DRBGStateError(f"this very thread is loading {name}: a signal handler asks again later") from None
         globals()[name] = value
         return value
     if not name.startswith("_"):
-        module = f"esoteric_drbg.{name}"
+        path = f"esoteric_drbg.{name}"
         try:
-            return importlib.import_module(module)
+            with _loading:
+                return importlib.import_module(path)
         except ModuleNotFoundError as error:
-            if error.name != module:
+            if error.name != path:
                 raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -92,10 +93,74 @@ def test_a_token_loads_little() -> None:
 
 def test_the_import_alone_loads_neither_instance_nor_kernels() -> None:
     ours = {name for name in loaded("import esoteric_drbg") if name.startswith("esoteric_drbg")}
-    assert ours == {"esoteric_drbg", "esoteric_drbg.version"}
+    assert ours == {"esoteric_drbg", "esoteric_drbg.forks", "esoteric_drbg.version"}
     ours = loaded("import esoteric_drbg; esoteric_drbg.health_tests.rct_cutoff(1, 2**-30)")
     assert "esoteric_drbg.health_tests" in ours
     assert "esoteric_drbg.instance" not in ours
+
+
+#: A part of the package that takes half a second to load, and a thread that asks for a token for the first time.
+SLOW_LOAD = """
+import importlib.abc, os, signal, sys, threading, time
+import esoteric_drbg
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "esoteric_drbg.pool":
+            began.set()
+            time.sleep(0.5)
+began = threading.Event()
+sys.meta_path.insert(0, Slow())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is missing")
+def test_a_fork_waits_until_a_public_name_is_loaded() -> None:
+    code = SLOW_LOAD + (
+        "thread = threading.Thread(target=lambda: esoteric_drbg.token_bytes(8))\n"
+        "thread.start(); began.wait()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(60)\n"
+        "    esoteric_drbg.token_bytes(8)\n"
+        "    esoteric_drbg.RandomFile(limit=8).read()\n"
+        "    os._exit(7)\n"
+        "thread.join()\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+        "print(len(esoteric_drbg.token_bytes(8)))\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "8\n"), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signal.setitimer is missing")
+def test_a_signal_handler_in_the_middle_of_loading_is_told_so() -> None:
+    code = SLOW_LOAD + (
+        "said = []\n"
+        "def handler(*_):\n"
+        "    try: esoteric_drbg.token_bytes(8)\n"
+        "    except esoteric_drbg.DRBGStateError as error: said.append(str(error))\n"
+        "signal.signal(signal.SIGALRM, handler)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.25)\n"
+        "assert len(esoteric_drbg.token_bytes(8)) == 8\n"
+        "print(said)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "this very thread is loading token_bytes: a signal handler asks again later" in done.stdout
+
+
+def test_threads_that_ask_first_at_the_same_time() -> None:
+    code = (
+        "import threading, esoteric_drbg\n"
+        "start, seen = threading.Barrier(16), []\n"
+        "def draw(): start.wait(); seen.append(esoteric_drbg.token_bytes(16))\n"
+        "threads = [threading.Thread(target=draw) for _ in range(16)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "print(len(set(seen)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "16\n"), done.stderr
 
 
 def test_the_rest_of_the_face_loads_when_it_is_asked_for() -> None:
