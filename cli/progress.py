@@ -5,63 +5,62 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from esoteric_drbg.cli.output import progress_console
 
-__all__ = ["progress_bar"]
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["Bar", "progress_bar"]
 
 #: Seconds before a bar appears: short work needs none.
 DELAY_S = 0.5
 
 
-@contextlib.contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Return a callable (done, total, what was just done) that draws a bar once the work has taken half a second."""
-    if not sys.stderr.isatty():
-        yield _nobody_looks
-        return
-    bar = _LateBar(title)
-    try:
-        yield bar.report
-    finally:
-        bar.stop()
+class Bar:
+    """What has been done, drawn once the work has taken half a second, and only where somebody looks.
 
-
-def _nobody_looks(_done: int, _total: int, _step: str) -> None:
-    pass
-
-
-class _LateBar:
-    """A bar that is made, and its library loaded, when it appears; then it is told what was reported before."""
+    The library that draws is loaded then; it is told what was reported before.
+    """
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._appears = time.monotonic() + DELAY_S
+        self._looked_at = sys.stderr.isatty()
+        self._began = time.monotonic()
         self._reports: list[tuple[float, int, int, str]] = []
-        self._stop: Callable[[], None] | None = None
-        self._update: Callable[[int, int, str], None] | None = None
+        self._bar: Progress | None = None
+        self._shown = False
 
-    def report(self, done: int, total: int, step: str) -> None:
-        """Draw, or keep for later."""
-        if self._update is not None:
-            self._update(done, total, step)
+    def __call__(self, done: int, total: int, step: str) -> None:
+        """Tell what has been done, of how much, and what was last."""
+        if not self._looked_at:
             return
         now = time.monotonic()
-        self._reports.append((now, done, total, step))
-        if now > self._appears:
-            self._appear()
+        if self._bar is None:
+            self._reports.append((now, done, total, step))
+            if now - self._began <= DELAY_S:
+                return
+            self._bar = self._new()
+        else:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total, step=step)
+        if not self._shown:
+            self._shown = True
+            self._bar.start()
 
-    def stop(self) -> None:
-        """Remove what was drawn."""
-        if self._stop is not None:
-            self._stop()
+    def hide(self) -> None:
+        """Take the bar off the terminal, for others to print; the next step draws it again."""
+        if self._shown and self._bar is not None:
+            self._shown = False
+            self._bar.stop()
 
-    def _appear(self) -> None:
+    def _new(self) -> Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        # The time left follows from when the steps were done, not from when the bar was told.
-        past: list[float] = []
+        # The time left follows from when the steps were done, not from when the bar is told.
+        past = [self._began]
+        # Standard output is not rich's to redirect: what is printed meanwhile may go to a file.
         bar = Progress(
             TextColumn("{task.fields[title]}"),
             BarColumn(),
@@ -70,17 +69,23 @@ class _LateBar:
             TextColumn("{task.fields[step]}"),
             console=progress_console(),
             transient=True,
-            get_time=lambda: past[-1] if past else time.monotonic(),
+            redirect_stdout=False,
+            redirect_stderr=False,
+            get_time=lambda: past[0] if past else time.monotonic(),
         )
-        past.append(self._appears - DELAY_S)
         task = bar.add_task("", title=self._title, step="", total=None)
-
-        def update(done: int, total: int, step: str) -> None:
-            bar.update(task, completed=done, total=total, step=step)
-
         for now, done, total, step in self._reports:
-            past.append(now)
-            update(done, total, step)
+            past[0] = now
+            bar.update(task, completed=done, total=total, step=step)
         past.clear()
-        bar.start()
-        self._stop, self._update = bar.stop, update
+        return bar
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Bar]:
+    """Return a callable (done, total, what was just done) that draws a bar once the work has taken half a second."""
+    bar = Bar(title)
+    try:
+        yield bar
+    finally:
+        bar.hide()
