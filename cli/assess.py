@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import functools
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from esoteric_drbg.cli.assess_files import QUICK_SAMPLES, assess_several, input_options, split_bits
-from esoteric_drbg.cli.assess_iid import iid
-from esoteric_drbg.cli.assess_restart import conditioning, restart, transpose
-from esoteric_drbg.cli.assessment_text import csv_of, print_non_iid
+from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
 
+if TYPE_CHECKING:
+    from esoteric_drbg.conformance.parallel import Progress
+
 __all__ = ["assess"]
 
 
-@click.group()
+_COMMANDS = LazyCommands(
+    {
+        "iid": "assess_iid:iid",
+        "restart": "assess_restart:restart",
+        "transpose": "assess_restart:transpose",
+        "conditioning": "assess_restart:conditioning",
+    }
+)
+
+
+@click.group(commands=_COMMANDS)
 def assess() -> None:
     """Assess recorded raw data by SP 800-90B."""
-
-
-for _command in (iid, restart, transpose, conditioning):
-    assess.add_command(_command)
 
 
 @assess.command("non-iid")
@@ -73,10 +82,11 @@ def non_iid(
         reduction=reduction,
         quick=QUICK_SAMPLES if quick else None,
     )
-    show = None if as_json or as_csv else functools.partial(print_non_iid, verbose=bool(verbose))
+    show = None if as_json or as_csv else functools.partial(_print, verbose=bool(verbose))
     if len(paths) == 1 and scheduler is None:
+        needed = ["hashlib"] if show is None else ["hashlib", "esoteric_drbg.cli.assessment_text"]
         with progress_bar(paths[0].name) as progress:
-            documents = [make(paths[0], threads=jobs, progress=progress)]
+            documents = [make(paths[0], threads=jobs, progress=_loading_meanwhile(progress, *needed))]
         if show is not None:
             show(documents[0])
     else:
@@ -84,6 +94,26 @@ def non_iid(
     if as_json:
         emit_json(documents[0] if len(paths) == 1 else {"assessments": documents})
     elif as_csv:
+        from esoteric_drbg.cli.assessment_text import csv_of
+
         click.echo(csv_of(documents), nl=False)
     if len(documents) < len(paths):
         raise click.exceptions.Exit(2)
+
+
+def _print(document: dict[str, Any], *, verbose: bool) -> None:
+    from esoteric_drbg.cli.assessment_text import print_non_iid
+
+    print_non_iid(document, verbose=verbose)
+
+
+def _loading_meanwhile(progress: Progress, *modules: str) -> Progress:
+    """Load what the end needs when the first estimator is done: others still count, in their threads."""
+
+    def report(done: int, total: int, step: str) -> None:
+        if done == 1:
+            for module in modules:
+                importlib.import_module(module)
+        progress(done, total, step)
+
+    return report

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import EsotericDRBGError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["QUICK_SAMPLES", "assess_several", "cluster", "input_options", "split_bits"]
 

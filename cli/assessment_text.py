@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from rich.console import Console
@@ -127,6 +125,9 @@ def _figure(value: Any) -> str:
 
 def csv_of(documents: list[dict[str, Any]]) -> str:
     """Return a header and one line for each document: totals first, then every estimate."""
+    import csv
+    import io
+
     totals = [
         "file",
         "track",

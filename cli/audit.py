@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from esoteric_drbg.cli.audit_faults import faults
 from esoteric_drbg.cli.audit_independence import independence
@@ -172,6 +170,8 @@ def _announce(name: str, seconds: float) -> None:
 
 
 def _print_verdict(item: SourceAudit) -> None:
+    from rich.markup import escape
+
     style = {"holds": "green", "too high": "red", "no evidence": "yellow"}[item.verdict]
     out = console()
     out.print(f"[bold]{escape(item.name)}[/] [{style}]{item.verdict}[/]: {escape('; '.join(item.reasons))}")
@@ -186,6 +186,8 @@ def _figure(value: float | None) -> str:
 def _print_table(audits: list[SourceAudit]) -> None:
     if not audits:
         return
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("source", "verdict"):
         table.add_column(heading, no_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from rich.table import Table
 
 from esoteric_drbg.cli.output import console, emit_json, json_option, progress_console
 from esoteric_drbg.kernels import kernel_info
@@ -26,6 +25,8 @@ def bench_drbg(fast: bool, as_json: bool) -> None:
 
     Each line's last column is how many times as fast as os.urandom the generator is.
     """
+    from rich.table import Table
+
     from esoteric_drbg.conformance.drbg_speed import BASELINE, measure_generators
 
     with progress_console().status("measuring") as status:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import attrs
 import click
-from rich.table import Table
 
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.cli.progress import progress_bar
@@ -33,6 +31,9 @@ def acvp(prompt: Path, expected: Path | None, out: Path | None, as_json: bool) -
 
     With EXPECTED results: a verdict for each test group, and exit code 1 on any difference.
     """
+    import attrs
+    from rich.table import Table
+
     from esoteric_drbg.conformance.acvp import answer, compare, read_vector_sets
 
     sets = read_vector_sets(prompt)
@@ -83,6 +84,9 @@ def acvp(prompt: Path, expected: Path | None, out: Path | None, as_json: bool) -
 @json_option
 def cavp(files: tuple[Path, ...], as_json: bool) -> None:
     """Check NIST's response FILES (.rsp), or folders of them; exit code 1 if a case differs."""
+    import attrs
+    from rich.table import Table
+
     from esoteric_drbg.conformance.cavp import check_response_file
 
     paths = [path for file in files for path in (sorted(file.rglob("*.rsp")) if file.is_dir() else [file])]

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 
 import click
 
-from esoteric_drbg.cli.assess import assess
-from esoteric_drbg.cli.audit import audit
-from esoteric_drbg.cli.conformance import conformance
-from esoteric_drbg.cli.esv import esv
-from esoteric_drbg.cli.info import info
+from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import fail
-from esoteric_drbg.cli.plan import plan
-from esoteric_drbg.cli.randomness import pool, stream
-from esoteric_drbg.cli.record import record
-from esoteric_drbg.cli.report import report
-from esoteric_drbg.cli.selftest import selftest
-from esoteric_drbg.cli.sources import bench, probe, scan
 from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.version import __version__
 
 __all__ = ["cli", "main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = LazyCommands(
+    {
+        "assess": "assess:assess",
+        "audit": "audit:audit",
+        "bench": "sources:bench",
+        "conformance": "conformance:conformance",
+        "esv": "esv:esv",
+        "info": "info:info",
+        "plan": "plan:plan",
+        "pool": "randomness:pool",
+        "probe": "sources:probe",
+        "record": "record:record",
+        "report": "report:report",
+        "scan": "sources:scan",
+        "selftest": "selftest:selftest",
+        "stream": "randomness:stream",
+    }
+)
+
+
+@click.group(commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="esoteric-drbg")
 def cli() -> None:
     """Auditable randomness from a computer's own noise.
@@ -35,27 +47,18 @@ def cli() -> None:
     """
 
 
-for _command in (
-    scan,
-    probe,
-    bench,
-    stream,
-    pool,
-    record,
-    assess,
-    audit,
-    plan,
-    report,
-    esv,
-    conformance,
-    selftest,
-    info,
-):
-    cli.add_command(_command)
+def _hurry() -> None:
+    """Spare this process what only a long-lived one has a use for, some 50 ms of an assessment."""
+    # numpy's BLAS would start a thread for each processor, which spins for work that no command has.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What is imported stays: neither while it loads nor when the process ends is there garbage to be found in it.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
 
 
 def main() -> None:
     """Run the command line; errors of our own family become one line and exit code 2."""
+    _hurry()
     try:
         # Not cli.main(): it answers a closed pipe with exit code 1 and Ctrl-C with an empty line.
         with cli.make_context("esoteric-drbg", sys.argv[1:]) as context:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from rich.console import Console
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 __all__ = ["console", "emit_json", "fail", "json_option", "print_table", "progress_console"]
 
@@ -17,6 +18,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def console() -> Console:
     """Return a console on standard output that keeps its lines whole in a pipe."""
+    from rich.console import Console
+
     return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
@@ -33,11 +36,15 @@ def print_table(out: Console, table: Table) -> None:
 
 def progress_console() -> Console:
     """Return a console on standard error, for progress; silent when standard error is no terminal."""
+    from rich.console import Console
+
     return Console(stderr=True, quiet=not sys.stderr.isatty())
 
 
 def emit_json(document: Any) -> None:
     """Print one JSON document; NaN and infinities are refused rather than printed."""
+    import json
+
     click.echo(json.dumps(document, indent=2, allow_nan=False))
 
 

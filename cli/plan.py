@@ -29,8 +29,6 @@ def plan(
     as_json: bool,
 ) -> None:
     """Plan health tests: exact cutoffs, expected false alarms, and which faults they find how soon."""
-    from rich.table import Table
-
     from esoteric_drbg.conformance.health_plan import parse_alpha, plan_health
 
     result = plan_health(
@@ -39,6 +37,8 @@ def plan(
     if as_json:
         emit_json(result.as_dict())
         return
+    from rich.table import Table
+
     table = Table("test", "cutoff", "false alarm", "alarms a day", box=None, pad_edge=False)
     for name, cutoff, chance, per_day in (
         ("RCT", result.rct_cutoff, f"{result.rct_false_alarm:.3g} a symbol", result.rct_false_alarms_per_day),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from esoteric_drbg.cli.output import progress_console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 __all__ = ["Bar", "progress_bar"]
 
@@ -17,11 +20,48 @@ DELAY_S = 0.5
 
 
 class Bar:
-    """What has been done, drawn once the work has taken half a second."""
+    """What has been done, drawn once the work has taken half a second, and only where somebody looks.
+
+    The library that draws is loaded then; it is told what was reported before.
+    """
 
     def __init__(self, title: str) -> None:
+        self._title = title
+        self._looked_at = sys.stderr.isatty()
+        self._began = time.monotonic()
+        self._reports: list[tuple[float, int, int, str]] = []
+        self._bar: Progress | None = None
+        self._shown = False
+
+    def __call__(self, done: int, total: int, step: str) -> None:
+        """Tell what has been done, of how much, and what was last."""
+        if not self._looked_at:
+            return
+        now = time.monotonic()
+        if self._bar is None:
+            self._reports.append((now, done, total, step))
+            if now - self._began <= DELAY_S:
+                return
+            self._bar = self._new()
+        else:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total, step=step)
+        if not self._shown:
+            self._shown = True
+            self._bar.start()
+
+    def hide(self) -> None:
+        """Take the bar off the terminal, for others to print; the next step draws it again."""
+        if self._shown and self._bar is not None:
+            self._shown = False
+            self._bar.stop()
+
+    def _new(self) -> Progress:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        # The time left follows from when the steps were done, not from when the bar is told.
+        past = [self._began]
         # Standard output is not rich's to redirect: what is printed meanwhile may go to a file.
-        self._bar = Progress(
+        bar = Progress(
             TextColumn("{task.fields[title]}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -31,23 +71,14 @@ class Bar:
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
+            get_time=lambda: past[0] if past else time.monotonic(),
         )
-        self._task = self._bar.add_task("", title=title, step="", total=None)
-        self._started = time.monotonic()
-        self._shown = False
-
-    def __call__(self, done: int, total: int, step: str) -> None:
-        """Tell what has been done, of how much, and what was last."""
-        if not self._shown and time.monotonic() - self._started > DELAY_S:
-            self._bar.start()
-            self._shown = True
-        self._bar.update(self._task, completed=done, total=total, step=step)
-
-    def hide(self) -> None:
-        """Take the bar off the terminal, for others to print; the next step draws it again."""
-        if self._shown:
-            self._shown = False
-            self._bar.stop()
+        task = bar.add_task("", title=self._title, step="", total=None)
+        for now, done, total, step in self._reports:
+            past[0] = now
+            bar.update(task, completed=done, total=total, step=step)
+        past.clear()
+        return bar
 
 
 @contextlib.contextmanager

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from esoteric_drbg.cli.consent import consent_options
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.errors import InvalidInputError
-from esoteric_drbg.health_table import print_health
-from esoteric_drbg.instance import RBG2Instance
-from esoteric_drbg.ledger import SeedLedger
 from esoteric_drbg.noise_sources import Claim
-from esoteric_drbg.pool import EntropyPool
 from esoteric_drbg.profiles import PROFILES, SP800_90C, profile_named
+
+if TYPE_CHECKING:
+    from esoteric_drbg.ledger import SeedLedger
 
 __all__ = ["pool", "stream"]
 
@@ -58,6 +58,9 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
     """
     if sys.stdout.isatty() and not as_hex:
         fail("standard output is a terminal: redirect it, pipe it, or use --hex")
+    from esoteric_drbg.instance import RBG2Instance
+    from esoteric_drbg.pool import EntropyPool
+
     rbg = RBG2Instance(EntropyPool.for_tokens, profile=profile_named(profile_name))
     out = sys.stdout.buffer
     written = 0
@@ -92,6 +95,8 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
 @json_option
 def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bool) -> None:
     """Test every source, seed a DRBG, and show health, ledger and random bytes."""
+    from esoteric_drbg.pool import EntropyPool
+
     entropy_pool = EntropyPool.auto(claims=parse_credits(credits_), profile=profile_named(profile_name))
     entropy_pool.start()
     data = entropy_pool.get_random_bytes(n_bytes)
@@ -99,6 +104,8 @@ def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bo
     if as_json:
         emit_json({**report, "random_bytes": data.hex()})
         return
+    from esoteric_drbg.health_table import print_health
+
     out = console()
     print_health(report, out)
     if entropy_pool.last_ledger is not None:

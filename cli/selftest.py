@@ -17,8 +17,6 @@ def selftest(as_json: bool) -> None:
 
     The exit code is 1 if one of them fails.
     """
-    from rich.table import Table
-
     from esoteric_drbg.self_test import run_self_tests
 
     results = run_self_tests()
@@ -30,6 +28,8 @@ def selftest(as_json: bool) -> None:
         ]
         emit_json({"kernels": kernel_info().name, "passed": not failed, "tests": tests})
     else:
+        from rich.table import Table
+
         table = Table("self-test", "result", "ms", box=None, pad_edge=False)
         for result in results:
             table.add_row(result.name, result.fault or "passed", f"{1e3 * result.seconds:.2f}")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
-from esoteric_drbg.cli.bench_drbg import bench_drbg
 from esoteric_drbg.cli.consent import allow_named, consent_options
+from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import SourceError
-from esoteric_drbg.health_table import summary
 from esoteric_drbg.noise_sources import NoiseSource, registry
-from esoteric_drbg.pool import EntropyPool
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = ["bench", "probe", "scan"]
 
@@ -33,12 +32,19 @@ FEWEST_SAMPLES = 100
 @json_option
 def scan(as_json: bool) -> None:
     """List every source: available or why not, its claim, its credit, its health."""
+    from esoteric_drbg.pool import EntropyPool
+
     entropy_pool = EntropyPool.auto(deadline_s=SCAN_DEADLINE_S)
     entropy_pool.start()
     report = entropy_pool.health_report()
     if as_json:
         emit_json(report)
         return
+    from rich.markup import escape
+    from rich.table import Table
+
+    from esoteric_drbg.health_table import summary
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("source", no_wrap=True)
     table.add_column("what is measured", overflow="fold")
@@ -87,7 +93,7 @@ def probe(name: str, samples: int | None, as_json: bool) -> None:
             out.print(f"  {key.replace('_', ' '):<26} {_text(value)}", markup=False)
 
 
-@click.group(invoke_without_command=True)
+@click.group(commands=LazyCommands({"drbg": "bench_drbg:bench_drbg"}), invoke_without_command=True)
 @click.option("--fast", is_flag=True, help="2,000 symbols a source instead of 20,000, and half a second at most.")
 @click.option("--all", "show_all", is_flag=True, help="List the unavailable sources too.")
 @consent_options
@@ -130,11 +136,10 @@ def bench(context: click.Context, fast: bool, show_all: bool, as_json: bool) -> 
         out.print(f"{len(missing)} not measured (--all says why)", markup=False)
 
 
-bench.add_command(bench_drbg)
-
-
 def _ranking(rows: list[dict[str, Any]]) -> Table:
     """Return the table of a bench, one row a source."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("source", no_wrap=True)
     table.add_column("grade")

@@ -1,9 +1,34 @@
 """Conformance: records raw data and assesses it, from the side of the seed path."""
 
-from esoteric_drbg.conformance.conditioning_entropy import conditioning_output_entropy
-from esoteric_drbg.conformance.iid_assessment import assess_iid
-from esoteric_drbg.conformance.non_iid import assess_non_iid
-from esoteric_drbg.conformance.restart import assess_restart
-from esoteric_drbg.conformance.sample_files import read_samples
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from esoteric_drbg.conformance.conditioning_entropy import conditioning_output_entropy
+    from esoteric_drbg.conformance.iid_assessment import assess_iid
+    from esoteric_drbg.conformance.non_iid import assess_non_iid
+    from esoteric_drbg.conformance.restart import assess_restart
+    from esoteric_drbg.conformance.sample_files import read_samples
 
 __all__ = ["assess_iid", "assess_non_iid", "assess_restart", "conditioning_output_entropy", "read_samples"]
+
+#: Where the public names are at home; a module is imported when its name is asked for. One assessment needs not all.
+_HOME_OF = {
+    "assess_iid": "iid_assessment",
+    "assess_non_iid": "non_iid",
+    "assess_restart": "restart",
+    "conditioning_output_entropy": "conditioning_entropy",
+    "read_samples": "sample_files",
+}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(f"esoteric_drbg.conformance.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import zipfile
-import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -103,6 +101,9 @@ def read_npz(file: BinaryIO, name: str, member: str | int | None = None) -> NDAr
     InvalidInputError
         If it is no npz file, has no such array, or the array is damaged, or holds objects or structures.
     """
+    import zipfile  # noqa: PLC0415 - other files do without
+    import zlib  # noqa: PLC0415
+
     try:
         with zipfile.ZipFile(file) as archive:
             names = [entry.removesuffix(".npy") for entry in archive.namelist() if entry.endswith(".npy")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS
 from esoteric_drbg.conformance.parallel import Progress
 from esoteric_drbg.conformance.sample_files import read_samples
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["iid_document", "non_iid_document"]
 
@@ -48,7 +49,7 @@ def iid_document(
     column: str | None = None,
     reduction: str | None = None,
     seed: int | None = None,
-    permutations: int = PERMUTATIONS,
+    permutations: int | None = None,
     exact_count: int | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
@@ -57,6 +58,7 @@ def iid_document(
 ) -> dict[str, Any]:
     """Assess one file on the IID track. Without `seed` each file has one of its own, which its document names."""
     from esoteric_drbg.conformance.iid_assessment import assess_iid  # noqa: PLC0415 - a worker loads one track
+    from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS  # noqa: PLC0415
 
     samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
     result = assess_iid(
@@ -64,7 +66,7 @@ def iid_document(
         conditioned=conditioned,
         bitstring=bitstring,
         seed=seed,
-        permutations=permutations,
+        permutations=PERMUTATIONS if permutations is None else permutations,
         exact_count=exact_count,
         threads=threads,
         executor=executor,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from esoteric_drbg.frozen import Frozen
 
 __all__ = [
     "CollisionEstimate",
@@ -17,8 +17,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
-class Estimate:
+class Estimate(Frozen):
     """Base of all estimates.
 
     Attributes
@@ -31,10 +30,9 @@ class Estimate:
 
     def as_dict(self) -> dict[str, float | int | bool | str | None]:
         """Return the figures by the names of the JSON result."""
-        return attrs.asdict(self)
+        return self._values()
 
 
-@attrs.frozen(kw_only=True)
 class NotEstimated(Estimate):
     """An estimator that could not run, and why. It decides nothing."""
 
@@ -42,7 +40,6 @@ class NotEstimated(Estimate):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
 class MostCommonValueEstimate(Estimate):
     """6.3.1: count of the most common value, its proportion and the upper bound of that."""
 
@@ -51,7 +48,6 @@ class MostCommonValueEstimate(Estimate):
     p_u: float
 
 
-@attrs.frozen(kw_only=True)
 class CollisionEstimate(Estimate):
     """6.3.2: collisions, their times' sum, mean, deviation and lower bound, and p (not `found`: the bound 1/2)."""
 
@@ -64,7 +60,6 @@ class CollisionEstimate(Estimate):
     p: float
 
 
-@attrs.frozen(kw_only=True)
 class MarkovEstimate(Estimate):
     """6.3.3: initial and transition probabilities, and the probability of the likeliest 128-bit sequence."""
 
@@ -77,7 +72,6 @@ class MarkovEstimate(Estimate):
     p_hat_max: float
 
 
-@attrs.frozen(kw_only=True)
 class CompressionEstimate(Estimate):
     """6.3.4: mean, deviation and lower bound of the logarithms, and p (not `found`: the bound 1/64)."""
 
@@ -88,7 +82,6 @@ class CompressionEstimate(Estimate):
     p: float
 
 
-@attrs.frozen(kw_only=True)
 class TTupleEstimate(Estimate):
     """6.3.5: the longest tuple that occurs 35 times has t symbols."""
 
@@ -97,7 +90,6 @@ class TTupleEstimate(Estimate):
     p_u: float
 
 
-@attrs.frozen(kw_only=True)
 class LRSEstimate(Estimate):
     """6.3.6: tuple lengths u (the first that never occurs 35 times) to v (the longest that repeats)."""
 
@@ -107,7 +99,6 @@ class LRSEstimate(Estimate):
     p_u: float
 
 
-@attrs.frozen(kw_only=True)
 class PredictionEstimate(Estimate):
     """6.3.7 to 6.3.10: N predictions, C right ones, r one more than the longest run of right ones.
 

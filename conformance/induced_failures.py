@@ -367,7 +367,7 @@ class _Bench:
         if fault is not None:
             symbols = fault.inject(rng, symbols, before, self._min_entropy, self._bits)
         source = FaultySource(symbols.tobytes(), self._claim)
-        profile = attrs.evolve(self._profile, intermittent_alpha=alpha, permanent_alpha=alpha, max_intermittent=1)
+        profile = self._profile.replace(intermittent_alpha=alpha, permanent_alpha=alpha, max_intermittent=1)
         slot = SourceSlot(source, self._claim, health_profile=profile, deadline_s=60.0)
         if slot.start() and slot.read_tested(before - profile.startup_samples) is not None:
             slot.read_tested(self._span)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import attrs
 import numpy as np
 
 from esoteric_drbg.conformance import estimators
@@ -16,9 +14,13 @@ from esoteric_drbg.conformance.reduction import Reduction
 from esoteric_drbg.conformance.sample_files import Source, read_samples
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.estimators import Data
 from esoteric_drbg.version import __version__
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor  # which loads logging
 
 __all__ = ["ESTIMATORS", "NonIIDAssessment", "assess_non_iid", "estimate_all", "literal_min_entropies"]
 
@@ -53,8 +55,7 @@ _COSTS = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class NonIIDAssessment:
+class NonIIDAssessment(Frozen):
     """Result of :func:`assess_non_iid`.
 
     Attributes
@@ -106,7 +107,7 @@ class NonIIDAssessment:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result by the names of its JSON form; see docs/assessment.md."""
-        result = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        result = self._values()
         for name in ("literal", "bitstring"):
             if result[name] is not None:
                 result[name] = {estimator: estimate.as_dict() for estimator, estimate in result[name].items()}

@@ -6,12 +6,12 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
-from typing import Any, Generic, TypeVar
-
-import attrs
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from esoteric_drbg.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["Progress", "Task", "run_tasks", "usable_processors"]
 
@@ -23,8 +23,7 @@ Progress = Callable[[int, int, str], None]
 _POLL_S = 0.1
 
 
-@attrs.frozen
-class Task(Generic[Result]):
+class Task(NamedTuple, Generic[Result]):
     """A call that can be made anywhere: a function of a module, and its arguments.
 
     Attributes
@@ -86,6 +85,8 @@ def _silent(_done: int, _total: int, _name: str) -> None:
 
 
 def _on_executor(tasks: Sequence[Task[Result]], order: list[int], executor: Executor, report: Progress) -> list[Result]:
+    from concurrent.futures import as_completed  # noqa: PLC0415 - threads of ours do without
+
     futures = {executor.submit(tasks[index].function, *tasks[index].arguments): index for index in order}
     results: dict[int, Result] = {}
     try:

@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 
 __all__ = ["BitRank", "Reduction", "chunks", "count_values", "reduce_values"]
 
@@ -34,8 +34,7 @@ MOST_BITS = 8
 Values = NDArray[np.unsignedinteger[Any]]
 
 
-@attrs.frozen(kw_only=True)
-class BitRank:
+class BitRank(Frozen):
     """One bit of the raw values, and how it was ranked.
 
     Attributes
@@ -60,8 +59,7 @@ class BitRank:
     rank: int
 
 
-@attrs.frozen(kw_only=True)
-class Reduction:
+class Reduction(Frozen):
     """How raw values became symbols of at most 8 bits.
 
     Attributes
@@ -115,9 +113,10 @@ class Reduction:
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes as plain JSON-ready values."""
-        result = attrs.asdict(self, recurse=True)
-        for name in ("bits", "ranking", "lower_edges"):
+        result = self._values()
+        for name in ("bits", "lower_edges"):
             result[name] = list(result[name])
+        result["ranking"] = [rank._values() for rank in self.ranking]
         result["lossless"] = self.lossless
         return result
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.array_files import read_npy, read_npz, read_words
-from esoteric_drbg.conformance.number_files import MOST_64_BITS, read_csv, read_text
 from esoteric_drbg.conformance.reduction import chunks, reduce_values
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
@@ -172,11 +171,13 @@ def load_values(
 
 
 def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str | int | None) -> NDArray[Any]:
-    most = MOST_64_BITS if bits is None else (1 << bits) - 1
+    most = (1 << (bits or 64)) - 1
     try:
-        if form == "text":
-            return read_text(file, name, most)
-        if form == "csv":
+        if form in {"text", "csv"}:
+            from esoteric_drbg.conformance.number_files import read_csv, read_text  # noqa: PLC0415 - words do without
+
+            if form == "text":
+                return read_text(file, name, most)
             return read_csv(file, name, column, most)
         if form == "npy":
             return read_npy(file, name)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.reduction import Reduction, count_values
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 
 if TYPE_CHECKING:
     from typing import Self
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SampleSet"]
 
 
-@attrs.frozen(kw_only=True, eq=False, slots=False)
-class SampleSet:
+class SampleSet(Frozen):
     """Symbols of one data set, one a byte, and what is known of them.
 
     Attributes
@@ -43,6 +41,10 @@ class SampleSet:
     >>> samples.bits, samples.alphabet, bytes(samples.translated)
     (3, 3, b'\\x00\\x02\\x02\\x01')
     """
+
+    __slots__ = ("__dict__",)  # for cached properties
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     symbols: NDArray[np.uint8]
     bits: int
@@ -100,7 +102,7 @@ class SampleSet:
             return self
         part = SampleSet.from_symbols(self.symbols[:samples], self.bits, reduction=self.reduction)
         left_out = f"quick: {samples} of {self.symbols.size} samples were looked at"
-        return attrs.evolve(part, warnings=(*part.warnings, left_out))
+        return part.replace(warnings=(*part.warnings, left_out))
 
     @property
     def alphabet(self) -> int:
@@ -147,4 +149,6 @@ class SampleSet:
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of the symbols, one a byte, in hexadecimal."""
+        import hashlib  # noqa: PLC0415 - it loads OpenSSL, and nothing else here needs it
+
         return hashlib.sha256(self.symbols.data).hexdigest()

@@ -9,48 +9,50 @@ Designed to SP 800-90A, B and C; never validated: there is no certificate.
 """
 
 from esoteric_drbg import command_start as command_start  # isort: skip - before anything that takes time
+import importlib
 import typing
 
-from esoteric_drbg.chain import RBGCInstance
-from esoteric_drbg.errors import (
-    CloneRefusedError,
-    DRBGError,
-    DRBGStateError,
-    EntropyUnavailableError,
-    EsotericDRBGError,
-    HealthTestError,
-    InvalidInputError,
-    KernelUnavailableError,
-    RequestTooLargeError,
-    ReseedRequiredError,
-    SelfTestError,
-    SourceError,
-    SourceReadError,
-    SourceTimeoutError,
-    SourceUnavailableError,
-    StateIntegrityError,
-)
-from esoteric_drbg.instance import RBG2Instance
-from esoteric_drbg.pool import EntropyPool
-from esoteric_drbg.profiles import SP800_90A, SP800_90C, Profile
-from esoteric_drbg.secrets_api import (
-    DEFAULT_ENTROPY,
-    SystemRandom,
-    choice,
-    compare_digest,
-    process_instance,
-    randbelow,
-    randbits,
-    token_bytes,
-    token_hex,
-    token_urlsafe,
-)
-from esoteric_drbg.streams import RandomFile
+from esoteric_drbg.forks import loading as _loading
 from esoteric_drbg.version import __version__
 
 if typing.TYPE_CHECKING:
     from esoteric_drbg import aio as aio
     from esoteric_drbg.bit_generator import BitGenerator as BitGenerator
+    from esoteric_drbg.chain import RBGCInstance
+    from esoteric_drbg.errors import (
+        CloneRefusedError,
+        DRBGError,
+        DRBGStateError,
+        EntropyUnavailableError,
+        EsotericDRBGError,
+        HealthTestError,
+        InvalidInputError,
+        KernelUnavailableError,
+        RequestTooLargeError,
+        ReseedRequiredError,
+        SelfTestError,
+        SourceError,
+        SourceReadError,
+        SourceTimeoutError,
+        SourceUnavailableError,
+        StateIntegrityError,
+    )
+    from esoteric_drbg.instance import RBG2Instance
+    from esoteric_drbg.pool import EntropyPool
+    from esoteric_drbg.profiles import SP800_90A, SP800_90C, Profile
+    from esoteric_drbg.secrets_api import (
+        DEFAULT_ENTROPY,
+        SystemRandom,
+        choice,
+        compare_digest,
+        process_instance,
+        randbelow,
+        randbits,
+        token_bytes,
+        token_hex,
+        token_urlsafe,
+    )
+    from esoteric_drbg.streams import RandomFile
 
 __all__ = [
     "DEFAULT_ENTROPY",
@@ -89,19 +91,55 @@ __all__ = [
     "token_urlsafe",
 ]
 
+#: Where the public names are at home. A module is imported when the first of its names is asked for: the command line
+#: and an assessment need neither instance nor pool.
+_HOMES = {
+    "bit_generator": ("BitGenerator",),
+    "chain": ("RBGCInstance",),
+    "errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "instance": ("RBG2Instance",),
+    "pool": ("EntropyPool",),
+    "profiles": ("SP800_90A", "SP800_90C", "Profile"),
+    "secrets_api": (
+        "DEFAULT_ENTROPY",
+        "SystemRandom",
+        "choice",
+        "compare_digest",
+        "process_instance",
+        "randbelow",
+        "randbits",
+        "token_bytes",
+        "token_hex",
+        "token_urlsafe",
+    ),
+    "streams": ("RandomFile",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
 
 def __getattr__(name: str) -> typing.Any:
-    # Only who asks for them loads numpy and asyncio; for the same reason they are not in __all__.
-    if name == "BitGenerator":
-        from esoteric_drbg.bit_generator import BitGenerator  # noqa: PLC0415
+    if name in _HOME_OF:
+        with _loading:  # a fork waits
+            module = importlib.import_module(f"esoteric_drbg.{_HOME_OF[name]}")
+            try:
+                value = getattr(module, name)
+            except AttributeError:
+                from esoteric_drbg.errors import DRBGStateError  # noqa: PLC0415
 
-        return BitGenerator
-    if name == "aio":
-        import esoteric_drbg.aio  # noqa: PLC0415
-
-        return esoteric_drbg.aio
+                raise DRBGStateError(f"this very thread is loading {name}: a signal handler asks again later") from None
+        globals()[name] = value
+        return value
+    if not name.startswith("_"):
+        path = f"esoteric_drbg.{name}"
+        try:
+            with _loading:
+                return importlib.import_module(path)
+        except ModuleNotFoundError as error:
+            if error.name != path:
+                raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "BitGenerator", "aio"})
+    # Not in __all__, which star imports load: what loads numpy and asyncio.
+    return sorted({*globals(), *__all__, "BitGenerator", "aio"})

@@ -1,7 +1,8 @@
 """What must not be in the middle of something when the process forks: instances and pools.
 
 A lock that another thread holds at the fork stays locked in the child for ever, and a state that it was changing stays
-half changed. So the fork waits for them, and each is told on both sides when it is over.
+half changed. So the fork waits for them, and each is told on both sides when it is over. It waits, too, while a public
+name of the package is loaded: the child could never finish an import that another thread began.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 import weakref
 from typing import Protocol
 
-__all__ = ["Forkable", "give_way", "hold_across_fork"]
+__all__ = ["Forkable", "give_way", "hold_across_fork", "loading"]
 
 
 class Forkable(Protocol):
@@ -30,6 +31,9 @@ class Forkable(Protocol):
     def after_fork(self, *, child: bool) -> None:
         """Release the lock, in the parent and in the child."""
 
+
+#: Held while a public name is loaded; see ``esoteric_drbg.__getattr__``.
+loading = threading.RLock()
 
 _registered: list[weakref.ref[Forkable]] = []
 _registry_lock = threading.Lock()
@@ -57,7 +61,8 @@ def _before_fork() -> None:
     """Hold everything that is registered, and then the registry.
 
     Not the registry first: a thread that holds a thing may be making another one, and wait for the registry. What was
-    made meanwhile is found under the registry's lock; then everything is let go, and held anew in the right order.
+    made meanwhile is found under the registry's lock; then everything is let go, and held anew in the right order. The
+    same if a thread loads a part of the package: it may need any of these.
     """
     global _waiting  # noqa: PLW0603 - of the process
     _waiting = True
@@ -71,12 +76,21 @@ def _before_fork() -> None:
         known = {id(thing) for thing in alive}
         newcomers = [thing for thing in (reference() for reference in _registered) if thing is not None]
         if all(id(thing) in known for thing in newcomers):
-            _waiting = False
-            return
-        _after_fork(child=False)
+            if loading.acquire(blocking=False):
+                _waiting = False
+                return
+            _let_go(child=False)
+            time.sleep(0.001)
+        else:
+            _let_go(child=False)
 
 
 def _after_fork(*, child: bool) -> None:
+    loading.release()
+    _let_go(child=child)
+
+
+def _let_go(*, child: bool) -> None:
     while _held:
         _held.pop().after_fork(child=child)
     _registry_lock.release()

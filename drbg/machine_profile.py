@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim, NoiseSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["audited_claims", "default_path", "load", "save"]
 
@@ -28,11 +28,17 @@ def default_path() -> Path:
     ``ESOTERIC_DRBG_MACHINE_PROFILE`` names it; otherwise it is ``esoteric_drbg/machine.json`` in the user's
     configuration folder (``XDG_CONFIG_HOME``, or ``~/.config``).
     """
+    from pathlib import Path  # noqa: PLC0415 - not on the token path
+
+    return Path(_default_path())
+
+
+def _default_path() -> str:
     named = os.environ.get("ESOTERIC_DRBG_MACHINE_PROFILE")
     if named:
-        return Path(named)
+        return named
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
-    return Path(folder, "esoteric_drbg", "machine.json")
+    return os.path.join(folder, "esoteric_drbg", "machine.json")  # noqa: PTH118 - no pathlib on the token path
 
 
 def load(path: Path | None = None) -> dict[str, float]:
@@ -43,27 +49,28 @@ def load(path: Path | None = None) -> dict[str, float]:
     InvalidInputError
         If there is a profile and it cannot be read: seeding does not go on as if nobody had audited.
     """
-    path = path or default_path()
+    place = path or _default_path()
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(place, encoding="utf-8") as file:  # noqa: PTH123 - no pathlib on the token path
+            text = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"machine profile {path}: {error}") from None
+        raise InvalidInputError(f"machine profile {place}: {error}") from None
     import json  # noqa: PLC0415 - only where there is a profile
 
     try:
         document = json.loads(text)
         if document["format"] != _FORMAT:
-            raise InvalidInputError(f"machine profile {path}: format {document['format']!r}, expected {_FORMAT}")
+            raise InvalidInputError(f"machine profile {place}: format {document['format']!r}, expected {_FORMAT}")
         audited = {name: float(facts["h_assessed"]) for name, facts in document["sources"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidInputError(
-            f"machine profile {path}: not what an audit writes; remove it, or audit with --save"
+            f"machine profile {place}: not what an audit writes; remove it, or audit with --save"
         ) from None
     for name, value in audited.items():
         if not (math.isfinite(value) and 0 <= value <= 64):
-            raise InvalidInputError(f"machine profile {path}: {name} has {value} bits per symbol")
+            raise InvalidInputError(f"machine profile {place}: {name} has {value} bits per symbol")
     return audited
 
 
@@ -97,5 +104,5 @@ def audited_claims(sources: Iterable[NoiseSource], audited: Mapping[str, float])
         claim, here = source.claim, audited.get(source.name)
         if here is not None and here < claim.min_entropy:
             for_tests = claim.health_min_entropy or (None if here else claim.cutoff_entropy)
-            lowered[source.name] = attrs.evolve(claim, min_entropy=here, health_min_entropy=for_tests)
+            lowered[source.name] = claim.replace(min_entropy=here, health_min_entropy=for_tests)
     return lowered

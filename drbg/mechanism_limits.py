@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import attrs
-
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 
 __all__ = [
     "CIPHERS",
@@ -48,8 +47,7 @@ VERIFICATION_ONLY = frozenset({"sha1"})
 FULL_CTR_LEN = 128
 
 
-@attrs.frozen(kw_only=True)
-class DRBGLimits:
+class DRBGLimits(Frozen):
     """One column of table 2 (Hash_DRBG, HMAC_DRBG) or table 3 (CTR_DRBG); lengths in bits.
 
     Attributes

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
-
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 
 __all__ = ["PROFILES", "SP800_90A", "SP800_90C", "Profile", "profile_named"]
 
 
-@attrs.frozen(kw_only=True)
-class Profile:
+class Profile(Frozen):
     """How long one seed of an instance lives.
 
     Attributes
@@ -28,7 +26,7 @@ class Profile:
     security_strength: int = 256
     seed_output_bits: int
 
-    def __attrs_post_init__(self) -> None:
+    def _check(self) -> None:
         if self.security_strength not in {112, 128, 192, 256}:
             raise InvalidInputError(f"security_strength={self.security_strength}: expected 112, 128, 192 or 256")
         if self.seed_output_bits < 8:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import random
-from hmac import compare_digest
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from esoteric_drbg.byte_source import ByteSource
 from esoteric_drbg.errors import KernelUnavailableError
 from esoteric_drbg.instance import RBG2Instance
 from esoteric_drbg.pool import EntropyPool
+
+if TYPE_CHECKING:
+    from hmac import compare_digest
 
 __all__ = [
     "DEFAULT_ENTROPY",
@@ -142,4 +143,16 @@ def token_hex(nbytes: int | None = None) -> str:
 
 def token_urlsafe(nbytes: int | None = None) -> str:
     """Return a random URL-safe text string: ``nbytes`` (32) random bytes in Base64 without padding."""
+    import base64  # noqa: PLC0415 - other tokens do without
+
     return base64.urlsafe_b64encode(token_bytes(nbytes)).rstrip(b"=").decode("ascii")
+
+
+def __getattr__(name: str) -> Any:
+    # It is the standard library's, and loads OpenSSL: only for who asks.
+    if name == "compare_digest":
+        from hmac import compare_digest  # noqa: PLC0415
+
+        globals()[name] = compare_digest
+        return compare_digest
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

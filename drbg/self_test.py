@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import attrs
-
 from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.errors import (
     DRBGStateError,
@@ -23,6 +21,7 @@ from esoteric_drbg.errors import (
     ReseedRequiredError,
     SelfTestError,
 )
+from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.health_tests import AdaptiveProportionTest, RepetitionCountTest
 from esoteric_drbg.kernels.drbg import new_drbg_state
 from esoteric_drbg.known_answers import HASH_DF, KNOWN_ANSWERS
@@ -39,8 +38,7 @@ from esoteric_drbg.mechanism_limits import (
 __all__ = ["SelfTestResult", "all_limits", "check_mechanism", "run_self_tests"]
 
 
-@attrs.frozen(kw_only=True)
-class SelfTestResult:
+class SelfTestResult(Frozen):
     """What one self-test said; ``fault`` is empty where it passed."""
 
     name: str
@@ -155,9 +153,7 @@ class _Tested(DRBG):
 
 def _error_handling_test(limits: DRBGLimits) -> None:
     """Provoke each error of sections 9.1 to 9.4 and require that it is reported and that nothing is output."""
-    small = attrs.evolve(
-        limits, max_personalization_string_length=64, max_additional_input_length=64, reseed_interval=1
-    )
+    small = limits.replace(max_personalization_string_length=64, max_additional_input_length=64, reseed_interval=1)
     material, _, _ = _inputs(limits)
     served: list[Any] = []
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-import attrs
-
 from esoteric_drbg.errors import HealthTestError, InvalidInputError
+from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.health_tests.cutoffs import apt_cutoff, apt_window, rct_cutoff
 from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repetition_count_scan
 
@@ -25,8 +24,7 @@ __all__ = ["HealthMonitor", "HealthProfile", "HealthState", "MonitorReport"]
 MIN_STARTUP_SAMPLES = 1024
 
 
-@attrs.frozen(kw_only=True)
-class HealthProfile:
+class HealthProfile(Frozen):
     """False-alarm rates and lengths of the health tests.
 
     Attributes
@@ -44,7 +42,7 @@ class HealthProfile:
     startup_samples: int = MIN_STARTUP_SAMPLES
     max_intermittent: int = 3
 
-    def __attrs_post_init__(self) -> None:
+    def _check(self) -> None:
         if not 0 < self.permanent_alpha <= self.intermittent_alpha < 1:
             raise InvalidInputError(
                 f"permanent_alpha={self.permanent_alpha}, intermittent_alpha={self.intermittent_alpha}: "

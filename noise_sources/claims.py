@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 
-import attrs
-
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 
 __all__ = ["Claim", "Evidence"]
 
 
-@attrs.frozen(kw_only=True)
-class Evidence:
+class Evidence(Frozen):
     """What a min-entropy claim rests on.
 
     Attributes
@@ -45,8 +43,7 @@ class Evidence:
     certificate: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class Claim:
+class Claim(Frozen):
     """H_submitter of one noise source, with its evidence.
 
     Parameters
@@ -79,7 +76,7 @@ class Claim:
     health_min_entropy: float | None = None
     iid: bool = False
 
-    def __attrs_post_init__(self) -> None:
+    def _check(self) -> None:
         if not 1 <= self.symbol_bits <= 8:
             raise InvalidInputError(f"symbol_bits={self.symbol_bits}: a raw symbol has 1 to 8 bits")
         for label, value in (

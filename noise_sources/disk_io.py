@@ -7,7 +7,6 @@ import mmap
 import os
 import sys
 from array import array
-from pathlib import Path
 
 from esoteric_drbg.errors import SourceReadError, SourceUnavailableError
 from esoteric_drbg.kernels.timing import read_counter
@@ -130,7 +129,8 @@ def _file_system(device: int) -> str:
     """Return the kind of file system on a device as ``/proc/self/mountinfo`` names it; empty if it is not listed."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
-        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - without pathlib
+            lines = file.readlines()
     except OSError:
         return ""
     mounts = (line.partition(" - ") for line in lines)

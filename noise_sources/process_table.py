@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
@@ -15,7 +14,7 @@ from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["ProcessTableSource"]
 
-_PROC = Path("/proc")
+_PROC = "/proc"
 #: Processes that are looked up for one raw value.
 LOOK_UPS = 2
 #: Raw values after which the list of processes is read again.
@@ -62,7 +61,7 @@ class ProcessTableSource(CounterSource[Books]):
         """Return whether this is Linux and the kernel accounts run times."""
         if not sys.platform.startswith("linux"):
             return Availability(False, f"written for Linux's /proc; this is {sys.platform}")
-        if not (_PROC / "self" / "schedstat").exists():
+        if not os.path.exists(f"{_PROC}/self/schedstat"):  # noqa: PTH110 - without pathlib
             return Availability(False, "/proc/self/schedstat is missing: the kernel keeps no scheduler statistics")
         return Availability(True)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import platform
 import sys
 import time
-from pathlib import Path
 
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import rdseed_bytes, rdseed_supported
@@ -21,11 +19,14 @@ CHUNK_BYTES = 64
 
 @functools.cache
 def _withdrawn_by_kernel() -> bool:
-    """Return True if Linux does not list RDSEED although the CPU reports it: it does so for known faulty steppings."""
+    """Return True if Linux does not list RDSEED although the CPU reports it: it does so for known faulty steppings.
+
+    Only x86 has a line of flags.
+    """
     if not sys.platform.startswith("linux"):
         return False
     try:
-        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - without pathlib
             flags = next((line for line in file if line.startswith("flags")), "")
     except OSError:
         return False
@@ -58,11 +59,13 @@ class RdseedSource(NoiseSource):
         """Return whether the Rust kernels run and the CPU reports the instruction."""
         if kernel_info().name != "rust":
             return Availability(False, "the instruction needs the Rust kernels")
-        machine = platform.machine().lower()
         if rdseed_supported():
-            if machine in {"x86_64", "amd64"} and _withdrawn_by_kernel():
+            if _withdrawn_by_kernel():
                 return Availability(False, "the kernel withdrew RDSEED on this CPU (an erratum; see /proc/cpuinfo)")
             return Availability(True)
+        import platform  # noqa: PLC0415 - only where a reason is wanted
+
+        machine = platform.machine().lower()
         if machine in {"x86_64", "amd64"}:
             return Availability(False, "the CPU does not report RDSEED (CPUID leaf 7, EBX bit 18)")
         if machine in {"aarch64", "arm64"}:

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 
 from esoteric_drbg import errors
@@ -135,8 +134,7 @@ def test_strength_is_the_next_of_the_four(limits: DRBGLimits) -> None:
 
 @every_mechanism
 def test_length_limits(limits: DRBGLimits) -> None:
-    small = attrs.evolve(
-        limits,
+    small = limits.replace(
         max_length=8 * 64,
         max_personalization_string_length=8 * 8,
         max_additional_input_length=8 * 8,
@@ -188,7 +186,7 @@ def test_long_output_is_whole_requests_in_a_row(limits: DRBGLimits) -> None:
     assert drbg.generate_long(3) == twin.generate(3)
     with pytest.raises(errors.InvalidInputError, match="not negative"):
         drbg.generate_long(-1)
-    short, entropy = seeded(attrs.evolve(limits, reseed_interval=2))
+    short, entropy = seeded(limits.replace(reseed_interval=2))
     assert short.generate_long(2 * 65536) == whole[: 2 * 65536]
     short.generate_long(3 * 65536)
     assert len(entropy.asked) == 3
@@ -196,7 +194,7 @@ def test_long_output_is_whole_requests_in_a_row(limits: DRBGLimits) -> None:
 
 @every_mechanism
 def test_reseed_interval_forces_a_reseed(limits: DRBGLimits) -> None:
-    drbg, entropy = seeded(attrs.evolve(limits, reseed_interval=3))
+    drbg, entropy = seeded(limits.replace(reseed_interval=3))
     for _ in range(3):
         drbg.generate(1)
     assert len(entropy.asked) == 1

@@ -18,12 +18,17 @@ from esoteric_drbg import errors
 
 
 def test_exported_members_are_sorted_complete_and_defined() -> None:
+    for name in esoteric_drbg.__all__:  # each is loaded when it is asked for
+        assert getattr(esoteric_drbg, name) is not None
     public = {
         name
         for name, value in vars(esoteric_drbg).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     } | {"__version__"}
-    assert set(esoteric_drbg.__all__) == public
+    assert set(esoteric_drbg.__all__) == public - {"BitGenerator"}
+    assert set(dir(esoteric_drbg)) >= {*esoteric_drbg.__all__, "BitGenerator", "aio"}
+    with pytest.raises(AttributeError, match="module 'esoteric_drbg' has no attribute 'no_such_thing'"):
+        _ = esoteric_drbg.no_such_thing
     assert len(set(esoteric_drbg.__all__)) == len(esoteric_drbg.__all__)
     assert sorted(esoteric_drbg.__all__, key=_isort_key) == esoteric_drbg.__all__
 
