@@ -271,13 +271,17 @@ def test_workers_that_still_import_are_ended_without_a_word(track: str, to: str,
         env={**os.environ, "ESOTERIC_DRBG_KERNELS": "reference"},
     )
     until = time.monotonic() + LONG
-    while len(_session(process.pid)) < 3 and time.monotonic() < until:
-        time.sleep(0.005)
-    assert process.poll() is None
-    (os.killpg if to == "group" else os.kill)(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=LONG)
-    assert (process.returncode, out, err) == (130, b"", b"")
-    while _session(process.pid) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert _session(process.pid) == []
+    try:
+        while len(_session(process.pid)) < 3 and time.monotonic() < until:
+            time.sleep(0.005)
+        assert process.poll() is None
+        (os.killpg if to == "group" else os.kill)(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=LONG)
+        assert (process.returncode, out, err) == (130, b"", b"")
+        while _session(process.pid) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert _session(process.pid) == []
+    finally:
+        for number in _session(process.pid):
+            os.kill(number, signal.SIGKILL)
     assert sorted(path.name for path in large[0].parent.iterdir()) == ["large.bin", "other.bin"]
