@@ -5,35 +5,65 @@ use crate::multiversion::multiversion;
 
 const LAGS: usize = 128;
 
+/// Words of bits that are counted before anyone looks who leads.
+const BLOCK: usize = 4;
+/// Words that the longest lag reaches back.
+const REACH: usize = LAGS / 64;
+
 multiversion! {
     /// Bits: what came d bits before is the word shifted by d.
     pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
         let mut board = Scoreboard::<LAGS>::new();
-        let mut right = [0u64; LAGS];
-        let (mut before, mut last) = (0u64, 0u64);
-        for (index, &word) in words.iter().enumerate() {
-            let (near, far) = right.split_at_mut(64);
-            for (agree, lag) in near[..63].iter_mut().zip(1u32..) {
-                *agree = !(word ^ (word << lag | last >> (64 - lag)));
-            }
-            near[63] = !(word ^ last);
-            for (agree, lag) in far[..63].iter_mut().zip(1u32..) {
-                *agree = !(word ^ (last << lag | before >> (64 - lag)));
-            }
-            far[63] = !(word ^ before);
-            let valid = n - 64 * index;
-            if index < 3 || valid < 64 {
-                let inside = if valid < 64 { (1u64 << valid) - 1 } else { !0 };
-                for (lag, agree) in right.iter_mut().enumerate() {
-                    // A lag reaches back before the first bit for a while.
-                    let missing = (lag + 1).saturating_sub(64 * index);
-                    *agree &= inside & if missing >= 64 { 0 } else { !0 << missing };
-                }
-            }
-            board.play(&right);
-            (before, last) = (last, word);
+        // The first words, where lags reach back before the first bit.
+        let mut index = (REACH + 1).min(words.len());
+        for word in 0..index {
+            board.play(&in_words(words, n, word));
+        }
+        let mut counts = [0u64; LAGS];
+        while index + BLOCK <= n / 64 {
+            let Some(near) = words[index - REACH..].first_chunk() else { break };
+            count_block(near, &mut counts);
+            board.play_block(BLOCK, &counts, |lag, word| agreement(near, word + REACH, lag));
+            index += BLOCK;
+        }
+        for word in index..words.len() {
+            board.play(&in_words(words, n, word));
         }
         (board.correct, board.longest_run())
+    }
+}
+
+/// In which steps of a word each lag is right; it reaches back before the first bit for a while.
+fn in_words(words: &[u64], n: usize, index: usize) -> [u64; LAGS] {
+    let mut near = [0; REACH + 1];
+    for (back, near) in near.iter_mut().rev().enumerate().take(index + 1) {
+        *near = words[index - back];
+    }
+    let inside = if n - 64 * index < 64 { (1u64 << (n % 64)) - 1 } else { !0 };
+    std::array::from_fn(|lag| {
+        let missing = (lag + 1).saturating_sub(64 * index);
+        agreement(&near, REACH, lag) & inside & if missing >= 64 { 0 } else { !0 << missing }
+    })
+}
+
+/// In which steps of word `at` the bit `lag` + 1 steps before was the same.
+#[inline(always)]
+fn agreement<const N: usize>(words: &[u64; N], at: usize, lag: usize) -> u64 {
+    let (back, shift) = (lag / 64, lag % 64);
+    // Shifted by one more than `shift`, which may be 64 in all.
+    !(words[at] ^ (words[at - back] << shift << 1 | words[at - back - 1] >> (63 - shift)))
+}
+
+/// How often each lag is right in a block, which comes behind the words that lags reach.
+#[inline(always)]
+fn count_block(words: &[u64; REACH + BLOCK], counts: &mut [u64; LAGS]) {
+    for (back, counts) in counts.chunks_exact_mut(64).enumerate() {
+        for (shift, count) in counts.iter_mut().enumerate() {
+            *count = 0;
+            for word in 0..BLOCK {
+                *count += u64::from(agreement(words, word + REACH, 64 * back + shift).count_ones());
+            }
+        }
     }
 }
 

@@ -10,11 +10,16 @@ pub struct Scoreboard<const M: usize> {
     winner: usize,
     pub correct: u64,
     runs: Runs,
+    /// Room for what is worked with: it need not be made anew for each word.
+    near: Chosen<M>,
+    flags: [u64; M],
+    rivals: Chosen<M>,
 }
 
 impl<const M: usize> Scoreboard<M> {
     pub fn new() -> Self {
-        Self { scores: [0; M], winner: 0, correct: 0, runs: Runs::default() }
+        let [near, rivals] = [(); 2].map(|()| Chosen { sub_predictors: [0; M], scores: [0; M] });
+        Self { scores: [0; M], winner: 0, correct: 0, runs: Runs::default(), near, flags: [0; M], rivals }
     }
 
     pub fn longest_run(&self) -> u64 {
@@ -26,8 +31,7 @@ impl<const M: usize> Scoreboard<M> {
     #[inline(always)]
     pub fn play(&mut self, right: &[u64; M]) {
         let outcome = if self.score(right) { right[self.winner] } else { self.contested(right, |_, _| {}) };
-        self.correct += u64::from(outcome.count_ones());
-        self.runs.take(outcome);
+        self.judge(outcome);
     }
 
     /// As [`play`](Self::play), where bit i of `present[d]` says whether d predicted in step i; it was not right where it did not. A
@@ -66,66 +70,157 @@ impl<const M: usize> Scoreboard<M> {
     /// The outcome of a word in which the winner may change; `changed(steps from then on, new winner)` is told of each change.
     /// The scores already contain the word.
     #[inline(always)]
-    fn contested(&mut self, right: &[u64; M], mut changed: impl FnMut(u64, usize)) -> u64 {
-        let first = self.winner;
-        let leading = right[first];
-        let score_before = |d: usize| self.scores[d] - u64::from(right[d].count_ones());
-        let bar = score_before(first);
-        // Those that can reach the winner's score somewhere in the word; one in hand for a rival that scores first in a step.
-        let mut rivals = [0u8; M];
-        let mut count = 0;
-        let mut alike = true;
-        for (d, &word) in right.iter().enumerate() {
-            if d == first || score_before(d) + u64::from((word & !leading).count_ones()) + 1 >= bar {
-                rivals[count] = d as u8;
-                count += 1;
-                alike &= word == leading;
-            }
-        }
-        let rivals = &rivals[..count];
-        if alike {
-            // All score in the same steps: of equal scores the highest index ends as the winner, and it makes no difference.
-            if leading != 0 {
-                for &d in rivals {
-                    if score_before(usize::from(d)) == bar {
-                        self.winner = usize::from(d);
-                    }
-                }
-                if self.winner != first {
-                    // `present` of the others may differ only where none is right.
-                    changed(!0 << leading.trailing_zeros() << 1, self.winner);
-                }
-            }
-            return leading;
-        }
-        let mut scores = [0u64; M];
-        let mut steps = 0;
-        for (place, &d) in rivals.iter().enumerate() {
-            scores[place] = score_before(usize::from(d));
-            steps |= right[usize::from(d)];
-        }
-        let mut winner = rivals.iter().position(|&d| usize::from(d) == first).unwrap_or(0);
-        let mut outcome = leading;
-        while steps != 0 {
-            let step = steps.trailing_zeros();
-            steps &= steps - 1;
-            let before = winner;
-            for (place, &d) in rivals.iter().enumerate() {
-                scores[place] += right[usize::from(d)] >> step & 1;
-                if right[usize::from(d)] >> step & 1 == 1 && scores[place] >= scores[winner] {
-                    winner = place;
-                }
-            }
-            if winner != before {
-                let from = !0u64 << step << 1;
-                let d = usize::from(rivals[winner]);
-                outcome = outcome & !from | right[d] & from;
-                changed(from, d);
-            }
-        }
-        self.winner = usize::from(rivals[winner]);
-        outcome
+    fn contested(&mut self, right: &[u64; M], changed: impl FnMut(u64, usize)) -> u64 {
+        contest(right, &self.scores, &mut self.winner, &mut self.rivals, changed)
     }
+
+    /// Take a few words, in which every sub-predictor predicted. It was right `counts[d]` times in them, and `right(d, word)` says in
+    /// which steps: to be asked only for those who may win in one of them.
+    #[inline(always)]
+    pub fn play_block(&mut self, words: usize, counts: &[u64; M], right: impl Fn(usize, usize) -> u64) {
+        let bar = self.scores[self.winner];
+        let reach = 64 * words as u64 + 1;
+        let near = self.scores.iter().filter(|&&score| score + reach >= bar).count();
+        if near == 1 {
+            for word in 0..words {
+                self.judge(right(self.winner, word));
+            }
+        } else {
+            self.play_near(words, bar - reach.min(bar), right);
+        }
+        for (score, count) in self.scores.iter_mut().zip(counts) {
+            *score += count;
+        }
+    }
+
+    /// Play those who have `least` or more; leaves the scores alone.
+    #[inline(always)]
+    fn play_near(&mut self, words: usize, least: u64, right: impl Fn(usize, usize) -> u64) {
+        let (mut count, mut winner) = (0, 0);
+        for (d, &score) in self.scores.iter().enumerate() {
+            if score >= least {
+                (self.near.sub_predictors[count], self.near.scores[count]) = (d as u8, score);
+                if d == self.winner {
+                    winner = count;
+                }
+                count += 1;
+            }
+        }
+        for word in 0..words {
+            let near = self.near.sub_predictors[..count].iter().zip(&mut self.near.scores);
+            for ((&d, score), flags) in near.zip(&mut self.flags) {
+                *flags = right(usize::from(d), word);
+                *score += u64::from(flags.count_ones());
+            }
+            let (flags, scores) = (&self.flags[..count], &self.near.scores[..count]);
+            let outcome = contest(flags, scores, &mut winner, &mut self.rivals, |_, _| {});
+            self.judge(outcome);
+        }
+        self.winner = usize::from(self.near.sub_predictors[winner]);
+    }
+
+    /// Count what the winners did in a word.
+    #[inline(always)]
+    fn judge(&mut self, outcome: u64) {
+        self.correct += u64::from(outcome.count_ones());
+        self.runs.take(outcome);
+    }
+}
+
+/// Some of the sub-predictors, ascending, and their scores: only as many as are counted beside it are valid.
+struct Chosen<const M: usize> {
+    sub_predictors: [u8; M],
+    scores: [u64; M],
+}
+
+/// The outcome of a word, given when each was right and the scores after it; see [`Scoreboard::contested`].
+#[inline(always)]
+fn contest<const M: usize>(
+    right: &[u64],
+    scores_after: &[u64],
+    winner: &mut usize,
+    chosen: &mut Chosen<M>,
+    mut changed: impl FnMut(u64, usize),
+) -> u64 {
+    let first = *winner;
+    let leading = right[first];
+    let score_before = |d: usize| scores_after[d] - u64::from(right[d].count_ones());
+    let bar = score_before(first);
+    // Those that can reach the winner's score somewhere in the word; one in hand for a rival that scores first in a step.
+    let mut count = 0;
+    let mut alike = true;
+    for (d, &word) in right.iter().enumerate() {
+        let gap = bar.saturating_sub(score_before(d) + 1);
+        if d == first || (gap <= u64::from((word & !leading).count_ones()) && may_reach(word, leading, gap)) {
+            chosen.sub_predictors[count] = d as u8;
+            count += 1;
+            alike &= word == leading;
+        }
+    }
+    let rivals = &chosen.sub_predictors[..count];
+    if alike {
+        // All score in the same steps: of equal scores the highest index ends as the winner, and it makes no difference.
+        if leading != 0 {
+            for &d in rivals {
+                if score_before(usize::from(d)) == bar {
+                    *winner = usize::from(d);
+                }
+            }
+            if *winner != first {
+                // `present` of the others may differ only where none is right.
+                changed(!0 << leading.trailing_zeros() << 1, *winner);
+            }
+        }
+        return leading;
+    }
+    let scores = &mut chosen.scores[..count];
+    let (mut steps, mut best) = (0, 0);
+    for (place, &d) in rivals.iter().enumerate() {
+        scores[place] = score_before(usize::from(d));
+        steps |= right[usize::from(d)];
+        if usize::from(d) == first {
+            best = place;
+        }
+    }
+    let mut outcome = leading;
+    while steps != 0 {
+        let step = steps.trailing_zeros();
+        steps &= steps - 1;
+        let before = best;
+        for (place, &d) in rivals.iter().enumerate() {
+            scores[place] += right[usize::from(d)] >> step & 1;
+            if right[usize::from(d)] >> step & 1 == 1 && scores[place] >= scores[best] {
+                best = place;
+            }
+        }
+        if best != before {
+            let from = !0u64 << step << 1;
+            let d = usize::from(rivals[best]);
+            outcome = outcome & !from | right[d] & from;
+            changed(from, d);
+        }
+    }
+    *winner = usize::from(rivals[best]);
+    outcome
+}
+
+/// Whether a rival's lead over the winner within a word may be `gap`, at most 64: false only if it is less in every step.
+#[inline(always)]
+fn may_reach(rival: u64, leading: u64, gap: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Multiplied by `EACH`, what was gained up to the end of each byte, and lost up to its beginning: no step of it is above that.
+    let gained = ones_by_byte(rival & !leading).wrapping_mul(EACH);
+    let lost = ones_by_byte(leading & !rival).wrapping_mul(EACH) << 8;
+    // The difference may be negative: 64 more, and as much as makes `gap` 128.
+    (gained + 64 * EACH - lost + (64 - gap) * EACH) & (0x80 * EACH) != 0
+}
+
+/// How many ones each byte has.
+#[inline(always)]
+fn ones_by_byte(word: u64) -> u64 {
+    let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
+    let fours = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
+    (fours + (fours >> 4)) & 0x0f0f_0f0f_0f0f_0f0f
 }
 
 /// The longest run of ones in a stream of words.
@@ -268,6 +363,14 @@ mod tests {
             }
             check(&right, None);
             check(&right, Some(&present));
+            for words in [1, 3, 4] {
+                let mut board = Scoreboard::<5>::new();
+                for block in right.chunks(words) {
+                    let counts = std::array::from_fn(|d| block.iter().map(|right| u64::from(right[d].count_ones())).sum());
+                    board.play_block(block.len(), &counts, |d, word| block[word][d]);
+                }
+                assert_eq!((board.correct, board.runs.longest), plain(&right, &vec![[!0; 5]; 200]));
+            }
         }
     }
 
