@@ -43,28 +43,30 @@ def entropy_of(p: float) -> float:
 def decreasing_root(f: Callable[[float], float], low: float, high: float) -> float:
     """Where the decreasing function `f` changes its sign, ``f(low) > 0 >= f(high)``, to double precision.
 
-    Secant steps where they stay inside the bracket and shrink it well, halving otherwise.
+    Inverse quadratic interpolation through three points where they lie well for it, halving otherwise (Chandrupatla 1997).
     """
-    f_low, f_high = f(low), f(high)
-    halve = not math.isfinite(f_high)
+    # The latest point, the other end of the bracket, and the point that was given up last.
+    a, b = high, low
+    f_a, f_b = f(high), f(low)
+    fraction = 0.5
     while True:
-        middle = (low + high) / 2.0
-        if middle in {low, high}:
-            return middle
-        if not halve:
-            # A little to the far side of the secant's root, so that both ends move.
-            secant = low + (high - low) * f_low / (f_low - f_high)
-            nudge = 1e-3 * (high - low) + math.ulp(secant)
-            secant += nudge if secant < middle else -nudge
-            if low < secant < high:
-                middle = secant
-        before = high - low
-        value = f(middle)
-        if value > 0.0:
-            low, f_low = middle, value
+        x = a + fraction * (b - a)
+        f_x = f(x)
+        if (f_x > 0.0) == (f_a > 0.0):
+            c, f_c = a, f_a
         else:
-            high, f_high = middle, value
-        halve = not math.isfinite(f_high) or (not halve and high - low > before / 4.0)
+            c, f_c, b, f_b = b, f_b, a, f_a
+        a, f_a = x, f_x
+        best = a if abs(f_a) < abs(f_b) else b
+        least = math.ulp(best) / abs(b - a)  # of the bracket, so that both ends move
+        if least >= 0.5:
+            return best
+        place, value = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b) if f_c != f_b else math.nan
+        fraction = 0.5
+        if value * value < place and (1.0 - value) * (1.0 - value) < 1.0 - place:
+            fraction = f_a / (f_b - f_a) * (f_c / (f_b - f_c))
+            fraction += (c - a) / (b - a) * (f_a / (f_c - f_a)) * (f_b / (f_c - f_b))
+        fraction = min(max(fraction, least), 1.0 - least)
 
 
 def _log_no_run(p: float, run: int, n: int) -> float:

@@ -44,6 +44,8 @@ __all__ = [
 _MARKOV_STEPS = 128
 _COMPRESSION_BLOCK = 6
 _COMPRESSION_DICTIONARY = 1000
+#: Terms of G(z) that share a power.
+_ROW = 128
 _LARGEST_WINDOW = 4095
 #: Tuple lengths that are worked on at a time: repetitive data have millions.
 _AT_A_TIME = 1 << 16
@@ -170,23 +172,32 @@ class _ExpectedLogarithm:
 
     def __init__(self, blocks: int) -> None:
         self._blocks = blocks
-        self._logs = np.empty(0)
+        self._weights = np.empty((2, 0, _ROW))
 
     def __call__(self, z: float) -> float:
         if not 0.0 < z < 1.0:
             return 0.0
-        d, last = _COMPRESSION_DICTIONARY, self._blocks
         decay = math.log1p(-z)
         # Gaps u beyond this have probabilities of less than 2^-80: they change nothing.
-        reach: int = min(last, int(-80.0 * math.log(2.0) / decay) + 2)
-        if reach > self._logs.size:
-            self._logs = np.log2(np.arange(1, reach + 1))
-        terms = self._logs[:reach] * np.exp(decay * np.arange(reach))  # log2(u) (1-z)^(u-1), u = 1, 2, ...
-        # A gap u is seen by every test block t > u, with z^2 (1-z)^(u-1); a block t that is the first of its value has
-        # gap t, with z (1-z)^(t-1). Both are summed over t = d + 1, ..., last.
-        later_blocks = last - np.maximum(np.arange(1, reach + 1), d)
-        repeats, firsts = float(np.sum(terms * later_blocks)), float(np.sum(terms[d:]))
-        return (z * z * repeats + z * firsts) / (last - d)
+        reach: int = min(self._blocks, int(-80.0 * math.log(2.0) / decay) + 2)
+        rows = -(-reach // _ROW)
+        if rows > self._weights.shape[1]:
+            self._weights = self._weights_of(rows)
+        # (1-z)^(u-1) as a product of two powers: of the row of u, and within it.
+        of_rows = np.einsum("krj,j->kr", self._weights[:, :rows], np.exp(decay * np.arange(_ROW)))
+        repeats, firsts = np.sum(of_rows * np.exp(decay * _ROW * np.arange(rows)), axis=1).tolist()
+        return float((z * z * repeats + z * firsts) / (self._blocks - _COMPRESSION_DICTIONARY))
+
+    def _weights_of(self, rows: int) -> NDArray[np.float64]:
+        """Return what (1-z)^(u-1) is multiplied by, u = 1, 2, ... in rows.
+
+        A gap u is seen by every test block t > u, with z^2 (1-z)^(u-1); a block t that is the first of its value has gap t, with
+        z (1-z)^(t-1). Both are summed over t = d + 1, ..., last.
+        """
+        d, last = _COMPRESSION_DICTIONARY, self._blocks
+        u = np.arange(1, rows * _ROW + 1)
+        logs = np.where(u <= last, np.log2(u), 0.0)
+        return np.stack([logs * (last - np.maximum(u, d)), logs * (u > d)]).reshape(2, rows, _ROW)
 
 
 def _solve_compression(target: float, blocks: int) -> float | None:

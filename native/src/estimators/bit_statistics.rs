@@ -71,35 +71,73 @@ fn collision_table() -> [(u8, u8, u8); 256] {
     })
 }
 
+/// Blocks in three words.
+const BLOCKS_A_TURN: usize = 3 * 64 / BLOCK_BITS;
+/// Gaps counted without a look at how long the histogram is.
+const SHORT_GAPS: usize = 1 << 12;
+
 /// Histogram of the gaps between equal blocks of 6 bits, behind the first 1000.
 pub fn gap_histogram(words: &[u64], n: usize) -> Vec<u64> {
     let blocks = n / BLOCK_BITS;
     if blocks <= DICTIONARY_BLOCKS {
         return Vec::new();
     }
-    let mut last = [0usize; 1 << BLOCK_BITS];
-    let mut histogram = vec![0u64; 1 << 12];
-    let mut largest = 0;
-    for index in 1..=blocks {
-        let place = BLOCK_BITS * (index - 1);
-        let (word, shift) = (place / 64, place % 64);
-        let mut block = words[word] >> shift;
-        if shift > 64 - BLOCK_BITS {
-            block |= words[word + 1] << (64 - shift);
-        }
-        let block = (block & ((1 << BLOCK_BITS) - 1)) as usize;
-        let gap = index - last[block];
-        last[block] = index;
-        if index > DICTIONARY_BLOCKS {
-            if gap >= histogram.len() {
-                histogram.resize((2 * gap).min(blocks + 1), 0);
+    let mut gaps = Gaps { last: [0; 1 << BLOCK_BITS], short: [[0; SHORT_GAPS]; 2], long: vec![0; SHORT_GAPS] };
+    let whole = blocks / BLOCKS_A_TURN;
+    for (turn, words) in words.as_chunks::<3>().0.iter().enumerate().take(whole) {
+        gaps.take(words, turn * BLOCKS_A_TURN, BLOCKS_A_TURN);
+    }
+    let mut rest = [0; 3];
+    let from = 3 * whole.min(words.len());
+    words[from.min(words.len())..].iter().zip(&mut rest).for_each(|(word, rest)| *rest = *word);
+    gaps.take(&rest, whole * BLOCKS_A_TURN, blocks % BLOCKS_A_TURN);
+    gaps.finish()
+}
+
+struct Gaps {
+    /// Number, from 1 on, of the latest block of each value.
+    last: [u32; 1 << BLOCK_BITS],
+    /// Of gaps that are short, in turns: additions to one of them would wait for each other.
+    short: [[u32; SHORT_GAPS]; 2],
+    long: Vec<u64>,
+}
+
+impl Gaps {
+    /// Take some blocks of three words, after `before` others.
+    #[inline(always)]
+    fn take(&mut self, words: &[u64; 3], before: usize, blocks: usize) {
+        for place in 0..blocks {
+            let (word, shift) = (BLOCK_BITS * place / 64, BLOCK_BITS * place % 64);
+            let mut block = words[word] >> shift;
+            if shift > 64 - BLOCK_BITS {
+                block |= words[word + 1] << (64 - shift);
             }
-            histogram[gap] += 1;
-            largest = largest.max(gap);
+            let last = &mut self.last[(block & ((1 << BLOCK_BITS) - 1)) as usize];
+            let index = before + place + 1;
+            let gap = index - *last as usize;
+            *last = index as u32;
+            if index <= DICTIONARY_BLOCKS {
+                continue;
+            }
+            if let Some(count) = self.short[place % 2].get_mut(gap) {
+                *count += 1;
+            } else {
+                if gap >= self.long.len() {
+                    self.long.resize(2 * gap, 0);
+                }
+                self.long[gap] += 1;
+            }
         }
     }
-    histogram.truncate(largest + 1);
-    histogram
+
+    fn finish(mut self) -> Vec<u64> {
+        for (gap, count) in self.long[..SHORT_GAPS].iter_mut().enumerate() {
+            *count = u64::from(self.short[0][gap]) + u64::from(self.short[1][gap]);
+        }
+        let largest = self.long.iter().rposition(|&count| count > 0).unwrap_or(0);
+        self.long.truncate(largest + 1);
+        self.long
+    }
 }
 
 #[cfg(test)]
