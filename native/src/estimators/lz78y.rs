@@ -1,6 +1,6 @@
 //! The LZ78Y predictor, SP 800-90B 6.3.10.
 
-use super::context_trie::{Best, Links, FIRST_NODES};
+use super::context_trie::{Best, Trie};
 use super::multi_mmc_bits::{one_by_word, Balances, MASKS};
 use super::scoreboard::Runs;
 use super::symbols::bit;
@@ -105,33 +105,23 @@ impl BitDictionary {
 /// Larger alphabets: a trie of contexts from the latest symbol back.
 struct Dictionary<'a> {
     symbols: &'a [u8],
-    best: Vec<Best>,
-    /// False for a node that only leads to longer contexts: the dictionary was full when its turn came.
-    known: Vec<bool>,
-    children: Links,
-    successors: Links,
+    /// Nodes without a mark only lead to longer contexts: the dictionary was full when their turn came.
+    trie: Trie,
     contexts: usize,
 }
 
 impl<'a> Dictionary<'a> {
     fn new(symbols: &'a [u8], k: usize) -> Self {
-        Self {
-            symbols,
-            best: vec![Best::default(); FIRST_NODES],
-            known: vec![false; FIRST_NODES],
-            children: Links::new(k),
-            successors: Links::new(k),
-            contexts: 0,
-        }
+        Self { symbols, trie: Trie::new(k), contexts: 0 }
     }
 
     /// The node of each length of the context before place `i`, as far as there are nodes.
     #[inline(always)]
-    fn walk(&mut self, i: usize, path: &mut [u32; LENGTHS]) -> usize {
+    fn walk(&self, i: usize, path: &mut [u32; LENGTHS]) -> usize {
         path[0] = u32::from(self.symbols[i - 1]);
         for length in 1..LENGTHS {
-            match self.children.get_mut(path[length - 1], self.symbols[i - length - 1]) {
-                Some(child) => path[length] = *child,
+            match self.trie.child(path[length - 1], self.symbols[i - length - 1]) {
+                Some(child) => path[length] = child,
                 None => return length,
             }
         }
@@ -140,21 +130,17 @@ impl<'a> Dictionary<'a> {
 
     /// Make nodes for the context before place `i`, longest first into the dictionary while it has room.
     fn extend(&mut self, i: usize, path: &mut [u32; LENGTHS], reached: usize) -> usize {
-        let unknown = path[..reached].iter().filter(|&&node| !self.known[node as usize]).count() + LENGTHS - reached;
+        let unknown = path[..reached].iter().filter(|&&node| !self.trie.is_marked(node)).count() + LENGTHS - reached;
         if unknown == 0 {
             return reached;
         }
         for length in reached..LENGTHS {
-            path[length] = self.best.len() as u32;
-            self.best.push(Best::default());
-            self.known.push(false);
-            self.children.add_node();
-            self.successors.add_node();
-            self.children.insert(path[length - 1], self.symbols[i - length - 1], path[length]);
+            path[length] = self.trie.add_node();
+            self.trie.set_child(path[length - 1], self.symbols[i - length - 1], path[length]);
         }
         for &node in path.iter().rev() {
-            if !self.known[node as usize] && self.contexts < MOST_CONTEXTS {
-                self.known[node as usize] = true;
+            if !self.trie.is_marked(node) && self.contexts < MOST_CONTEXTS {
+                self.trie.mark(node);
                 self.contexts += 1;
             }
         }
@@ -164,12 +150,13 @@ impl<'a> Dictionary<'a> {
     /// Predict the symbol at place `i` and record it; returns whether the prediction was right.
     #[inline(always)]
     fn step(&mut self, i: usize) -> bool {
+        self.trie.look_ahead(self.symbols, i);
         let symbol = self.symbols[i];
         let mut path = [0u32; LENGTHS];
         let mut reached = self.walk(i, &mut path);
         let mut winner = Best::default();
         for &node in &path[..reached] {
-            let best = self.best[node as usize];
+            let best = self.trie.best(node);
             if best.count >= winner.count {
                 winner = best;
             }
@@ -178,17 +165,9 @@ impl<'a> Dictionary<'a> {
             reached = self.extend(i, &mut path, reached);
         }
         for &node in &path[..reached] {
-            if !self.known[node as usize] {
-                continue;
+            if self.trie.is_marked(node) && !self.trie.count(node, symbol) {
+                self.trie.count_first(node, symbol);
             }
-            let count = if let Some(count) = self.successors.get_mut(node, symbol) {
-                *count += 1;
-                *count
-            } else {
-                self.successors.insert(node, symbol, 1);
-                1
-            };
-            self.best[node as usize].offer(count, symbol);
         }
         winner.count > 0 && winner.symbol == symbol
     }

@@ -10,6 +10,7 @@ mod multi_mcw;
 mod multi_mmc;
 mod multi_mmc_bits;
 mod order_records;
+mod prefetch;
 mod prefix_counts;
 mod python;
 pub mod radix_sort;

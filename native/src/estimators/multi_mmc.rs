@@ -6,23 +6,20 @@
 
 use std::collections::HashSet;
 
-use super::context_trie::{Best, Links, FIRST_NODES};
+use super::context_trie::{Trie, LEAF};
 use super::scoreboard::Runs;
 
 const ORDERS: usize = 16;
 const MOST_PAIRS: u32 = 100_000;
-const LEAF: u32 = 1 << 31;
 
 struct Models<'a> {
     symbols: &'a [u8],
-    /// Of each node: the best successor.
-    best: Vec<Best>,
-    /// (node, older symbol) -> node, or LEAF | place.
-    children: Links,
-    /// (node, successor) -> count.
-    successors: Links,
+    /// Children are by the older symbol: a node, or LEAF | place.
+    trie: Trie,
     /// Pairs of each order, 1 to 16.
     pairs: [u32; ORDERS + 1],
+    /// Bit d: order d has room for more.
+    open: u32,
     /// The place from which on an order records no new pairs.
     full_from: [usize; ORDERS + 1],
     /// Order, context and successor of pairs that were recorded behind a context that was not.
@@ -33,10 +30,9 @@ impl<'a> Models<'a> {
     fn new(symbols: &'a [u8], k: usize) -> Self {
         Self {
             symbols,
-            best: vec![Best::default(); FIRST_NODES],
-            children: Links::new(k),
-            successors: Links::new(k),
+            trie: Trie::new(k),
             pairs: [0; ORDERS + 1],
+            open: (2 << ORDERS) - 2,
             full_from: [usize::MAX; ORDERS + 1],
             unreachable: HashSet::new(),
         }
@@ -50,6 +46,7 @@ impl<'a> Models<'a> {
         }
         self.pairs[order] += 1;
         if self.pairs[order] == MOST_PAIRS {
+            self.open &= !(1 << order);
             self.full_from[order] = i + 1;
         }
         true
@@ -58,12 +55,8 @@ impl<'a> Models<'a> {
     /// Count `symbol`, at place `i`, behind the context of a node.
     #[inline(always)]
     fn count(&mut self, node: u32, order: usize, symbol: u8, i: usize) {
-        if let Some(count) = self.successors.get_mut(node, symbol) {
-            *count += 1;
-            self.best[node as usize].offer(*count, symbol);
-        } else if self.take_room(order, i) {
-            self.successors.insert(node, symbol, 1);
-            self.best[node as usize].offer(1, symbol);
+        if !self.trie.count(node, symbol) && self.take_room(order, i) {
+            self.trie.count_first(node, symbol);
         }
     }
 
@@ -71,11 +64,12 @@ impl<'a> Models<'a> {
     /// the second one is how many orders predicted.
     #[inline(always)]
     fn step(&mut self, i: usize) -> (u32, usize) {
+        self.trie.look_ahead(self.symbols, i);
         let symbol = self.symbols[i];
         let mut node = u32::from(self.symbols[i - 1]);
         let (mut right, mut present) = (0u32, 0usize);
         for order in 1..=ORDERS {
-            let best = self.best[node as usize];
+            let best = self.trie.best(node);
             if best.count > 0 {
                 present = order;
                 right |= u32::from(best.symbol == symbol) << (order - 1);
@@ -85,7 +79,7 @@ impl<'a> Models<'a> {
                 break;
             }
             let older = self.symbols[i - order - 1];
-            match self.children.get_mut(node, older).map(|child| *child) {
+            match self.trie.child(node, older) {
                 None => {
                     self.leave(node, order, i);
                     break;
@@ -109,13 +103,16 @@ impl<'a> Models<'a> {
     /// that has none. Longer ones may still have some, a few steps long, but no prediction ever reaches them: they only count.
     #[inline(always)]
     fn leave(&mut self, node: u32, order: usize, i: usize) {
+        if self.open >> order <= 1 {
+            return;
+        }
         let longest = ORDERS.min(i);
         let mut depth = order + 1;
         while depth <= longest && self.take_room(depth, i) {
             depth += 1;
         }
         if depth > order + 1 {
-            self.children.insert(node, self.symbols[i - order - 1], LEAF | i as u32);
+            self.trie.set_child(node, self.symbols[i - order - 1], LEAF | i as u32);
         }
         for depth in depth + 1..=longest {
             if self.pairs[depth] < MOST_PAIRS && self.unreachable.insert((depth, self.symbols[i - depth..=i].to_vec()))
@@ -142,20 +139,14 @@ impl<'a> Models<'a> {
         let (known, symbol) = (self.symbols[place], self.symbols[i]);
         for depth in order + 1..=deepest {
             let older = self.symbols[i - depth];
-            let child = self.best.len() as u32;
-            self.best.push(Best { count: 1, symbol: known });
-            self.children.add_node();
-            self.successors.add_node();
-            match self.children.get_mut(node, older) {
-                Some(entry) => *entry = child,
-                None => self.children.insert(node, older, child),
-            }
-            self.successors.insert(child, known, 1);
+            let child = self.trie.add_node();
+            self.trie.set_child(node, older, child);
+            self.trie.count_first(child, known);
             node = child;
             self.count(node, depth, symbol, i);
         }
         if deepest < ORDERS.min(place) && place < self.full_from[deepest + 1] {
-            self.children.insert(node, self.symbols[place - deepest - 1], LEAF | place as u32);
+            self.trie.set_child(node, self.symbols[place - deepest - 1], LEAF | place as u32);
         }
         self.leave(node, deepest, i);
     }
