@@ -3,6 +3,7 @@
 
 mod bit_statistics;
 mod context_trie;
+mod huge_pages;
 mod lag;
 mod lanes;
 mod lz78y;

@@ -84,40 +84,54 @@ fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
 /// The most common symbol of a window, ties to the one seen last.
 struct Window {
     size: usize,
-    /// Of each symbol: count in the window, and above ties the place it was last seen at.
-    standing: [u64; 256],
+    /// Of each symbol: count in the window, and above ties the place it was last seen at. Signed: vectors compare such numbers faster.
+    standing: [i64; 256],
     mode: usize,
+    /// No other symbol stands higher than this, and the mode no lower: nobody has to search before it would.
+    rivals_limit: i64,
 }
 
-const ONE: u64 = 1 << 32;
+const ONE: i64 = 1 << 32;
 
 impl Window {
     fn new(size: usize, first: u8) -> Self {
-        Self { size, standing: [0; 256], mode: usize::from(first) }
+        Self { size, standing: [0; 256], mode: usize::from(first), rivals_limit: 0 }
     }
 
     /// Symbol `i` enters, and the one `size` before it leaves.
     #[inline(always)]
     fn push(&mut self, symbols: &[u8], i: usize, k: usize) {
         let symbol = usize::from(symbols[i]);
-        self.standing[symbol] = ((self.standing[symbol] & !(ONE - 1)) + ONE) | i as u64;
+        self.standing[symbol] = ((self.standing[symbol] & !(ONE - 1)) + ONE) | i as i64;
         if i >= self.size {
             let leaver = usize::from(symbols[i - self.size]);
             self.standing[leaver] -= ONE;
-            if leaver == self.mode {
-                self.mode = highest(&self.standing[..k]);
+            if leaver == self.mode && self.standing[leaver] < self.rivals_limit {
+                self.search(symbols, k);
             }
         }
-        if self.standing[symbol] >= self.standing[self.mode] {
-            self.mode = symbol;
+        let standing = self.standing[symbol];
+        if standing > self.rivals_limit && symbol != self.mode {
+            self.rivals_limit = standing;
+            if standing >= self.standing[self.mode] {
+                self.mode = symbol;
+            }
         }
     }
-}
 
-#[inline(always)]
-fn highest(standing: &[u64]) -> usize {
-    let most = standing.iter().copied().fold(0, u64::max);
-    standing.iter().position(|&one| one == most).unwrap_or(0)
+    #[inline(always)]
+    fn search(&mut self, symbols: &[u8], k: usize) {
+        let (before, standing) = (self.mode, &mut self.standing[..k]);
+        let most = standing.iter().copied().fold(0, i64::max);
+        self.mode = usize::from(symbols[(most & (ONE - 1)) as usize]);
+        self.rivals_limit = most;
+        if self.mode == before {
+            // In vain: not again soon, if the others stand lower.
+            standing[self.mode] = 0;
+            self.rivals_limit = standing.iter().copied().fold(0, i64::max);
+            standing[self.mode] = most;
+        }
+    }
 }
 
 multiversion! {

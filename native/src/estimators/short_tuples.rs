@@ -4,6 +4,7 @@
 //! leaves' sizes, summed. For longer ones, small leaves compare each pair of their windows: how often a tuple occurs matters from 35
 //! times on only, its pairs always. Large leaves are sorted. Windows that are equal, few, are left to who knows their places.
 
+use super::huge_pages::zeros;
 use super::prefix_counts::{PrefixCounts, MOST_SUFFIXES};
 use super::text::Text;
 use super::tuple_sums::CUTOFF;
@@ -72,7 +73,7 @@ pub fn short_tuples(text: &Text) -> Option<ShortTuples> {
     let window = WINDOW_BITS / text.width;
     let mut sizes = [0u32; BUCKETS];
     bucket_sizes(&text.words, text.n, text.width, &mut sizes);
-    let mut keys = vec![0u32; text.n];
+    let mut keys = zeros(text.n, 0u32);
     let unused = (WINDOW_BITS - window * text.width) as u32;
     distribute(&text.words, text.n, text.width, !0 << unused, &sizes, &mut keys);
     // Windows that the end of the data cuts off; zeros follow.

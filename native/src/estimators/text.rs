@@ -2,12 +2,9 @@
 
 use crate::multiversion::multiversion;
 
-/// Places, at most, and words of each, of the sample that tells repetitive data, and what part of it has to be equal.
-const SAMPLES: usize = 4096;
-const SAMPLE_WORDS: usize = 8;
+/// Places, about, of the sample that tells repetitive data, and what part of it has to be equal to another.
+const SAMPLES: usize = 1 << 14;
 const REPETITIVE: usize = 16;
-/// So many places that begin alike make a sample.
-pub const FEWEST_SAMPLES: usize = SAMPLES / 4;
 
 /// Symbols packed into as many bits as the alphabet needs, first symbol in the highest bits.
 pub struct Text {
@@ -21,7 +18,7 @@ pub struct Text {
 impl Text {
     pub fn new(bytes: &[u8], n: usize, k: usize) -> Self {
         let width = (usize::BITS - (k - 1).leading_zeros()) as usize;
-        let mut words = vec![0u64; (n * width).div_ceil(64) + SAMPLE_WORDS + 2];
+        let mut words = vec![0u64; (n * width).div_ceil(64) + 2];
         if width == 1 || width == 8 {
             for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
                 let mut eight = [0u8; 8];
@@ -62,20 +59,16 @@ impl Text {
         (self.bits_from(i) >> (64 - self.width)) as u8
     }
 
-    /// Whether many of the places, which begin alike, go on alike for 512 bits.
-    pub fn goes_on_alike(&self, places: &[u32]) -> bool {
-        let symbols_a_word = 64 / self.width;
-        let mut prints: Vec<u64> = places[..places.len().min(SAMPLES)]
-            .iter()
-            .map(|&i| {
-                (0..SAMPLE_WORDS).fold(0u64, |print, word| {
-                    let at = (i as usize + word * symbols_a_word).min(self.n);
-                    (print ^ self.bits_from(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-                })
-            })
+    /// Whether much of the data occurs more than once, 64 bits of it at least: in a sample of what begins with some of all patterns, at
+    /// every place where it does.
+    pub fn is_repetitive(&self) -> bool {
+        let one_in = (self.n / SAMPLES).max(1) as u64;
+        let mut sample: Vec<u64> = (0..self.n)
+            .map(|i| self.bits_from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            .filter(|&print| print <= u64::MAX / one_in)
             .collect();
-        prints.sort_unstable();
-        prints.windows(2).filter(|pair| pair[0] == pair[1]).count() > prints.len() / REPETITIVE
+        sample.sort_unstable();
+        sample.windows(2).filter(|pair| pair[0] == pair[1]).count() > sample.len() / REPETITIVE
     }
 }
 

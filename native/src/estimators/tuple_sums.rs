@@ -1,5 +1,8 @@
 //! From the common prefixes of neighbours in sorted order to the counts of repeated tuples, SP 800-90B 6.3.5 and 6.3.6.
 
+use super::huge_pages::advise;
+use super::prefetch::prefetch;
+
 /// Occurrences of a tuple that is common, 6.3.5.
 pub const CUTOFF: u32 = 35;
 
@@ -40,11 +43,19 @@ impl TupleSums {
     pub fn reserve(&mut self, longest: usize) {
         let more = (longest + 2).saturating_sub(self.sums.len());
         self.sums.reserve_exact(more);
+        advise(&mut self.sums);
         self.sums.resize(self.sums.len() + more, 0);
     }
 
     fn grow(&mut self, length: usize) {
         grow(&mut self.sums, length);
+    }
+
+    /// Such a prefix will be pushed soon.
+    #[inline(always)]
+    pub fn expect(&self, prefix: u32) {
+        prefetch(&self.sums, prefix as usize);
+        prefetch(&self.most, prefix as usize);
     }
 
     /// The latest suffix and the next one share `prefix` symbols; fewer than the group's base count as the base.

@@ -8,7 +8,7 @@ use super::prefix_counts::{self, PrefixCounts};
 use super::radix_sort::{distribute, sort, sort_parts, DIGIT_BITS};
 use super::short_tuples::{short_tuples, ShortTuples};
 use super::suffix_array;
-use super::text::{count_buckets, place_in_buckets, Text, FEWEST_SAMPLES};
+use super::text::{count_buckets, place_in_buckets, Text};
 use super::tuple_sums::{TupleCounts, TupleSums};
 use crate::multiversion::multiversion;
 
@@ -22,13 +22,29 @@ pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
     if let Some(counts) = short_tuples(&text).and_then(|short| Sorter::new(&text).run_beyond(&short)) {
         return counts;
     }
-    if let Some(counts) = Sorter::new(&text).run() {
-        return counts;
+    if !text.is_repetitive() {
+        if let Some(counts) = Sorter::new(&text).run() {
+            return counts;
+        }
     }
-    let symbols: Vec<u8> = (0..n).map(|i| text.symbol(i)).collect();
+    drop(text);
     let mut sums = TupleSums::new();
-    suffix_array::push_all(&symbols, &mut sums);
+    if k == 2 {
+        suffix_array::push_all(&unpacked(bytes, n), &mut sums);
+    } else {
+        suffix_array::push_all(bytes, &mut sums);
+    }
     sums.finish(&[])
+}
+
+/// Packed bits, one a byte.
+fn unpacked(packed: &[u8], n: usize) -> Vec<u8> {
+    let mut bits = vec![0; 8 * packed.len()];
+    for (bits, byte) in bits.as_chunks_mut::<8>().0.iter_mut().zip(packed) {
+        *bits = std::array::from_fn(|place| byte >> (7 - place) & 1);
+    }
+    bits.truncate(n);
+    bits
 }
 
 struct Sorter<'a> {
@@ -97,19 +113,6 @@ impl<'a> Sorter<'a> {
         }
         let mut places = vec![0u32; n];
         place_in_buckets(&self.text.words, n, width, shift, &mut next, &mut places);
-        // Places that begin alike are a sample in which every repeat shows.
-        let (mut first, mut chosen) = (0, 0..0);
-        for &size in &sizes {
-            let members = first..first + size as usize;
-            first = members.end;
-            let wanted = members.len() >= FEWEST_SAMPLES && (chosen.is_empty() || members.len() < chosen.len());
-            if wanted {
-                chosen = members;
-            }
-        }
-        if self.text.goes_on_alike(&places[chosen]) {
-            return None;
-        }
         let mut shared = Vec::new();
         let mut rest = places.as_slice();
         for &size in &sizes {
