@@ -366,7 +366,8 @@ mod tests {
             for words in [1, 3, 4] {
                 let mut board = Scoreboard::<5>::new();
                 for block in right.chunks(words) {
-                    let counts = std::array::from_fn(|d| block.iter().map(|right| u64::from(right[d].count_ones())).sum());
+                    let counts =
+                        std::array::from_fn(|d| block.iter().map(|right| u64::from(right[d].count_ones())).sum());
                     board.play_block(block.len(), &counts, |d, word| block[word][d]);
                 }
                 assert_eq!((board.correct, board.runs.longest), plain(&right, &vec![[!0; 5]; 200]));
