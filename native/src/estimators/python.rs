@@ -6,10 +6,10 @@ use pyo3::types::PyBytes;
 use super::symbols::{bits_of, Input};
 
 /// 64-bit little-endian numbers, written where Python keeps them.
-fn little_endian<'py>(py: Python<'py>, counts: &[u64]) -> PyResult<Bound<'py, PyBytes>> {
+fn little_endian<'py, T: Copy + Into<u64>>(py: Python<'py>, counts: &[T]) -> PyResult<Bound<'py, PyBytes>> {
     PyBytes::new_with(py, 8 * counts.len(), |bytes| {
-        for (bytes, count) in bytes.chunks_exact_mut(8).zip(counts) {
-            bytes.copy_from_slice(&count.to_le_bytes());
+        for (bytes, &count) in bytes.chunks_exact_mut(8).zip(counts) {
+            bytes.copy_from_slice(&count.into().to_le_bytes());
         }
         Ok(())
     })

@@ -9,7 +9,7 @@ pub const CUTOFF: u32 = 35;
 /// What the t-Tuple and LRS estimates rest on.
 pub struct TupleCounts {
     /// Occurrences of the most common t-tuple, t = 1, 2, ..., as long as they are 35 or more.
-    pub most_common: Vec<u64>,
+    pub most_common: Vec<u32>,
     /// v: symbols in the longest tuple that occurs twice.
     pub longest: usize,
     /// Sum over the W-tuples of C(count, 2), for W = u, ..., v.
@@ -48,7 +48,7 @@ impl TupleSums {
     }
 
     fn grow(&mut self, length: usize) {
-        grow(&mut self.sums, length);
+        grow(&mut self.sums, length, usize::MAX);
     }
 
     /// Such a prefix will be pushed soon.
@@ -86,7 +86,7 @@ impl TupleSums {
     #[inline(always)]
     fn close(&mut self, height: u32, outer: u32, suffixes: u32) {
         if suffixes >= CUTOFF {
-            grow(&mut self.most, height as usize);
+            grow(&mut self.most, height as usize, self.sums.len());
             let most = &mut self.most[height as usize];
             *most = (*most).max(suffixes);
         }
@@ -100,7 +100,7 @@ impl TupleSums {
     /// and the pairs.
     pub fn finish(mut self, shorter: &[(u64, u64)]) -> TupleCounts {
         self.grow(shorter.len());
-        grow(&mut self.most, shorter.len());
+        grow(&mut self.most, shorter.len(), usize::MAX);
         let (mut most, mut pairs) = (self.most, self.sums);
         for length in (1..most.len() - 1).rev() {
             most[length] = most[length].max(most[length + 1]);
@@ -114,16 +114,20 @@ impl TupleSums {
         }
         let longest = (1..pairs.len()).rfind(|&length| pairs[length] > 0).unwrap_or(0);
         let common = (1..=longest).take_while(|&length| most.get(length).is_some_and(|&most| most >= CUTOFF)).count();
+        // There may be millions of either: in place, and no more than that.
         pairs.truncate(longest + 1);
         pairs.drain(..(common + 1).min(longest + 1));
-        TupleCounts { most_common: most[1..=common].iter().map(|&count| u64::from(count)).collect(), longest, pairs }
+        pairs.shrink_to_fit();
+        most.truncate(common + 1);
+        most.drain(..1);
+        TupleCounts { most_common: most, longest, pairs }
     }
 }
 
-/// Make room for entry `length`.
+/// Make room for entry `length`, and for some more up to `all` in all.
 #[inline(always)]
-fn grow<T: Clone + Default>(entries: &mut Vec<T>, length: usize) {
+fn grow<T: Clone + Default>(entries: &mut Vec<T>, length: usize, all: usize) {
     if length >= entries.len() {
-        entries.resize((length + 1).max(entries.len() + entries.len() / 2), T::default());
+        entries.resize((length + 1).max((entries.len() + entries.len() / 2).min(all)), T::default());
     }
 }
