@@ -5,11 +5,20 @@ pub type Steps = [i32; 64];
 /// 32 balances.
 pub type Balances = [i16; 32];
 
+/// The bit that tells the sign of a balance: vectors pack quarters in turns from both halves.
+pub const fn sign_place(lane: usize) -> usize {
+    match lane / 8 {
+        1 => lane + 8,
+        2 => lane - 8,
+        _ => lane,
+    }
+}
+
 /// What vectors do here.
 pub trait Lanes {
     /// Whether whole vectors at a time are worth more than single numbers.
     const ARE_VECTORS: bool;
-    /// Add `change`; returns which balances were negative before, as bits.
+    /// Add `change`; returns which balances were negative before, as bits in the order of [`sign_place`].
     fn add(balances: &mut Balances, change: &Balances) -> u32;
     /// In which steps the bits of `mask` are a number above `limit`.
     fn above(steps: &Steps, mask: i32, limit: i32) -> u64;
@@ -24,7 +33,7 @@ impl Lanes for Portable {
     fn add(balances: &mut Balances, change: &Balances) -> u32 {
         let mut negative = 0;
         for (lane, (balance, change)) in balances.iter_mut().zip(change).enumerate() {
-            negative |= u32::from(*balance < 0) << lane;
+            negative |= u32::from(*balance < 0) << sign_place(lane);
             *balance += change;
         }
         negative
@@ -74,8 +83,7 @@ mod with_avx2 {
             _mm256_storeu_si256(to.add(1), _mm256_add_epi16(high, _mm256_loadu_si256(from.add(1))));
             (low, high)
         };
-        // Packing takes quarters in turns from both: 0, 2, 1, 3.
-        _mm256_movemask_epi8(_mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(low, high))) as u32
+        _mm256_movemask_epi8(_mm256_packs_epi16(low, high)) as u32
     }
 
     #[inline]

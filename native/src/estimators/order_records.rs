@@ -3,7 +3,7 @@
 //! A record holds the balances, ones less zeros, of all contexts that share their latest bits: 1 of the lowest order, 2 of the next one,
 //! 4, 8, 16. A step adds a row of ones, minus ones and zeros to a record; the signs before are what was predicted.
 
-use super::lanes::{Balances, Lanes, Steps};
+use super::lanes::{sign_place, Balances, Lanes, Steps};
 
 /// Orders of a record, and its balances.
 pub const ORDERS: usize = 5;
@@ -39,17 +39,32 @@ static CHANGES: [Record; 2 << OLDER] = {
     changes
 };
 
-/// Of each combination of older bits: the lanes that it is about.
+/// Of each combination of older bits: the lanes that it is about, as bits of the signs.
 static LANES_OF: [u32; 1 << OLDER] = {
     let mut lanes = [0; 1 << OLDER];
     let mut older = 0;
     while older < lanes.len() {
         let mut more = 0;
         while more < ORDERS {
-            lanes[older] |= 1 << lane(more, older);
+            lanes[older] |= 1 << sign_place(lane(more, older));
             more += 1;
         }
         older += 1;
+    }
+    lanes
+};
+
+/// Of each order: its lanes, as bits of the signs. The highest bit is nobody's.
+static LANES_OF_ORDER: [i32; ORDERS] = {
+    let mut lanes = [0; ORDERS];
+    let mut more = 0;
+    while more < ORDERS {
+        let mut older = 0;
+        while older < 1 << OLDER {
+            lanes[more] |= 1 << sign_place(lane(more, older));
+            older += 1;
+        }
+        more += 1;
     }
     lanes
 };
@@ -114,8 +129,7 @@ impl<const LOWEST: usize> OrderRecords<LOWEST> {
             }
         }
         std::array::from_fn(|more| {
-            let lanes = ((1 << (1 << more)) - 1) << ((1 << more) - 1);
-            L::above(&zeros, lanes, 0) ^ word
+            L::above(&zeros, LANES_OF_ORDER[more], 0) ^ word
         })
     }
 

@@ -1,6 +1,6 @@
 //! Counts of repeated tuples of up to 40 bits, SP 800-90B 6.3.5 and 6.3.6: all that most data have, and no place needs to be kept.
 //!
-//! Windows of 40 bits are distributed by their first 8 bits, then by 12 more into leaves of a few. Tuples of up to 20 bits are the
+//! Windows of 40 bits are distributed by their first 8 bits, then by 13 more into leaves of a few. Tuples of up to 21 bits are the
 //! leaves' sizes, summed. For longer ones, small leaves compare each pair of their windows: how often a tuple occurs matters from 35
 //! times on only, its pairs always. Large leaves are sorted. Windows that are equal, few, are left to who knows their places.
 
@@ -13,7 +13,7 @@ use crate::multiversion::multiversion;
 /// Bits of a window, and those it is distributed by.
 const WINDOW_BITS: usize = 40;
 const BUCKET_BITS: usize = 8;
-const LEAF_BITS: usize = 12;
+const LEAF_BITS: usize = 13;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 const LEAVES: usize = 1 << LEAF_BITS;
 /// Windows of a leaf share so many bits.
@@ -23,7 +23,7 @@ const WINDOWS_A_TIE: usize = 256;
 /// Shorter data are no work in any case.
 const FEWEST_BITS: usize = 1 << 12;
 /// Counters of the same thing, taken in turns: additions to one of them would wait for each other.
-const TURNS: usize = 8;
+const TURNS: usize = 4;
 
 /// What the windows tell.
 pub struct ShortTuples {
@@ -182,7 +182,7 @@ impl WindowCounts {
         counts
     }
 
-    /// Take the tuples of 9 to 20 bits of a bucket.
+    /// Take the tuples of 9 to 21 bits of a bucket.
     fn take_sizes(&mut self, ends: &[u32; LEAVES], cut: &[Cut]) {
         let mut sizes = *ends;
         for leaf in (1..LEAVES).rev() {
@@ -229,7 +229,7 @@ impl WindowCounts {
 }
 
 multiversion! {
-    /// Count the tuples of more than 20 bits of a bucket; false if a leaf is too large.
+    /// Count the tuples of more than 21 bits of a bucket; false if a leaf is too large.
     fn count_leaves(bucket: usize, leafed: &[u32], ends: &[u32; LEAVES], cut: &[Cut], counts: &mut WindowCounts) -> bool {
         let mut sharing = [[0u64; 33]; TURNS];
         let mut start = 0;
