@@ -128,9 +128,7 @@ impl<const LOWEST: usize> OrderRecords<LOWEST> {
                 next >>= 1;
             }
         }
-        std::array::from_fn(|more| {
-            L::above(&zeros, LANES_OF_ORDER[more], 0) ^ word
-        })
+        std::array::from_fn(|more| L::above(&zeros, LANES_OF_ORDER[more], 0) ^ word)
     }
 
     /// Bring all balances within the limits, and back what they exceeded them by before.

@@ -4,36 +4,100 @@ use libsais::SuffixArrayConstruction;
 
 use super::huge_pages::zeros;
 use super::prefetch::prefetch;
+use super::text::Text;
 use super::tuple_sums::TupleSums;
+use crate::multiversion::multiversion;
 
 /// Suffixes that are looked up at a time.
 const BATCH: usize = 1 << 7;
+/// Words that may be compared: so many for each suffix, and some more.
+const WORDS_A_SUFFIX: usize = 4;
+const MORE_WORDS: usize = 1 << 16;
 
-/// Push the common prefixes of all neighbours among the sorted suffixes of `text`, one symbol a byte.
-pub fn push_all(text: &[u8], sums: &mut TupleSums) {
-    let (mut suffixes, mut prefixes) = (zeros(text.len(), 0i32), zeros(text.len(), 0i32));
-    let sorted = SuffixArrayConstruction::for_text(text).in_borrowed_buffer(&mut suffixes).single_threaded().run();
-    let with_prefixes =
-        sorted.and_then(|sorted| sorted.plcp_construction().in_borrowed_buffer(&mut prefixes).single_threaded().run());
-    if with_prefixes.is_err() {
+/// The common prefixes of all neighbours among the sorted suffixes of `text`, which is also given one symbol a byte.
+pub fn prefixes_of_all(text: &Text, symbols: &[u8]) -> TupleSums {
+    let mut suffixes = zeros(text.n, 0i32);
+    let sorted = SuffixArrayConstruction::for_text(symbols).in_borrowed_buffer(&mut suffixes).single_threaded().run();
+    let Ok(sorted) = sorted else {
         unreachable!("texts below 2^31 symbols are in the domain of the suffix array library")
+    };
+    if let Some(sums) = compared(text, sorted.suffix_array()) {
+        return sums;
     }
+    let mut prefixes = zeros(text.n, 0i32);
+    if sorted.plcp_construction().in_borrowed_buffer(&mut prefixes).single_threaded().run().is_err() {
+        unreachable!("the suffix array is the library's own")
+    }
+    looked_up(&suffixes, &prefixes)
+}
+
+multiversion! {
+    /// Compare neighbours; None where their prefixes are too long for that.
+    fn compared(text: &Text, suffixes: &[i32]) -> Option<TupleSums> {
+        let mut sums = TupleSums::new();
+        let (mut words, mut most_words) = (0, MORE_WORDS);
+        let mut last = suffixes[0] as usize;
+        for batch in suffixes[1..].chunks(BATCH) {
+            let mut prefixes = [0u32; BATCH];
+            for (prefix, &suffix) in prefixes.iter_mut().zip(batch) {
+                let suffix = suffix as usize;
+                *prefix = text.common_prefix(last, suffix, 0, &mut words) as u32;
+                last = suffix;
+                if words > most_words {
+                    return None;
+                }
+            }
+            prefixes[..batch.len()].iter().for_each(|&prefix| sums.push(prefix));
+            most_words += WORDS_A_SUFFIX * batch.len();
+        }
+        sums.push(0);
+        Some(sums)
+    }
+}
+
+/// From the prefix that each suffix, in the order of the text, shares with the suffix sorted before it.
+fn looked_up(suffixes: &[i32], prefixes: &[i32]) -> TupleSums {
+    let mut sums = TupleSums::new();
     sums.reserve(prefixes.iter().copied().max().unwrap_or(0) as usize);
-    // The prefix of a suffix is the one it shares with the suffix before it. Looked up many at a time: the memory's latency is hidden.
-    let mut looked_up = [0u32; BATCH];
+    // Many at a time, and the next ones loaded ahead: the memory's latency is hidden.
+    let mut lengths = [0u32; BATCH];
     let mut rest = &suffixes[1..];
     while !rest.is_empty() {
         let (batch, others) = rest.split_at(rest.len().min(BATCH));
         rest = others;
-        for (length, &suffix) in looked_up.iter_mut().zip(batch) {
+        for (length, &suffix) in lengths.iter_mut().zip(batch) {
             *length = prefixes[suffix as usize] as u32;
         }
         for &suffix in &rest[..rest.len().min(BATCH)] {
-            prefetch(&prefixes, suffix as usize);
+            prefetch(prefixes, suffix as usize);
         }
-        let lengths = &looked_up[..batch.len()];
+        let lengths = &lengths[..batch.len()];
         lengths.iter().for_each(|&length| sums.expect(length));
         lengths.iter().for_each(|&length| sums.push(length));
     }
     sums.push(0);
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::symbols::tests::noise;
+    use super::*;
+
+    #[test]
+    fn both_ways_to_find_prefixes_agree() {
+        for (k, n) in [(2u64, 20_000), (2, 20_001), (3, 9000), (200, 30_000)] {
+            let mut symbols: Vec<u8> =
+                noise(n, k).iter().map(|word| ((word >> 20) % k).min((word >> 40) % k) as u8).collect();
+            symbols.copy_within(100..700, n - 600);
+            let text = Text::of_symbols(&symbols, k as usize);
+            let sorted =
+                SuffixArrayConstruction::for_text(&symbols).in_owned_buffer32().single_threaded().run().unwrap();
+            let by_comparison = compared(&text, sorted.suffix_array()).unwrap().finish(&[]);
+            let found = sorted.plcp_construction().single_threaded().run().unwrap();
+            let by_look_up = looked_up(found.suffix_array(), found.plcp()).finish(&[]);
+            assert_eq!(by_comparison.most_common, by_look_up.most_common);
+            assert_eq!((by_comparison.longest, by_comparison.pairs), (by_look_up.longest, by_look_up.pairs));
+        }
+    }
 }

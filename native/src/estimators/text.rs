@@ -55,6 +55,23 @@ impl Text {
         usize::from(self.symbols_in[(a ^ b).leading_zeros() as usize])
     }
 
+    /// Symbols that the suffixes at `a` and `b` share, known to be `from` or more; `words` counts what was compared.
+    #[inline(always)]
+    pub fn common_prefix(&self, a: usize, b: usize, from: usize, words: &mut usize) -> usize {
+        let most = self.n - a.max(b);
+        let symbols_a_word = 64 / self.width;
+        let mut length = from;
+        while length < most {
+            *words += 1;
+            let same = self.in_common(self.bits_from(a + length), self.bits_from(b + length));
+            length += same.min(symbols_a_word);
+            if same < symbols_a_word {
+                break;
+            }
+        }
+        length.min(most)
+    }
+
     pub fn symbol(&self, i: usize) -> u8 {
         (self.bits_from(i) >> (64 - self.width)) as u8
     }
@@ -112,5 +129,26 @@ multiversion! {
             places[*slot as usize] = i as u32;
             *slot += 1;
         });
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::Text;
+
+    /// Bits, one a byte, packed as texts of bits come.
+    pub fn packed(symbols: &[u8]) -> Vec<u8> {
+        symbols
+            .chunks(8)
+            .map(|eight| eight.iter().enumerate().fold(0, |byte, (i, bit)| byte | (bit & 1) << (7 - i)))
+            .collect()
+    }
+
+    impl Text {
+        /// The text of symbols below `k`, one a byte.
+        pub fn of_symbols(symbols: &[u8], k: usize) -> Self {
+            let packed = packed(symbols);
+            Text::new(if k == 2 { &packed } else { symbols }, symbols.len(), k)
+        }
     }
 }

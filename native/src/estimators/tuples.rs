@@ -27,13 +27,11 @@ pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
             return counts;
         }
     }
-    drop(text);
-    let mut sums = TupleSums::new();
-    if k == 2 {
-        suffix_array::push_all(&unpacked(bytes, n), &mut sums);
+    let sums = if k == 2 {
+        suffix_array::prefixes_of_all(&text, &unpacked(bytes, n))
     } else {
-        suffix_array::push_all(bytes, &mut sums);
-    }
+        suffix_array::prefixes_of_all(&text, bytes)
+    };
     sums.finish(&[])
 }
 
@@ -222,21 +220,6 @@ impl<'a> Sorter<'a> {
         Some(())
     }
 
-    /// Symbols that the suffixes at `a` and `b` share, known to be `from` or more; few.
-    fn shared(&self, a: usize, b: usize, from: usize) -> usize {
-        let most = self.text.n - a.max(b);
-        let symbols_a_word = 64 / self.text.width;
-        let mut length = from;
-        while length < most {
-            let same = self.text.in_common(self.text.bits_from(a + length), self.text.bits_from(b + length));
-            length += same.min(symbols_a_word);
-            if same < symbols_a_word {
-                break;
-            }
-        }
-        length.min(most)
-    }
-
     /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the place of the
     /// last suffix, None if the budget is spent.
     fn push_sorted(&mut self, from: usize, to: usize, offset: usize) -> Option<usize> {
@@ -277,8 +260,9 @@ impl<'a> Sorter<'a> {
         self.budget -= (to - j) as isize;
         if to - j == 2 {
             let (a, b) = (self.place(self.entries[j]), self.place(self.entries[j + 1]));
-            let shared = self.shared(a, b, deeper);
-            self.budget -= ((shared - deeper) * self.text.width / 64) as isize;
+            let mut words = 0;
+            let shared = self.text.common_prefix(a, b, deeper, &mut words);
+            self.budget -= words as isize;
             self.sums.push(shared as u32);
             let a_is_less = if shared == n - a.max(b) {
                 a > b
@@ -315,6 +299,7 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::super::symbols::tests::noise;
+    use super::super::text::tests::packed;
     use super::*;
 
     /// Text of `n` symbols below `k`, one a byte, skewed by taking the lesser of `draws`.
@@ -327,14 +312,9 @@ mod tests {
     }
 
     fn check(symbols: &[u8], k: usize, has_short: bool) {
-        let packed: Vec<u8> = symbols
-            .chunks(8)
-            .map(|eight| eight.iter().enumerate().fold(0, |byte, (i, bit)| byte | bit << (7 - i)))
-            .collect();
-        let text = Text::new(if k == 2 { &packed } else { symbols }, symbols.len(), k);
-        let mut sums = TupleSums::new();
-        suffix_array::push_all(symbols, &mut sums);
-        let expected = sums.finish(&[]);
+        let packed = packed(symbols);
+        let text = Text::of_symbols(symbols, k);
+        let expected = suffix_array::prefixes_of_all(&text, symbols).finish(&[]);
         let short = short_tuples(&text);
         assert_eq!(short.is_some(), has_short, "n={} k={k}", symbols.len());
         let found = [
