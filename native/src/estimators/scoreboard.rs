@@ -85,6 +85,11 @@ impl<const M: usize> Scoreboard<M> {
             for word in 0..words {
                 self.judge(right(self.winner, word));
             }
+        } else if near > M / 4 {
+            for word in 0..words {
+                self.play(&std::array::from_fn(|d| right(d, word)));
+            }
+            return;
         } else {
             self.play_near(words, bar - reach.min(bar), right);
         }

@@ -1,7 +1,7 @@
 //! Counts of repeated tuples of up to 40 bits, SP 800-90B 6.3.5 and 6.3.6: all that most data have, and no place needs to be kept.
 //!
-//! Windows of 40 bits are distributed by their first 8 bits, then by 13 more into leaves of a few. Tuples of up to 21 bits are the
-//! leaves' sizes, summed. For longer ones, small leaves compare each pair of their windows: how often a tuple occurs matters from 35
+//! Windows of 40 bits are distributed by their first 8 bits, then by 11 to 13 more into leaves of a few. Tuples of up to 19 to 21
+//! bits are the leaves' sizes, summed. For longer ones, small leaves compare each pair of their windows: how often a tuple occurs matters from 35
 //! times on only, its pairs always. Large leaves are sorted. Windows that are equal, few, are left to who knows their places.
 
 use super::huge_pages::zeros;
@@ -13,11 +13,12 @@ use crate::multiversion::multiversion;
 /// Bits of a window, and those it is distributed by.
 const WINDOW_BITS: usize = 40;
 const BUCKET_BITS: usize = 8;
-const LEAF_BITS: usize = 13;
+/// Of long data; shorter ones have as few windows a leaf with fewer leaves.
+const MOST_LEAF_BITS: usize = 13;
+const LEAST_LEAF_BITS: usize = 11;
+const WINDOWS_A_LEAF: usize = 2;
 const BUCKETS: usize = 1 << BUCKET_BITS;
-const LEAVES: usize = 1 << LEAF_BITS;
-/// Windows of a leaf share so many bits.
-const SHARED_BITS: usize = BUCKET_BITS + LEAF_BITS;
+const LEAVES: usize = 1 << MOST_LEAF_BITS;
 /// Of so many windows one may be equal to another.
 const WINDOWS_A_TIE: usize = 256;
 /// Shorter data are no work in any case.
@@ -83,15 +84,18 @@ pub fn short_tuples(text: &Text) -> Option<ShortTuples> {
             Cut { bucket: (bits >> 32) as usize, key: bits as u32, bits: (text.n - i) * text.width }
         })
         .collect();
-    let mut counts = WindowCounts::new(&sizes, &cut);
+    let leaf_bits = (text.n / (BUCKETS * WINDOWS_A_LEAF)).max(1).ilog2() as usize;
+    let leaf_bits = leaf_bits.clamp(LEAST_LEAF_BITS, MOST_LEAF_BITS);
+    let mut counts = WindowCounts::new(&sizes, &cut, leaf_bits);
+    let mut ends = [0u32; LEAVES];
     let most_repeated = text.n / WINDOWS_A_TIE + 16;
     let mut leafed = vec![0u32; *sizes.iter().max()? as usize + REACH];
     let mut rest = keys.as_slice();
     for (bucket, &size) in sizes.iter().enumerate() {
         let (keys, others) = rest.split_at(size as usize);
         rest = others;
-        let mut ends = [0u32; LEAVES];
-        into_leaves(keys, &mut leafed, &mut ends);
+        ends[..1 << leaf_bits].fill(0);
+        into_leaves(keys, &mut leafed, &mut ends, leaf_bits);
         // What lies beyond the last leaf is like none of it.
         let unlike = !leafed[keys.len().saturating_sub(1)];
         leafed[keys.len()..][..REACH].fill(unlike);
@@ -139,18 +143,19 @@ multiversion! {
 
 multiversion! {
     /// Put keys with the same first bits side by side; `ends` gets where those of each leaf end.
-    fn into_leaves(keys: &[u32], leafed: &mut [u32], ends: &mut [u32; LEAVES]) {
+    fn into_leaves(keys: &[u32], leafed: &mut [u32], ends: &mut [u32; LEAVES], leaf_bits: usize) {
+        let leaf_of = |key: u32| (key >> (32 - leaf_bits)) as usize % LEAVES;
         for &key in keys {
-            ends[(key >> (32 - LEAF_BITS)) as usize] += 1;
+            ends[leaf_of(key)] += 1;
         }
         let mut start = 0;
-        for end in ends.iter_mut() {
+        for end in &mut ends[..1 << leaf_bits] {
             let size = *end;
             *end = start;
             start += size;
         }
         for &key in keys {
-            let slot = &mut ends[(key >> (32 - LEAF_BITS)) as usize];
+            let slot = &mut ends[leaf_of(key)];
             leafed[*slot as usize] = key;
             *slot += 1;
         }
@@ -159,6 +164,8 @@ multiversion! {
 
 /// Sums over the buckets, by bits of the tuple.
 struct WindowCounts {
+    /// Bits that a bucket's windows are distributed by.
+    leaf_bits: usize,
     most: [u64; WINDOW_BITS + 1],
     pairs: [u64; WINDOW_BITS + 1],
     /// Pairs of small leaves by the bits they share, less the bucket's.
@@ -170,8 +177,9 @@ struct WindowCounts {
 
 impl WindowCounts {
     /// Start with the tuples of up to 8 bits.
-    fn new(sizes: &[u32; BUCKETS], cut: &[Cut]) -> Self {
+    fn new(sizes: &[u32; BUCKETS], cut: &[Cut], leaf_bits: usize) -> Self {
         let mut counts = Self {
+            leaf_bits,
             most: [0; WINDOW_BITS + 1],
             pairs: [0; WINDOW_BITS + 1],
             sharing: [0; 33],
@@ -182,13 +190,18 @@ impl WindowCounts {
         counts
     }
 
-    /// Take the tuples of 9 to 21 bits of a bucket.
+    /// Windows of a leaf share so many bits.
+    fn shared_bits(&self) -> usize {
+        BUCKET_BITS + self.leaf_bits
+    }
+
+    /// Take the tuples of more than 8 bits of a bucket, up to those that a leaf's windows share.
     fn take_sizes(&mut self, ends: &[u32; LEAVES], cut: &[Cut]) {
-        let mut sizes = *ends;
-        for leaf in (1..LEAVES).rev() {
+        let (mut sizes, leaves, shift) = (*ends, 1 << self.leaf_bits, 32 - self.leaf_bits);
+        for leaf in (1..leaves).rev() {
             sizes[leaf] -= sizes[leaf - 1];
         }
-        self.fold(&mut sizes, SHARED_BITS, BUCKET_BITS + 1, cut, |cut| (cut.key >> (32 - LEAF_BITS)) as usize);
+        self.fold(&mut sizes[..leaves], self.shared_bits(), BUCKET_BITS + 1, cut, |cut| (cut.key >> shift) as usize);
     }
 
     /// Count tuples of `bits` down to `least` bits, from how many windows begin with each of the longest.
@@ -216,10 +229,11 @@ impl WindowCounts {
 
     /// From bits to symbols.
     fn finish(mut self, window: usize, width: usize) -> ShortTuples {
-        for bits in SHARED_BITS + 1..=WINDOW_BITS {
-            self.most[bits] = self.large.most[bits - SHARED_BITS - 1];
+        let shared = self.shared_bits();
+        for bits in shared + 1..=WINDOW_BITS {
+            self.most[bits] = self.large.most[bits - shared - 1];
             let of_small: u64 = self.sharing[bits - BUCKET_BITS..].iter().sum();
-            self.pairs[bits] = of_small + self.large.pairs[bits - SHARED_BITS - 1];
+            self.pairs[bits] = of_small + self.large.pairs[bits - shared - 1];
         }
         self.repeated.sort_unstable();
         self.repeated.dedup();
@@ -229,15 +243,16 @@ impl WindowCounts {
 }
 
 multiversion! {
-    /// Count the tuples of more than 21 bits of a bucket; false if a leaf is too large.
+    /// Count the tuples of more bits than a leaf's windows share; false if a leaf is too large.
     fn count_leaves(bucket: usize, leafed: &[u32], ends: &[u32; LEAVES], cut: &[Cut], counts: &mut WindowCounts) -> bool {
         let mut sharing = [[0u64; 33]; TURNS];
         let mut start = 0;
-        for (leaf, &end) in ends.iter().enumerate() {
+        let shift = 32 - counts.leaf_bits;
+        for (leaf, &end) in ends[..1 << counts.leaf_bits].iter().enumerate() {
             let first = start;
             start = end as usize;
             let keys = &leafed[first..start];
-            let is_cut = |cut: &&Cut| (cut.key >> (32 - LEAF_BITS)) as usize == leaf;
+            let is_cut = |cut: &&Cut| (cut.key >> shift) as usize == leaf;
             if keys.len() >= CUTOFF as usize || cut.iter().any(|cut| is_cut(&cut)) {
                 if keys.len() > MOST_SUFFIXES {
                     return false;
@@ -321,7 +336,7 @@ fn count_large_leaf(bucket: usize, keys: &[u32], cut: &[Cut], counts: &mut Windo
     for pair in entries.windows(2) {
         let bits = BUCKET_BITS + ((pair[0] ^ pair[1]) >> 8 << 32).leading_zeros().min(32) as usize;
         let bits = bits.min((pair[0] & 0xff) as usize).min((pair[1] & 0xff) as usize);
-        shared.push(bits.saturating_sub(SHARED_BITS) as u8);
+        shared.push(bits.saturating_sub(counts.shared_bits()) as u8);
         if bits == WINDOW_BITS {
             counts.repeated.push((bucket as u64) << 32 | pair[0] >> 8);
         }
