@@ -43,7 +43,8 @@ def entropy_of(p: float) -> float:
 def decreasing_root(f: Callable[[float], float], low: float, high: float) -> float:
     """Where the decreasing function `f` changes its sign, ``f(low) > 0 >= f(high)``, to double precision.
 
-    Inverse quadratic interpolation through three points where they lie well for it, halving otherwise (Chandrupatla 1997).
+    Inverse quadratic interpolation through three points where they lie well for it, halving otherwise
+    (Chandrupatla 1997).
     """
     # The latest point, the other end of the bracket, and the point that was given up last.
     a, b = high, low

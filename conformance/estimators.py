@@ -191,8 +191,8 @@ class _ExpectedLogarithm:
     def _weights_of(self, rows: int) -> NDArray[np.float64]:
         """Return what (1-z)^(u-1) is multiplied by, u = 1, 2, ... in rows.
 
-        A gap u is seen by every test block t > u, with z^2 (1-z)^(u-1); a block t that is the first of its value has gap t, with
-        z (1-z)^(t-1). Both are summed over t = d + 1, ..., last.
+        A gap u is seen by every test block t > u, with z^2 (1-z)^(u-1); a block t that is the first of its value has
+        gap t, with z (1-z)^(t-1). Both are summed over t = d + 1, ..., last.
         """
         d, last = _COMPRESSION_DICTIONARY, self._blocks
         u = np.arange(1, rows * _ROW + 1)

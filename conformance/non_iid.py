@@ -41,7 +41,7 @@ _TRUNCATED_BITS = 1_000_000
 
 Estimates = Mapping[str, Estimate]
 
-# What runs together, and what it costs: nanoseconds a bit, or a symbol of larger alphabets, on uniform data and one machine.
+# What runs together, and what it costs: nanoseconds a bit, or a symbol of larger alphabets, on uniform data.
 _COSTS = {
     "mcv": (0.2, 1.8),
     "collision": (0.5, 0.0),
