@@ -53,6 +53,8 @@ def decreasing_root(f: Callable[[float], float], low: float, high: float) -> flo
     while True:
         x = a + fraction * (b - a)
         f_x = f(x)
+        if f_x == 0.0:
+            return x
         if (f_x > 0.0) == (f_a > 0.0):
             c, f_c = a, f_a
         else:
