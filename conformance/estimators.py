@@ -49,6 +49,7 @@ _ROW = 128
 _LARGEST_WINDOW = 4095
 #: Tuple lengths that are worked on at a time: repetitive data have millions.
 _AT_A_TIME = 1 << 16
+_ROOTS = 1 << 8
 
 
 def mcv(data: Data, n: int, k: int) -> MostCommonValueEstimate:
@@ -238,7 +239,7 @@ def _t_tuple(most_common: NDArray[np.uint64], n: int) -> Estimate:
     for start in range(0, most_common.size, _AT_A_TIME):
         part = most_common[start : start + _AT_A_TIME]
         t = np.arange(1 + start, 1 + start + part.size)
-        p_hat_max = max(p_hat_max, float(np.max((part / (n - t + 1)) ** (1.0 / t))))
+        p_hat_max = _largest_root(part / (n - t + 1), 1 + start, p_hat_max)
     p_u = upper_bound(p_hat_max, n)
     return TTupleEstimate(t=most_common.size, p_hat_max=p_hat_max, p_u=p_u, min_entropy=entropy_of(p_u))
 
@@ -251,9 +252,25 @@ def _lrs(pairs: NDArray[np.uint64], u: int, v: int, n: int) -> Estimate:
         part = pairs[start : start + _AT_A_TIME]
         w = np.arange(u + start, u + start + part.size)
         places = (n - w + 1).astype(np.float64)
-        p_hat = max(p_hat, float(np.max((part / (places * (places - 1.0) / 2.0)) ** (1.0 / w))))
+        p_hat = _largest_root(part / (places * (places - 1.0) / 2.0), u + start, p_hat)
     p_u = upper_bound(p_hat, n)
     return LRSEstimate(u=u, v=v, p_hat=p_hat, p_u=p_u, min_entropy=entropy_of(p_u))
+
+
+def _largest_root(p: NDArray[np.float64], first: int, least: float) -> float:
+    """Return the largest p[i] ** (1 / (first + i)), or `least` if that is larger.
+
+    There may be millions of these roots, and there is no fast way to take one. But p is at most 1, so none in a row of
+    them is above the row's largest p with its least exponent: only rows that may hold the largest root are looked at.
+    """
+    starts = np.arange(0, p.size, _ROOTS)
+    lasts = np.minimum(starts + _ROOTS, p.size) - 1
+    # Rounding may put a root above its bound, by some 1e-16 of it.
+    bounds = np.maximum.reduceat(p, starts) ** (1.0 / (first + lasts)) * (1.0 + 1e-14)
+    for rows in (bounds == bounds.max(), np.ones(bounds.size, dtype=bool)):
+        looked_at = np.flatnonzero(np.repeat(rows & (bounds > least), _ROOTS)[: p.size])
+        least = max(least, float(np.max(p[looked_at] ** (1.0 / (first + looked_at)), initial=0.0)))
+    return least
 
 
 def multi_mcw(data: Data, n: int, k: int) -> Estimate:

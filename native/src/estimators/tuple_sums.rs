@@ -6,6 +6,9 @@ use super::prefetch::prefetch;
 /// Occurrences of a tuple that is common, 6.3.5.
 pub const CUTOFF: u32 = 35;
 
+/// Intervals of fewer suffixes are noted by their size: of those of one size only the longest prefix counts.
+const FEW: u32 = 1 << 12;
+
 /// What the t-Tuple and LRS estimates rest on.
 pub struct TupleCounts {
     /// Occurrences of the most common t-tuple, t = 1, 2, ..., as long as they are 35 or more.
@@ -18,8 +21,10 @@ pub struct TupleCounts {
 
 /// Takes the lengths of the common prefixes of each suffix and the next, in sorted order.
 pub struct TupleSums {
-    /// Entry h: suffixes in the largest interval with a common prefix of h, where they are 35 or more; as long as it has to be.
+    /// Entry h: suffixes in the largest interval with a common prefix of h, where they are `FEW` or more; as long as it has to be.
     most: Vec<u32>,
+    /// Entry s: the longest common prefix of intervals of s suffixes.
+    longest: [u32; FEW as usize],
     /// Differences, from entry to entry, of the sums over W. They may wrap; the sums do not.
     sums: Vec<u64>,
     /// Common prefix and first suffix of the intervals around the latest suffix, both ascending.
@@ -29,7 +34,7 @@ pub struct TupleSums {
 
 impl TupleSums {
     pub fn new() -> Self {
-        Self { most: vec![0; 128], sums: vec![0; 128], open: vec![(0, 0)], suffixes: 0 }
+        Self { most: vec![0; 128], longest: [0; FEW as usize], sums: vec![0; 128], open: vec![(0, 0)], suffixes: 0 }
     }
 
     /// Start a group of suffixes: only tuples of more than `base` symbols are counted in it. End it with `push(base)`.
@@ -55,7 +60,6 @@ impl TupleSums {
     #[inline(always)]
     pub fn expect(&self, prefix: u32) {
         prefetch(&self.sums, prefix as usize);
-        prefetch(&self.most, prefix as usize);
     }
 
     /// The latest suffix and the next one share `prefix` symbols; fewer than the group's base count as the base.
@@ -85,7 +89,9 @@ impl TupleSums {
 
     #[inline(always)]
     fn close(&mut self, height: u32, outer: u32, suffixes: u32) {
-        if suffixes >= CUTOFF {
+        if let Some(longest) = self.longest.get_mut(suffixes as usize) {
+            *longest = height.max(*longest);
+        } else {
             grow(&mut self.most, height as usize, self.sums.len());
             let most = &mut self.most[height as usize];
             *most = (*most).max(suffixes);
@@ -101,6 +107,11 @@ impl TupleSums {
     pub fn finish(mut self, shorter: &[(u64, u64)]) -> TupleCounts {
         self.grow(shorter.len());
         grow(&mut self.most, shorter.len(), usize::MAX);
+        for (suffixes, &height) in (0..FEW).zip(&self.longest).skip(CUTOFF as usize) {
+            grow(&mut self.most, height as usize, self.sums.len());
+            let most = &mut self.most[height as usize];
+            *most = suffixes.max(*most);
+        }
         let (mut most, mut pairs) = (self.most, self.sums);
         for length in (1..most.len() - 1).rev() {
             most[length] = most[length].max(most[length + 1]);
