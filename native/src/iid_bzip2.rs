@@ -15,30 +15,108 @@ const REFINEMENTS: usize = 4;
 
 type Lengths = [u8; SYMBOLS];
 
-/// Runs of rank 0 shorter than this are coded by a table: in seven symbols or less.
-const SHORT_RUN: usize = 128;
+/// How often each symbol comes in some of them, side by side: sums of such counts wait for nothing.
+type Counts = [u8; SYMBOLS];
 
-/// Move codes to front and code runs of rank 0 in two symbols, as bzip2 does; codes are 0 to `used` - 1.
-pub fn ranks(codes: &mut [u8], used: usize, out: &mut Vec<u8>) {
-    move_to_front(codes, used);
-    out.clear();
-    out.resize(codes.len() + 16, 0);
-    let (end, zeros) = code_runs(codes, out);
-    out.truncate(end);
-    push_zeros(zeros, out);
-    out.push(used as u8 + 1);
+/// Runs of rank 0 shorter than this have their counts in a table.
+const SHORT_RUN: usize = 32;
+/// Of each short run the counts of its symbols: its length in base 2 with the digits 1 and 2.
+const RUNS: [Counts; SHORT_RUN] = {
+    let mut runs = [[0; SYMBOLS]; SHORT_RUN];
+    let mut length = 1;
+    while length < SHORT_RUN {
+        runs[length] = runs[(length - 1) / 2];
+        runs[length][(length - 1) % 2] += 1;
+        length += 1;
+    }
+    runs
+};
+/// Of each symbol the counts of itself.
+const SINGLE: [Counts; SYMBOLS] = {
+    let mut rows = [[0; SYMBOLS]; SYMBOLS];
+    let mut symbol = 0;
+    while symbol < SYMBOLS {
+        rows[symbol][symbol] = 1;
+        symbol += 1;
+    }
+    rows
+};
+
+/// The symbols of a block, of which only their counts in each group are kept.
+#[derive(Default)]
+pub struct Groups {
+    counts: Vec<Counts>,
+    /// The group that is not full yet, and how many symbols it has.
+    last: Counts,
+    filled: usize,
+}
+
+impl Groups {
+    #[inline(always)]
+    fn push(&mut self, symbol: u8) {
+        add(&mut self.last, &SINGLE[usize::from(symbol) % SYMBOLS]);
+        self.filled += 1;
+        if self.filled == GROUP {
+            self.counts.push(self.last);
+            (self.last, self.filled) = (Counts::default(), 0);
+        }
+    }
+
+    /// Push a run of zeros, the lowest digit first.
+    #[inline(always)]
+    fn push_zeros(&mut self, mut zeros: usize) {
+        while zeros > 0 {
+            self.push(((zeros - 1) % 2) as u8);
+            zeros = (zeros - 1) / 2;
+        }
+    }
+
+    /// Push a run of zeros and the symbol after it.
+    #[inline(always)]
+    fn push_run(&mut self, zeros: usize, symbol: u8) {
+        if let Some(counts) = RUNS.get(zeros) {
+            let filled = self.filled + (zeros + 1).ilog2() as usize + 1;
+            if filled < GROUP {
+                add(&mut self.last, counts);
+                add(&mut self.last, &SINGLE[usize::from(symbol) % SYMBOLS]);
+                self.filled = filled;
+                return;
+            }
+        }
+        self.push_zeros(zeros);
+        self.push(symbol);
+    }
+
+    /// Set to what codes 0 to `used` - 1 become: ranks among the most recent ones, those of 0 in runs, and the end of the block.
+    pub fn set(&mut self, codes: &mut [u8], used: usize) {
+        move_to_front(codes, used);
+        self.counts.clear();
+        (self.last, self.filled) = (Counts::default(), 0);
+        let zeros = code_runs(codes, self);
+        self.push_zeros(zeros);
+        self.push(used as u8 + 1);
+    }
+
+    /// Bits that the block takes after its header and byte map: number of tables and of choices, choices, tables, codes.
+    pub fn coded_bits(&mut self, used: usize) -> u64 {
+        let symbols = self.counts.len() * GROUP + self.filled;
+        if self.filled > 0 {
+            self.counts.push(self.last);
+        }
+        coded_bits(&self.counts, symbols, used + 2)
+    }
+}
+
+#[inline(always)]
+fn add(counts: &mut Counts, more: &Counts) {
+    counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
 }
 
 multiversion! {
-    /// Put ranks, runs of 0 coded, into `out`; return how many there are and how many zeros come at the end.
-    fn code_runs(ranks: &[u8], out: &mut [u8]) -> (usize, usize) {
-        // Of each short run the symbols, and in the highest byte how many.
-        let short: [u64; SHORT_RUN] = std::array::from_fn(|zeros| {
-            let mut coded = Vec::new();
-            push_zeros(zeros, &mut coded);
-            coded.iter().rev().fold(0, |word, &symbol| word << 8 | u64::from(symbol)) | (coded.len() as u64) << 56
-        });
-        let (mut end, mut zeros) = (0, 0);
+    /// Push ranks, runs of 0 coded; return how many zeros come at the end.
+    fn code_runs(ranks: &[u8], kept: &mut Groups) -> usize {
+        let mut groups = std::mem::take(kept); // registers, not memory
+        let mut zeros = 0;
         for block in ranks.chunks(64) {
             let mut padded = [0; 64];
             padded[..block.len()].copy_from_slice(block);
@@ -47,26 +125,13 @@ multiversion! {
             while flags != 0 {
                 let place = flags.trailing_zeros() as usize % 64;
                 flags &= flags - 1;
-                zeros += place - next;
-                next = place + 1;
-                if zeros >= SHORT_RUN {
-                    let mut coded = Vec::new();
-                    push_zeros(zeros, &mut coded);
-                    out[end..end + coded.len()].copy_from_slice(&coded);
-                    end += coded.len();
-                    zeros = 0;
-                }
-                let count = (short[zeros] >> 56) as usize;
-                let symbols = short[zeros] & (u64::MAX >> 8) | u64::from(padded[place] + 1) << (8 * count);
-                if let Some(room) = out[end..].first_chunk_mut() {
-                    *room = symbols.to_le_bytes();
-                }
-                end += count + 1;
-                zeros = 0;
+                groups.push_run(zeros + place - next, padded[place] + 1);
+                (zeros, next) = (0, place + 1);
             }
             zeros += block.len() - next;
         }
-        (end, zeros)
+        *kept = groups;
+        zeros
     }
 }
 
@@ -134,30 +199,20 @@ multiversion! {
     }
 }
 
-/// Append a run of zeros: its length in base 2 with the digits 1 and 2, the lowest first.
-fn push_zeros(mut zeros: usize, out: &mut Vec<u8>) {
-    while zeros > 0 {
-        out.push(((zeros - 1) & 1) as u8);
-        zeros = (zeros - 1) / 2;
-    }
-}
-
-/// Bits that a block takes after its header and byte map: number of tables and of choices, choices, tables, codes.
-pub fn coded_bits(symbols: &[u8], used: usize) -> u64 {
-    let alphabet = used + 2;
-    let tables = match symbols.len() {
+/// As `Groups::coded_bits`.
+fn coded_bits(groups: &[Counts], symbols: usize, alphabet: usize) -> u64 {
+    let tables = match symbols {
         0..=199 => 2,
         200..=599 => 3,
         600..=1199 => 4,
         1200..=2399 => 5,
         _ => MOST_TABLES,
     };
-    let groups: Vec<[u8; SYMBOLS]> = symbols.chunks(GROUP).map(counts).collect();
-    let mut lengths = first_tables(&groups, symbols.len() as u32, tables, alphabet);
+    let mut lengths = first_tables(groups, symbols as u32, tables, alphabet);
     let mut choices = vec![0; groups.len()];
     let mut totals = [[0; SYMBOLS]; MOST_TABLES];
     for _ in 0..REFINEMENTS {
-        totals = choose(&groups, &lengths, tables, &mut choices);
+        totals = choose(groups, &lengths, tables, &mut choices);
         for table in 0..tables {
             lengths[table] = code_lengths(&totals[table][..alphabet]);
         }
@@ -170,27 +225,8 @@ pub fn coded_bits(symbols: &[u8], used: usize) -> u64 {
     bits
 }
 
-/// How often each symbol comes in a group: sums of rows with a single 1, which wait for nothing.
-fn counts(group: &[u8]) -> [u8; SYMBOLS] {
-    const ROWS: [[u8; SYMBOLS]; SYMBOLS] = {
-        let mut rows = [[0; SYMBOLS]; SYMBOLS];
-        let mut symbol = 0;
-        while symbol < SYMBOLS {
-            rows[symbol][symbol] = 1;
-            symbol += 1;
-        }
-        rows
-    };
-    let mut counts = [0; SYMBOLS];
-    for &symbol in group {
-        let row = &ROWS[usize::from(symbol & 15)];
-        counts.iter_mut().zip(row).for_each(|(count, one)| *count += one);
-    }
-    counts
-}
-
 /// The tables to begin with: each prefers a range of symbols that makes up its share of the block.
-fn first_tables(groups: &[[u8; SYMBOLS]], symbols: u32, tables: usize, alphabet: usize) -> [Lengths; MOST_TABLES] {
+fn first_tables(groups: &[Counts], symbols: u32, tables: usize, alphabet: usize) -> [Lengths; MOST_TABLES] {
     let mut totals = [0; SYMBOLS];
     for group in groups {
         totals.iter_mut().zip(group).for_each(|(total, &count)| *total += u32::from(count));
@@ -220,7 +256,7 @@ fn first_tables(groups: &[[u8; SYMBOLS]], symbols: u32, tables: usize, alphabet:
 multiversion! {
     /// Choose the cheapest table for each group, the first of equals; return how often each table codes each symbol.
     fn choose(
-        groups: &[[u8; SYMBOLS]],
+        groups: &[Counts],
         lengths: &[Lengths; MOST_TABLES],
         tables: usize,
         choices: &mut [u8],
@@ -356,11 +392,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_of_a_short_block() {
-        let mut out = Vec::new();
-        ranks(&mut [0, 0, 0, 1, 1, 0, 2], 3, &mut out);
+    fn symbols_of_short_blocks() {
+        let mut groups = Groups::default();
+        groups.set(&mut [0, 0, 0, 1, 1, 0, 2], 3);
         // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the end.
-        assert_eq!(out, [0, 0, 2, 0, 2, 3, 4]);
+        assert_eq!((groups.last[..5].to_vec(), groups.filled), (vec![3, 0, 2, 1, 1], 7));
+        // A long run: 2^20 - 1 zeros are twenty digits 1.
+        groups.set(&mut vec![0; (1 << 20) - 1], 1);
+        assert_eq!((groups.last[..3].to_vec(), groups.filled), (vec![20, 0, 1], 21));
+        // 40 zeros, then 24 times a rank 1 and 39 zeros: 12112 and 11121 in digits, the lowest one last. Three full groups.
+        let mut codes: Vec<u8> = (0..1000).map(|place| (place / 40 % 2) as u8).collect();
+        groups.set(&mut codes, 2);
+        assert_eq!((groups.counts.len(), groups.filled), (3, 0));
+        let total = |symbol: usize| groups.counts.iter().map(|counts| u32::from(counts[symbol])).sum::<u32>();
+        assert_eq!([0, 1, 2, 3].map(total), [99, 26, 24, 1]);
     }
 
     #[test]

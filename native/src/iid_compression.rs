@@ -5,7 +5,7 @@
 //! as the tokens that follow. So only the rotations that begin with a token are sorted. bzip2's first stage changes
 //! nothing, as no digit or blank comes four times in a row.
 
-use crate::iid_bzip2::{coded_bits, ranks, MOST_BYTES};
+use crate::iid_bzip2::{Groups, MOST_BYTES};
 use crate::iid_rotations::Rotations;
 
 /// bzip2 closes a block at the first change of character after that many of them, at level 5.
@@ -27,7 +27,7 @@ pub struct Compressor {
     tokens: Vec<u16>,
     rotations: Rotations,
     last_column: Vec<u8>,
-    moved: Vec<u8>,
+    groups: Groups,
 }
 
 /// A place in the text: a symbol and a character of its number or the blank after it.
@@ -98,8 +98,8 @@ impl Compressor {
     fn coded_bits(&mut self, bytes: &[u8]) -> u64 {
         let mut sixteenths: Vec<u8> = bytes.iter().map(|byte| byte / 16).collect();
         sixteenths.dedup();
-        ranks(&mut self.last_column, bytes.len(), &mut self.moved);
-        16 + 16 * sixteenths.len() as u64 + coded_bits(&self.moved, bytes.len())
+        self.groups.set(&mut self.last_column, bytes.len());
+        16 + 16 * sixteenths.len() as u64 + self.groups.coded_bits(bytes.len())
     }
 
     /// Number the tokens of a block in the order of their texts; return the texts by number.
