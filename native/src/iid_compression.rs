@@ -155,7 +155,7 @@ impl Placed {
 /// `before` is the token before each rotation that begins with a token, in their order: the rotations that begin within that token come,
 /// among those with the same rest of a token, in this order too.
 fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut Vec<u8>) {
-    let mut ends: Vec<&[u8]> = texts.iter().flat_map(|text| (0..text.len()).map(move |at| &text[at..])).collect();
+    let mut ends: Vec<u64> = texts.iter().flat_map(|text| (0..text.len()).map(|at| number(&text[at..]))).collect();
     ends.sort_unstable();
     ends.dedup();
     // Of each text, by the length of its end less one.
@@ -163,7 +163,7 @@ fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut V
         .iter()
         .map(|text| {
             let before = |at: usize| if at == 0 { 0 } else { code(bytes, text[at - 1]) };
-            let slot = |at: usize| ends.binary_search(&&text[at..]).unwrap_or(ends.len()) as u16;
+            let slot = |at: usize| ends.binary_search(&number(&text[at..])).unwrap_or(ends.len()) as u16;
             (0..text.len()).rev().map(|at| Placed { slot: slot(at), character: before(at), step: 1 }).collect()
         })
         .collect();
@@ -202,6 +202,11 @@ fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut V
         }
     }
     column.truncate(sum as usize);
+}
+
+/// A number for a text of at most eight bytes; numbers have the order of the texts, which hold no byte 0.
+fn number(text: &[u8]) -> u64 {
+    text.iter().rev().fold(0, |number, &byte| number >> 8 | u64::from(byte) << 56)
 }
 
 /// The different bytes of a text, in ascending order.

@@ -19,6 +19,7 @@ mod hmac_drbg;
 mod iid;
 mod iid_bzip2;
 mod iid_compression;
+mod iid_huffman;
 mod iid_rotations;
 mod iid_shuffle;
 mod iid_statistics;
