@@ -1,6 +1,7 @@
 //! The size of what bzip2's entropy coder makes of a block: move to front, zero runs, Huffman codes. Nothing is coded.
 
 use crate::iid_huffman::{code_lengths, Lengths, SYMBOLS};
+use crate::iid_move_to_front::move_to_front;
 use crate::iid_statistics::pack;
 use crate::multiversion::multiversion;
 
@@ -129,70 +130,6 @@ multiversion! {
         }
         *kept = groups;
         zeros
-    }
-}
-
-/// A list of 16 codes, the most recent one in the lowest four bits.
-#[derive(Clone, Copy)]
-struct Recent(u64);
-
-impl Recent {
-    const ONES: u64 = 0x1111_1111_1111_1111;
-
-    /// Move a code to the front; return its rank.
-    #[inline(always)]
-    fn touch(&mut self, code: u8) -> u8 {
-        let wanted = u64::from(code);
-        let differs = self.0 ^ (wanted * Self::ONES);
-        // The lowest flag is the highest bit of the first four that are 0.
-        let flags = differs.wrapping_sub(Self::ONES) & !differs & (Self::ONES << 3);
-        let moved = flags ^ flags.wrapping_sub(1);
-        self.0 = self.0 & !moved | (self.0 << 4 | wanted) & moved;
-        (flags.trailing_zeros() / 4) as u8
-    }
-
-    /// The list after a block began with `codes`, of which `used` are different: those that came, by their last time, then the others.
-    #[inline(always)]
-    fn after(codes: &[u8], used: usize) -> Self {
-        let (mut list, mut seen, mut places) = (0, 0u32, 0);
-        let mut append = |code: u8| {
-            if seen >> code & 1 == 0 {
-                seen |= 1 << code;
-                list |= u64::from(code) << (4 * places);
-                places += 1;
-            }
-        };
-        let mut missing: Vec<u8> = (0..used as u8).collect();
-        for block in codes.rchunks(64) {
-            let here = |wanted: &u8| block.iter().fold(false, |here, code| here | (code == wanted));
-            if missing.iter().any(here) {
-                block.iter().rev().for_each(|&code| append(code));
-                missing.retain(|code| !here(code));
-            }
-        }
-        (0..16).for_each(append);
-        Self(list)
-    }
-}
-
-multiversion! {
-    /// Replace codes by their ranks among the most recent ones. Four quarters go at a time: a step waits for the one before it.
-    fn move_to_front(codes: &mut [u8], used: usize) {
-        let quarter = codes.len() / 4;
-        let [mut one, mut two, mut three, mut four] = [0, 1, 2, 3].map(|part| Recent::after(&codes[..part * quarter], used));
-        let (first, rest) = codes.split_at_mut(quarter);
-        let (second, rest) = rest.split_at_mut(quarter);
-        let (third, rest) = rest.split_at_mut(quarter);
-        let (fourth, rest) = rest.split_at_mut(quarter);
-        for (((a, b), c), d) in first.iter_mut().zip(second).zip(third).zip(fourth) {
-            *a = one.touch(*a);
-            *b = two.touch(*b);
-            *c = three.touch(*c);
-            *d = four.touch(*d);
-        }
-        for code in rest {
-            *code = four.touch(*code);
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod iid;
 mod iid_bzip2;
 mod iid_compression;
 mod iid_huffman;
+mod iid_move_to_front;
 mod iid_rotations;
 mod iid_shuffle;
 mod iid_statistics;
