@@ -210,7 +210,7 @@ def test_no_handle_thread_or_file_leaks(name: str) -> None:
     for _ in range(100):
         source.collect(2)
     assert len(os.listdir("/proc/self/fd")) == handles
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     for _ in range(20):
         registry.create(name).collect(2)
     gc.collect()

@@ -152,7 +152,7 @@ class TestOnADevice:
             other.collect(2)
             other.close()
         assert len(os.listdir("/proc/self/fd")) <= handles
-        assert threading.active_count() == threads
+        assert threading.active_count() <= threads
         assert len(os.listdir("/proc/self/task")) <= tasks
 
     def test_the_drivers_list_is_read_once(self, source: GpuTimingSource) -> None:

@@ -187,7 +187,7 @@ def test_a_thousand_reads_leave_no_thread_behind() -> None:
     threads = threading.active_count()
     for _ in range(1000):
         source.collect(2)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of another test may have ended
     assert source.opened == source.closed == 1001
 
 
@@ -367,7 +367,7 @@ def test_a_thousand_reads_of_frames_leak_nothing(av: object, tmp_path: Path) -> 
     for _ in range(1000):
         source.collect(5)
     assert len(os.listdir("/proc/self/fd")) == handles
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert _resident_kib() - memory < 20_000
 
 
