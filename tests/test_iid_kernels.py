@@ -93,6 +93,23 @@ def test_rust_equals_the_reference(native: ModuleType, symbols: bytes, seed: int
     assert native.iid_permutations(symbols, original, seed, (index, 3), mask) == expected
 
 
+@pytest.mark.parametrize("least", [0, 1], ids=["some symbols rare", "evenly"])
+def test_many_symbols_are_arranged_alike(native: ModuleType, least: int) -> None:
+    rng = np.random.default_rng(4)
+    symbols = np.where(rng.random(70_003) < max(least, 1e-3), rng.integers(0, 256, 70_003), 7).astype(np.uint8)
+    arranged = [native.iid_permutation(symbols, 5, index) for index in range(3)]
+    assert arranged[2] == reference.iid_permutation(symbols.tobytes(), 5, 2)
+    assert len(set(arranged)) == 3
+    for permuted in arranged:
+        assert sorted(permuted) == sorted(symbols.tobytes())
+        # Pairs side by side come as often as in independent data of these symbols, in any part of the sequence.
+        found = np.frombuffer(permuted, dtype=np.uint8)
+        shares = np.bincount(found) / found.size
+        for part in np.array_split(found, 8):
+            equal, expected = float((part[1:] == part[:-1]).mean()), float((shares**2).sum())
+            assert abs(equal - expected) < 6 * np.sqrt(max(expected * (1 - expected), 1e-9) / part.size) + 1e-3
+
+
 @settings(max_examples=300, deadline=None)
 @given(symbols=sequences())
 def test_the_compression_is_what_bzip2_makes(native: ModuleType, symbols: bytes) -> None:

@@ -4,8 +4,8 @@ Two streams of random words come from (seed, index): `lanes`, eight generators x
 `single`, one SplitMix64 for the rare draws. Both start from a SplitMix64 at mix(mix(seed) + index): its first 32 words
 are the states of the lanes (word 0 of lanes 0 to 7, then word 1, ...), the next one is the state of `single`.
 
-Sequences of three or more symbols are shuffled by Fisher and Yates; binary ones are drawn as an arrangement of bits.
-Either way every arrangement of the symbols is equally likely.
+Sequences of three or more symbols are shuffled by Fisher and Yates if they are short, or drawn as an arrangement of
+symbols; binary ones are drawn as an arrangement of bits. Either way every arrangement of the symbols is equally likely.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Single", "arrange_bits", "lane_words", "permute", "streams"]
+__all__ = ["Single", "arrange_bits", "arrange_symbols", "lane_words", "permute", "streams"]
 
 _MASK = (1 << 64) - 1
 _GAMMA = 0x9E3779B97F4A7C15
 LANES = 8
+#: From so many symbols on they are arranged, not shuffled: swaps all over much memory take longer.
+_MANY = 1 << 16
+#: Draws of 16 bits, and the share of them that a symbol has to have to get one of those that are left.
+_DRAWS = 1 << 16
+_FREQUENT = 16
 
 Words = NDArray[np.uint64]
 
@@ -127,13 +132,55 @@ def arrange_bits(n: int, ones: int, seed: int, index: int) -> NDArray[np.uint8]:
     return bits if rare == ones else 1 - bits
 
 
+def arrange_symbols(symbols: bytes, seed: int, index: int) -> bytes:
+    """Return the symbols in random order, every arrangement equally likely.
+
+    First each place gets a symbol of its own, by the next 16 bits of the lanes (of each word the lowest first), which
+    stand for symbols about as often as those come. Then random places are changed: one whose symbol there are too many
+    of gets the least symbol that there are too few of, until the numbers are right. What happens to a place never
+    depends on where it is: so whatever arrangement comes out, any other order of it is as likely.
+    """
+    n = len(symbols)
+    states, single = streams(seed, index)
+    counts = np.bincount(np.frombuffer(symbols, dtype=np.uint8), minlength=256)
+    words = lane_words(states, -(-n // (4 * LANES))).reshape(-1).astype("<u8")
+    arranged = _symbols_of_draws(counts)[words.view("<u2")[:n]]
+    excess = (np.bincount(arranged, minlength=256) - counts).tolist()
+    lacking = 0
+    missing = -sum(count for count in excess if count < 0)
+    while missing:
+        place = single.below(n)
+        symbol = int(arranged[place])
+        if excess[symbol] > 0:
+            while excess[lacking] >= 0:
+                lacking += 1
+            excess[symbol] -= 1
+            excess[lacking] += 1
+            arranged[place] = lacking
+            missing -= 1
+    return bytes(arranged)
+
+
+def _symbols_of_draws(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the symbol that each draw of 16 bits stands for, in ascending order.
+
+    Each has its share, rounded down; what is left goes to the symbols that have a share of 16 or more in turns, the
+    most frequent first: rare ones would come much too often.
+    """
+    shares = counts * _DRAWS // counts.sum()
+    frequent = sorted(np.flatnonzero(shares >= _FREQUENT).tolist(), key=lambda symbol: -int(counts[symbol]))
+    for turn in range(_DRAWS - int(shares.sum())):
+        shares[frequent[turn % len(frequent)]] += 1
+    return np.repeat(np.arange(256, dtype=np.uint8), shares)
+
+
 def permute(symbols: bytes, seed: int, index: int) -> bytes:
     """Return permutation `index` of the symbols under `seed`."""
     distinct = sorted(set(symbols))
     if len(distinct) == 1:
         return symbols
     if len(distinct) > 2:
-        return fisher_yates(symbols, seed, index)
+        return (fisher_yates if len(symbols) < _MANY else arrange_symbols)(symbols, seed, index)
     low, high = distinct
     bits = arrange_bits(len(symbols), symbols.count(high), seed, index)
     return np.where(bits == 1, np.uint8(high), np.uint8(low)).tobytes()

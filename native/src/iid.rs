@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 use crate::bytes::ByteView;
 use crate::errors::invalid;
 use crate::iid_compression::Compressor;
-use crate::iid_shuffle::{arrange_bits, shuffle};
+use crate::iid_shuffle::{arrange_bits, shuffle, Urn, MANY};
 use crate::iid_statistics::{of_bits, of_symbols, Mask, COMPRESSION, COUNT};
 
 const MOST_SYMBOLS: usize = 1 << 27;
@@ -22,7 +22,7 @@ thread_local! {
 enum Kind {
     Constant,
     Binary { low: u8, high: u8, ones: usize },
-    Symbols { total: u64, threshold: u8 },
+    Symbols { total: u64, threshold: u8, urn: Option<Urn> },
 }
 
 /// A sequence and room for a permutation of it.
@@ -44,6 +44,7 @@ impl<'a> Sequence<'a> {
             _ => Kind::Symbols {
                 total: (0..).zip(counts).map(|(symbol, count): (u64, usize)| symbol * count as u64).sum(),
                 threshold: threshold(symbols.len(), &counts, &distinct),
+                urn: (symbols.len() >= MANY).then(|| Urn::new(&counts)),
             },
         };
         Self { symbols, kind, words: Vec::new(), permuted: Vec::new() }
@@ -71,15 +72,18 @@ impl<'a> Sequence<'a> {
 
     fn permute(&mut self, seed: u64, index: u64) {
         let n = self.symbols.len();
-        match self.kind {
-            Kind::Binary { ones, .. } => {
+        match &self.kind {
+            &Kind::Binary { ones, .. } => {
                 self.words.resize(n.div_ceil(64), 0);
                 arrange_bits(n, ones, seed, index, &mut self.words);
             }
             Kind::Constant => self.permuted = self.symbols.to_vec(),
-            Kind::Symbols { .. } => {
+            Kind::Symbols { urn, .. } => {
                 self.permuted.resize(n, 0);
-                shuffle(self.symbols, seed, index, &mut self.permuted);
+                match urn {
+                    Some(urn) => urn.arrange(seed, index, &mut self.permuted),
+                    None => shuffle(self.symbols, seed, index, &mut self.permuted),
+                }
             }
         }
     }
@@ -93,7 +97,7 @@ impl<'a> Sequence<'a> {
             Kind::Constant => {
                 of_symbols(&self.permuted, self.permuted.len() as u64 * u64::from(self.permuted[0]), 0, mask)
             }
-            Kind::Symbols { total, threshold } => of_symbols(&self.permuted, total, threshold, mask),
+            Kind::Symbols { total, threshold, .. } => of_symbols(&self.permuted, total, threshold, mask),
         };
         if mask.has(COMPRESSION) {
             self.expand();

@@ -7,6 +7,12 @@ const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Steps of the lanes that are drawn together.
 const STEPS: usize = 64;
 const HIGH: u64 = 0xffff_ffff_0000_0000;
+/// From so many symbols on they are arranged, not shuffled: swaps all over much memory take longer.
+pub const MANY: usize = 1 << 16;
+/// Draws of 16 bits, and the share of them that a symbol has to have to get one of those that are left.
+const DRAWS: usize = 1 << 16;
+const FREQUENT: usize = 16;
+
 /// The output function of SplitMix64.
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -151,10 +157,80 @@ pub fn arrange_bits(n: usize, ones: usize, seed: u64, index: u64, words: &mut [u
     }
 }
 
-/// Put permutation `index` of `symbols`, which are not binary, into `out`.
+/// Put permutation `index` of fewer symbols than `MANY`, which are not binary, into `out`.
 pub fn shuffle(symbols: &[u8], seed: u64, index: u64, out: &mut [u8]) {
     out.copy_from_slice(symbols);
     fisher_yates(out, seed, index);
+}
+
+/// Arranges many symbols at random: all are drawn in proportion, about, to their numbers; then places change until the numbers are right.
+pub struct Urn {
+    /// The symbol that 16 random bits stand for.
+    drawn: Vec<u8>,
+    /// How often each symbol comes.
+    counts: [u32; 256],
+}
+
+impl Urn {
+    pub fn new(counts: &[usize; 256]) -> Self {
+        let n: usize = counts.iter().sum();
+        let mut shares = counts.map(|count| count * DRAWS / n);
+        let left = DRAWS - shares.iter().sum::<usize>();
+        let mut frequent: Vec<usize> = (0..256).filter(|&symbol| shares[symbol] >= FREQUENT).collect();
+        frequent.sort_by_key(|&symbol| std::cmp::Reverse(counts[symbol]));
+        frequent.iter().cycle().take(left).for_each(|&symbol| shares[symbol] += 1);
+        let drawn = (0..=255).zip(shares).flat_map(|(symbol, share)| std::iter::repeat_n(symbol, share)).collect();
+        Self { drawn, counts: counts.map(|count| count as u32) }
+    }
+
+    /// Put arrangement `index` into `out`, which has room for all symbols.
+    pub fn arrange(&self, seed: u64, index: u64, out: &mut [u8]) {
+        let (mut lanes, mut single) = streams(seed, index);
+        // More than there should be of each symbol; of the other symbols less, below 0.
+        let mut excess = self.draw(&mut lanes, out);
+        let mut short = excess.map(|count| count.min(0)).iter().sum::<i32>();
+        let mut lacking = 0;
+        while short < 0 {
+            let place = &mut out[single.below(out.len() as u64) as usize];
+            let symbol = usize::from(*place);
+            if excess[symbol] > 0 {
+                while excess[lacking] >= 0 {
+                    lacking += 1;
+                }
+                excess[symbol] -= 1;
+                excess[lacking] += 1;
+                *place = lacking as u8;
+                short += 1;
+            }
+        }
+    }
+
+    /// Fill with symbols drawn one by one; return how many more of each there are than there should be.
+    fn draw(&self, lanes: &mut Lanes, out: &mut [u8]) -> [i32; 256] {
+        let Some(drawn) = self.drawn.first_chunk::<DRAWS>() else {
+            unreachable!("shares add up to all draws");
+        };
+        // Several counts, so that one need not wait for the other where symbols are the same.
+        let mut counts = [[0; 256]; 4];
+        let mut steps = [Step::default(); STEPS];
+        for symbols in out.chunks_mut(4 * LANES * STEPS) {
+            lanes.fill(&mut steps);
+            let words = steps.as_flattened();
+            let (fours, rest) = symbols.as_chunks_mut::<4>();
+            for (four, word) in fours.iter_mut().zip(words) {
+                *four = std::array::from_fn(|place| drawn[(word >> (16 * place) & 0xffff) as usize]);
+                four.iter().zip(&mut counts).for_each(|(&symbol, counts)| counts[usize::from(symbol)] += 1);
+            }
+            for (place, symbol) in rest.iter_mut().enumerate() {
+                *symbol = drawn[(words[fours.len()] >> (16 * place) & 0xffff) as usize];
+                counts[0][usize::from(*symbol)] += 1;
+            }
+        }
+        std::array::from_fn(|symbol| {
+            let found: u32 = counts.iter().map(|counts| counts[symbol]).sum();
+            found as i32 - self.counts[symbol] as i32
+        })
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +247,31 @@ mod tests {
         }
         assert_eq!(seen.len(), 24);
         assert!(seen.values().all(|count| (850..1150).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn many_symbols_keep_their_numbers_and_come_everywhere() {
+        // Few of some symbols, many of others; the number of symbols is no multiple of anything.
+        let symbols: Vec<u8> =
+            (0..MANY as u32 + 1001).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 20) as u8 & (i >> 9) as u8).collect();
+        let mut counts = [0; 256];
+        symbols.iter().for_each(|&symbol| counts[usize::from(symbol)] += 1);
+        let urn = Urn::new(&counts);
+        let mut out = vec![0; symbols.len()];
+        let mut sum = vec![0u64; symbols.len()];
+        for index in 0..64 {
+            urn.arrange(5, index, &mut out);
+            let mut found = [0; 256];
+            out.iter().for_each(|&symbol| found[usize::from(symbol)] += 1);
+            assert_eq!(found, counts);
+            sum.iter_mut().zip(&out).for_each(|(sum, &symbol)| *sum += u64::from(symbol));
+        }
+        let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len() as f64;
+        let all = mean(&sum);
+        let deviation = (sum.iter().map(|&sum| (sum as f64 - all).powi(2)).sum::<f64>() / sum.len() as f64).sqrt();
+        for part in sum.chunks(4096) {
+            assert!((mean(part) - all).abs() < 5.0 * deviation / (part.len() as f64).sqrt());
+        }
     }
 
     #[test]
