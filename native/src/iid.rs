@@ -22,7 +22,7 @@ thread_local! {
 enum Kind {
     Constant,
     Binary { low: u8, high: u8, ones: usize },
-    Symbols { total: u64, threshold: u8, urn: Option<Urn> },
+    Symbols { total: u64, threshold: u8, urn: Option<Box<Urn>> },
 }
 
 /// A sequence and room for a permutation of it.
@@ -44,7 +44,7 @@ impl<'a> Sequence<'a> {
             _ => Kind::Symbols {
                 total: (0..).zip(counts).map(|(symbol, count): (u64, usize)| symbol * count as u64).sum(),
                 threshold: threshold(symbols.len(), &counts, &distinct),
-                urn: (symbols.len() >= MANY).then(|| Urn::new(&counts)),
+                urn: (symbols.len() >= MANY).then(|| Box::new(Urn::new(&counts))),
             },
         };
         Self { symbols, kind, words: Vec::new(), permuted: Vec::new() }
