@@ -25,6 +25,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "bit_counts": f"{_REFERENCE}.bit_statistics",
         "collision_counts": f"{_REFERENCE}.bit_statistics",
         "counter_step": f"{_REFERENCE}.timing",
+        "fork_generation": f"{_REFERENCE}.fork_guard",
         "gap_histogram": f"{_REFERENCE}.bit_statistics",
         "hash_df": f"{_REFERENCE}.hash_df",
         "iid_permutation": f"{_REFERENCE}.iid",
