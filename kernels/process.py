@@ -18,7 +18,7 @@ from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.kernels.reference.fork_guard import fork_generation as _reference
 from esoteric_drbg.kernels.selection import native
 
-__all__ = ["Lock", "ProcessLocal", "ProcessLock", "fork_generation", "in_one_process", "join"]
+__all__ = ["LOOK_S", "Lock", "ProcessLocal", "ProcessLock", "fork_generation", "in_one_process", "join"]
 
 _T = TypeVar("_T")
 

@@ -46,6 +46,26 @@ impl RLock {
     }
 }
 
+/// The interpreter lock, whatever PyO3 believes.
+///
+/// PyO3 takes a thread for attached while a call of ours is on its stack. In the middle of that call a signal handler, or
+/// the source of the words itself, may draw with numpy, which lets go of the lock on its own: PyO3 does not hear of it.
+struct Held(ffi::PyGILState_STATE);
+
+impl Held {
+    fn ensure() -> Self {
+        // SAFETY: the interpreter runs, as `try_attach` has found; nested calls are counted.
+        Self(unsafe { ffi::PyGILState_Ensure() })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: the counterpart of `ensure`, on the same thread, in reverse order.
+        unsafe { ffi::PyGILState_Release(self.0) };
+    }
+}
+
 /// A stream of random words, with the lock and the callbacks through which numpy draws from it.
 #[pyclass(frozen, weakref, module = "esoteric_drbg.kernels._native")]
 pub struct WordStream {
@@ -107,7 +127,10 @@ impl WordStream {
         if !self.failed.get() {
             // A panic must not cross into C. No answer: the interpreter is shutting down.
             let answer = catch_unwind(AssertUnwindSafe(|| {
-                Python::try_attach(|py| self.refill(py).map_err(|error| self.fail(error)).ok())
+                Python::try_attach(|py| {
+                    let _held = Held::ensure();
+                    self.refill(py).map_err(|error| self.fail(error)).ok()
+                })
             }));
             if let Ok(Some(Some(word))) = answer {
                 return word;
