@@ -42,12 +42,13 @@ class ExclusiveState:
     @property
     def reseed_counter(self) -> int:
         """Requests since the last (re)seed, counting from 1; 0 when uninstantiated."""
+        self._forget_half_done()
         return self._reseed_counter
 
     @property
     def instantiated(self) -> bool:
         """True between instantiate and zeroize."""
-        return self._reseed_counter != 0
+        return self.reseed_counter != 0
 
     def forked(self) -> bool:
         """Return True if the state was seeded in another process: it gives no output before it is reseeded."""
@@ -96,9 +97,7 @@ class ExclusiveState:
         with self._lock.held():
             if self._busy_in == here:
                 raise DRBGStateError(f"{self._name} was re-entered from a signal handler in the middle of a request")
-            if self._busy_in:
-                self.zeroize()  # a thread of the parent had done half a function
-                self._busy_in = 0
+            self._forget_half_done()
             if self._seal != self._sealed():
                 self.zeroize()
                 raise StateIntegrityError(f"{self._name}: the working state changed by itself; it is overwritten")
@@ -118,6 +117,12 @@ class ExclusiveState:
                 raise
             finally:
                 self._busy_in = 0
+
+    def _forget_half_done(self) -> None:
+        """In a forked child, overwrite a state that the parent was in the middle of changing."""
+        if self._busy_in not in (0, fork_generation()):
+            self._busy_in = 0
+            self.zeroize()
 
     def _require_generation(self, generation: int) -> None:
         if fork_generation() != generation:
