@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +25,7 @@ class _Loading:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._held: list[tuple[int, threading._RLock]] = []
+        self._held: list[tuple[int, Any]] = []
 
     def __enter__(self) -> None:
         # In slices: a frame that waits when its process is forked goes on in the child, with the child's lock.

@@ -30,6 +30,8 @@ class ExclusiveState:
         What its errors call it.
     """
 
+    _seal: int
+
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = ProcessLock()
