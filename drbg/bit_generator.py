@@ -13,7 +13,7 @@ import numpy as np
 from esoteric_drbg.byte_source import ByteSource, filler
 from esoteric_drbg.chain import RBGCInstance
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
-from esoteric_drbg.forks import hold_across_fork
+from esoteric_drbg.instance import MIX_INTERVAL_NS, RBG2Instance
 from esoteric_drbg.kernels.bit_generator import WordStream, new_word_stream
 from esoteric_drbg.profiles import SP800_90A
 from esoteric_drbg.secrets_api import process_instance
@@ -22,6 +22,8 @@ __all__ = ["BitGenerator"]
 
 #: Largest buffer: more would only be secret memory.
 MAX_BUFFER_BYTES = 1 << 26
+#: Of a source that is not ours nothing is known: its words stay.
+FOR_EVER_NS = (1 << 64) - 1
 
 
 class BitGenerator(np.random.BitGenerator):
@@ -49,7 +51,9 @@ class BitGenerator(np.random.BitGenerator):
     is returned. An array that was handed over, by ``out=`` or to ``shuffle``, then holds worthless numbers.
 
     *Secrets.* Up to ``buffer_bytes`` of future output lie in memory. Each word is overwritten when it is served, the
-    rest when the generator is freed; :meth:`discard` does it at once. A forked child begins with an empty buffer.
+    rest when the generator is freed; :meth:`discard` does it at once. A forked child begins with an empty buffer. Words
+    of an instance of this package are dropped when they are 10 ms old at the beginning of a draw: a clone of a virtual
+    machine that is resumed later shares none of them. So a buffer larger than what is drawn in 10 ms is filled in vain.
 
     *Threads.* Several generators may share one bit generator; numpy takes its lock. Copying, pickling, ``spawn`` and
     ``jumped`` are refused.
@@ -64,18 +68,15 @@ class BitGenerator(np.random.BitGenerator):
     (3,)
     """
 
-    #: A fork does not wait for a fill in progress: it runs without the interpreter lock and may take seconds.
-    fork_order = 0
-
     def __init__(self, instance: ByteSource | None = None, *, buffer_bytes: int = 1 << 16) -> None:
         if not isinstance(buffer_bytes, int) or not 0 < buffer_bytes <= MAX_BUFFER_BYTES or buffer_bytes % 8:
             raise InvalidInputError(f"buffer_bytes={buffer_bytes!r}: expected a multiple of 8, from 8 to 2^26")
         self._instance = _own_instance() if instance is None else instance
         self._buffer_bytes = buffer_bytes
-        self._stream = new_word_stream(filler(self._instance), _failure, buffer_bytes)
+        max_age = MIX_INTERVAL_NS if isinstance(self._instance, (RBG2Instance, RBGCInstance)) else FOR_EVER_NS
+        self._stream = new_word_stream(filler(self._instance), _failure, buffer_bytes, max_age)
         super().__init__(0)  # the base class makes an unused SeedSequence of it
         self._stream.install(self.capsule)
-        hold_across_fork(self)
 
     @property
     def lock(self) -> Any:  # type: ignore[override]
@@ -106,14 +107,6 @@ class BitGenerator(np.random.BitGenerator):
     def discard(self) -> None:
         """Overwrite the words in the buffer; the next draw asks the instance anew."""
         self._stream.discard()
-
-    def before_fork(self) -> None:
-        """Do nothing: the child's side makes up for a draw in progress."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, forget the words that the parent will use."""
-        if child:
-            self._stream.after_fork()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise CloneRefusedError(

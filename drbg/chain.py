@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
 from esoteric_drbg.instance import RBG2Instance
-from esoteric_drbg.ledger import SeedLedger
+from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.profiles import SP800_90C, Profile
 
 __all__ = ["RBGCInstance"]
@@ -141,13 +141,29 @@ class _ParentSeeds:
         self._child = child
         self._parent = parent
 
-    def seed_material(self, min_entropy: int) -> tuple[bytes, SeedLedger | None]:
+    def seed_material(self, min_entropy: int) -> tuple[bytes, SeedLedger]:
         """Return the output of one Generate request to the parent: as many bits as min-entropy is asked for."""
         for _ in _ancestors(self._child):
             pass
         _require_strength(self._parent, self._child.profile.security_strength)
-        return self._parent.generate(-(-min_entropy // 8)), None
+        seed = self._parent.generate(-(-min_entropy // 8))
+        n_bits = 8 * len(seed)
+        entry = LedgerEntry(
+            source="parent",
+            independence_group="parent",
+            symbols=len(seed),
+            min_entropy=8.0,
+            health="output of a DRBG: tested where its noise is",
+            n_in=n_bits,
+            n_out=n_bits,
+            nw=n_bits,
+            h_in=n_bits,
+            h_out=n_bits,
+            credited_bits=n_bits,
+            note="a Generate request to the parent instance, at its security strength (SP 800-90C, RBGC)",
+        )
+        return seed, SeedLedger(min_entropy, n_bits, (entry,))
 
-    def uncredited_material(self) -> tuple[bytes, int]:
+    def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
         """Return nothing: the root mixes in what is not credited."""
-        return b"", 0
+        return b"", ()

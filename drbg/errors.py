@@ -12,7 +12,8 @@
     ├── HealthTestError                       an SP 800-90B section 4 test raised an alarm; the data was dropped
     ├── DRBGError                             an SP 800-90A function refused
     │   ├── DRBGStateError                    the instance is not instantiated, or is in its error state
-    │   │   └── StateIntegrityError           the working state changed by itself; it is in its error state now
+    │   │   ├── StateIntegrityError           the working state changed by itself; it is in its error state now
+    │   │   └── ForkedStateError              the working state was seeded in another process; reseed it in this one
     │   ├── RequestTooLargeError              a length limit of SP 800-90A table 2 is exceeded; split the request
     │   ├── ReseedRequiredError               the seed's lifetime is over and no entropy source is attached
     │   └── SelfTestError                     a known-answer test failed; nothing is output
@@ -30,6 +31,7 @@ __all__ = [
     "DRBGStateError",
     "EntropyUnavailableError",
     "EsotericDRBGError",
+    "ForkedStateError",
     "HealthTestError",
     "InvalidInputError",
     "KernelUnavailableError",
@@ -90,6 +92,13 @@ class DRBGStateError(DRBGError):
 
 class StateIntegrityError(DRBGStateError):
     """The working state is not the one its last function left: a fault of memory. Nothing is output (11.3.6)."""
+
+
+class ForkedStateError(DRBGStateError):
+    """The working state was seeded in another process, or its entropy input was got there.
+
+    Instances and mechanisms reseed and go on; only who calls a kernel's working state directly meets it.
+    """
 
 
 class RequestTooLargeError(DRBGError, ValueError):

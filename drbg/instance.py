@@ -6,6 +6,7 @@ path is the kernel's ``token_bytes``: one Generate request while the granted bud
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -15,11 +16,11 @@ from functools import partial
 from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, EntropyUnavailableError, InvalidInputError
-from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
-from esoteric_drbg.ledger import SeedLedger
+from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, in_one_process
+from esoteric_drbg.ledger import SeedLedger, require_credit
 from esoteric_drbg.pool import BLOCK_BITS, EntropyPool
 from esoteric_drbg.profiles import SP800_90C, Profile
 from esoteric_drbg.version import __version__
@@ -39,6 +40,19 @@ MOST_AHEAD = 16
 MOST_LANES = min(os.cpu_count() or 1, 8)
 
 
+class _Here:
+    """What an instance has in one process: a forked child inherits none of it."""
+
+    def __init__(self) -> None:
+        self.lock = ProcessLock()
+        #: The thread that is seeding the instance at this moment, or 0.
+        self.seeding_thread = 0
+        self.lanes: list[RBG2Instance] = []
+        self.lanes_lock = ProcessLock()
+        #: Entropy inputs of the next reseeds of one long request.
+        self.ahead: deque[tuple[bytes, SeedLedger]] = deque()
+
+
 class RBG2Instance:
     """An RBG2(NP) construction: one Hash_DRBG SHA-256 instance over one entropy pool.
 
@@ -53,7 +67,9 @@ class RBG2Instance:
 
     Notes
     -----
-    Thread-safe. A forked child reseeds before its first byte. Copying and pickling are refused.
+    Thread-safe. A forked child reseeds before its first byte, however it was forked off, and never goes on with a seed
+    or a request that its parent began: a request that a fork cuts into starts over in the child. Copying and pickling
+    are refused.
 
     Examples
     --------
@@ -62,9 +78,6 @@ class RBG2Instance:
     100
     >>> rbg.uninstantiate()
     """
-
-    #: Its lock comes before the pool's: a request holds it while it asks the pool for a seed.
-    fork_order = 0
 
     def __init__(
         self,
@@ -79,24 +92,19 @@ class RBG2Instance:
         self.last_ledger: SeedLedger | None = None
         self._make_pool = pool if callable(pool) else None
         self._pool = pool if isinstance(pool, EntropyPool) else None
-        self._lock = threading.RLock()
-        self._lanes: list[RBG2Instance] = []
-        self._lanes_lock = threading.RLock()
-        self._seeding_thread = 0
+        self._here = ProcessLocal(_Here)
         self._is_lane = False
-        self._ahead: deque[tuple[bytes, SeedLedger]] = deque()
         self._state = new_hash_drbg_state("sha256", self._answer)
         self._state.mix_every(MIX_INTERVAL_NS)
         self._drbg = HashDRBG(self._get_entropy_input, state=self._state)
         self._vm_generation = vm_generation()
         #: ``token_bytes(nbytes=None) -> bytes``: the hot path, with the signature of :func:`secrets.token_bytes`.
         self.token_bytes = self._state.token_bytes
-        hold_across_fork(self)
 
     @property
     def pool(self) -> EntropyPool:
         """The entropy pool behind this instance."""
-        with self._lock:
+        with self._here.get().lock.held():
             if self._pool is None:
                 assert self._make_pool is not None  # noqa: S101 - one of the two was given to __init__
                 self._pool = self._make_pool()
@@ -125,16 +133,20 @@ class RBG2Instance:
             raise InvalidInputError(f"n_bytes={n_bytes}: negative argument not allowed")
         if not additional_input and not prediction_resistance:
             return self.token_bytes(n_bytes)
+        return in_one_process(lambda: self._generate(n_bytes, additional_input, prediction_resistance))
+
+    def _generate(self, n_bytes: int, additional_input: bytes, prediction_resistance: bool) -> bytes:
         chunks = []
-        give_way()
-        with self._lock:
+        with self._here.get().lock.held():
             self._mix_if_due()
             remaining = n_bytes
             while remaining > 0:
+                extra = additional_input
                 if prediction_resistance:
-                    self.reseed(additional_input)
+                    self._reseed(additional_input)
+                    extra = b""  # it went into the reseed, and goes into a request once (9.3.1 step 7.3)
                 size = self._reserve(min(remaining, MAX_REQUEST_BYTES))
-                chunks.append(self._drbg.generate(size, additional_input=additional_input))
+                chunks.append(self._drbg.generate(size, additional_input=extra))
                 remaining -= size
         return b"".join(chunks)
 
@@ -146,28 +158,35 @@ class RBG2Instance:
         EntropyUnavailableError
             If the pool falls short. What was left of the old seed's budget remains usable.
         """
-        with self._lock:
+        in_one_process(lambda: self._reseed(additional_input))
+
+    def _reseed(self, additional_input: bytes = b"") -> None:
+        here = self._here.get()
+        with here.lock.held():
             if self._drbg.failed:
                 raise DRBGStateError(f"the instance is in its error state ({self._drbg.failed}); call instantiate()")
-            if self._seeding_thread:
+            if here.seeding_thread:
                 raise DRBGStateError(
                     "this very thread is seeding the instance: a signal handler asks again later, and an instance "
                     "never seeds itself"
                 )
-            self._seeding_thread = threading.get_ident()
+            here.seeding_thread = threading.get_ident()
             try:
                 self._seed(additional_input + _uncredited_bytes())
             finally:
-                self._seeding_thread = 0
+                here.seeding_thread = 0
 
     def _seed(self, extra: bytes) -> None:
-        if self._state.instantiated:
+        vm_at_begin = vm_generation()
+        if self._drbg.instantiated:
             self._drbg.reseed(extra)
         else:
             mixed, _ = self.pool.uncredited_material()
             personalization = _personalization(self.construction) + extra + mixed
             self._drbg.instantiate(self.profile.security_strength, personalization_string=personalization)
         self.seeds += 1
+        # Only now: a machine whose clone could not be seeded owes the seed until it can.
+        self._vm_generation = vm_at_begin
         self._state.grant(self.profile.seed_output_bits)
 
     def instantiate(self) -> None:
@@ -180,16 +199,20 @@ class RBG2Instance:
         SelfTestError
             If the self-test of the mechanism fails.
         """
-        with self._lock:
+        in_one_process(self._instantiate_anew)
+
+    def _instantiate_anew(self) -> None:
+        with self._here.get().lock.held():
             self._drbg.clear_error()
             self._drbg.uninstantiate()
-            self.reseed()
+            self._reseed()
 
     def uninstantiate(self) -> None:
         """Overwrite the working state (9.4). The next request instantiates anew, unless the instance has failed."""
-        for lane in self._lanes:
+        here = self._here.get()
+        for lane in here.lanes:
             lane.uninstantiate()
-        with self._lock:
+        with here.lock.held():
             self._drbg.uninstantiate()
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
@@ -211,33 +234,36 @@ class RBG2Instance:
             if view.readonly or not view.c_contiguous:
                 raise InvalidInputError("buffer: expected a writable, contiguous buffer")
             with view.cast("B") as octets:
-                give_way()
-                with self._lock:
-                    self._mix_if_due()
-                    try:
-                        self._fill(octets)
-                    except BaseException:
-                        octets[:] = bytes(len(octets))
-                        raise
+                try:
+                    in_one_process(lambda: self._readinto(octets))
+                except BaseException:
+                    octets[:] = bytes(len(octets))
+                    raise
                 return len(octets)
+
+    def _readinto(self, octets: memoryview) -> None:
+        with self._here.get().lock.held():
+            self._mix_if_due()
+            self._fill(octets)
 
     def _fill(self, octets: memoryview) -> None:
         """Fill a buffer by as many seeds as it takes; the noise of several is read at once."""
+        here = self._here.get()
         seed_bytes = self.profile.seed_output_bits // 8
         begin = 0
         try:
             while begin < len(octets):
                 left = len(octets) - begin
-                if left > seed_bytes and not self._ahead and self._state.instantiated:
-                    self._read_ahead(min(left // seed_bytes, MOST_AHEAD))
+                if left > seed_bytes and not here.ahead and self._state.instantiated:
+                    self._read_ahead(here, min(left // seed_bytes, MOST_AHEAD))
                 size = self._reserve(left)
                 with octets[begin : begin + size] as piece:
                     self._drbg.guarded(partial(self._state.draw_into, piece))
                 begin += size
         finally:
-            self._ahead.clear()
+            here.ahead.clear()
 
-    def _read_ahead(self, n_seeds: int) -> None:
+    def _read_ahead(self, here: _Here, n_seeds: int) -> None:
         """Get the entropy inputs of the next reseeds, each with noise and a ledger of its own."""
         if self.profile.security_strength != BLOCK_BITS or type(self.pool) is not EntropyPool:
             return  # another class's material need not fall into blocks of one seed each
@@ -249,7 +275,7 @@ class RBG2Instance:
             of_one = SeedLedger(BLOCK_BITS, entry.credited_bits, (entry,), ledger.missing)
             block = material[index * BLOCK_BITS // 8 : (index + 1) * BLOCK_BITS // 8]
             if entry.credited_bits >= BLOCK_BITS:
-                self._ahead.append((block, of_one))
+                here.ahead.append((block, of_one))
 
     def _mix_if_due(self) -> None:
         """Part from clones: a restored virtual machine repeats what its snapshot held, but not kernel randomness.
@@ -257,59 +283,66 @@ class RBG2Instance:
         Once in :data:`MIX_INTERVAL_NS`, kernel randomness goes into the state as additional input, with credit 0; a
         changed generation of the virtual machine, where the kernel shows one, costs a seed at once.
         """
-        if not self._state.mixing_due() or not self._state.instantiated:
+        if not self._state.mixing_due() or not self._state.instantiated or self._state.forked():
             return
-        generation = vm_generation()
-        if generation != self._vm_generation:
-            self._vm_generation = generation
-            self.reseed()
+        if vm_generation() != self._vm_generation:
+            self._state.revoke()  # no output before the seed that is owed, should it not be had now
+            self._reseed()
         else:
             self._drbg.guarded(partial(self._state.mix, _uncredited_bytes()))
 
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""
+        lanes = self._here.get().lanes
         return {
             "mechanism": "Hash_DRBG SHA-256",
             "construction": self.construction,
             "profile": self.profile.name,
             "security_strength": self._drbg.security_strength,
             "instantiated": self._drbg.instantiated,
-            "seeds": self.seeds + sum(lane.seeds for lane in self._lanes),
+            "seeds": self.seeds + sum(lane.seeds for lane in lanes),
             "requests_since_seed": max(self._state.reseed_counter - 1, 0),
             "budget_bits_left": self._state.budget_bits,
-            "lanes": 1 + len(self._lanes),
+            "lanes": 1 + len(lanes),
             "vm_generation": "not exposed by this kernel" if self._vm_generation is None else self._vm_generation,
         }
 
     def _get_entropy_input(self, min_entropy: int) -> bytes:
         """Get_entropy_input of SP 800-90A 9: conditioned material from the pool, or EntropyUnavailableError."""
-        if self._ahead and min_entropy == BLOCK_BITS:
-            material, self.last_ledger = self._ahead.popleft()
+        ahead = self._here.get().ahead
+        if ahead and min_entropy == BLOCK_BITS:
+            material, ledger = ahead.popleft()
         else:
-            material, self.last_ledger = (self._pool or self.pool).seed_material(min_entropy)
+            material, ledger = (self._pool or self.pool).seed_material(min_entropy)
+        require_credit(ledger, min_entropy)
+        self.last_ledger = ledger
         return material
 
     def _answer(self, n_bytes: int) -> bytes:
         """Answer what the kernel's hot path does not: seeds that are due, large requests, bad lengths."""
         if n_bytes < 0:
             raise InvalidInputError(f"nbytes={n_bytes}: negative argument not allowed")
-        give_way()
-        if self._lock.acquire(blocking=False):
+        return in_one_process(lambda: self._answer_once(n_bytes))
+
+    def _answer_once(self, n_bytes: int) -> bytes:
+        here = self._here.get()
+        if lock := here.lock.acquire(timeout_s=0):
             try:
                 # A signal handler passes this lock in the middle of its own thread's seed: it gets another lane.
-                if not self._seeding_thread:
+                if not here.seeding_thread:
                     return self._answer_here(n_bytes)
             finally:
-                self._lock.release()
-        lane = self._free_lane()
+                lock.release()
+        lane = self._free_lane(here)
         if lane is not None:
             return lane.token_bytes(n_bytes)
-        if not self._lock.acquire(timeout=1 if ending() else -1):
+        lock = here.lock.acquire(timeout_s=1 if ending() else math.inf)
+        if lock is None:
             raise EntropyUnavailableError("the interpreter ends, and a thread that it has stopped holds this instance")
         try:
             return self._answer_here(n_bytes)
         finally:
-            self._lock.release()
+            lock.release()
 
     def _answer_here(self, n_bytes: int) -> bytes:
         """Answer a request from this lane; its lock is held."""
@@ -319,33 +352,35 @@ class RBG2Instance:
                 return b""
             take = partial(self._state.take, n_bytes)
             while (token := self._drbg.guarded(take)) is None:
-                self.reseed()
+                self._reseed()
             return token
         answer = bytearray(n_bytes)
         with memoryview(answer) as octets:
             self._fill(octets)
         return bytes(answer)
 
-    def _free_lane(self) -> RBG2Instance | None:
+    def _free_lane(self, here: _Here) -> RBG2Instance | None:
         """Return another lane, an RBG2 of its own with its own pool and seeds, while this one is busy.
 
         There are lanes where the pool is made by a function, at most one for each processor. None: wait.
         """
         if self._is_lane or self._make_pool is None:
             return None
-        with self._lanes_lock:
-            in_handler = threading.get_ident() in {lane._seeding_thread for lane in (self, *self._lanes)}
-            for lane in self._lanes:
-                if lane._lock.acquire(blocking=False):
-                    lane._lock.release()
-                    if not lane._seeding_thread and (lane._state.instantiated or not in_handler):
+        with here.lanes_lock.held():
+            busy = [here, *(lane._here.get() for lane in here.lanes)]
+            in_handler = threading.get_ident() in {each.seeding_thread for each in busy}
+            for lane in here.lanes:
+                its = lane._here.get()
+                if lock := its.lock.acquire(timeout_s=0):
+                    lock.release()
+                    if not its.seeding_thread and (lane._state.instantiated or not in_handler):
                         return lane
             # A handler makes no lane: making one starts threads, which its own thread may be in the middle of.
-            if in_handler or (1 + len(self._lanes) >= MOST_LANES and not ending()):
+            if in_handler or (1 + len(here.lanes) >= MOST_LANES and not ending()):
                 return None
             lane = RBG2Instance(self._make_pool, profile=self.profile, construction=self.construction)
             lane._is_lane = True
-            self._lanes.append(lane)
+            here.lanes.append(lane)
             return lane
 
     def _reserve(self, n_bytes: int) -> int:
@@ -355,18 +390,8 @@ class RBG2Instance:
         """
         size = min(n_bytes, self.profile.seed_output_bits // 8)
         while not self._drbg.guarded(lambda: self._state.charge(size)):
-            self.reseed()
+            self._reseed()
         return size
-
-    def before_fork(self) -> None:
-        """Wait until no request is in progress, so that a child never inherits half a state."""
-        self._lock.acquire()
-
-    def after_fork(self, *, child: bool) -> None:
-        """Let requests go on; in the child, only after a reseed."""
-        if child:
-            self._state.revoke()
-        self._lock.release()
 
     def __reduce__(self) -> NoReturn:
         raise CloneRefusedError("an RBG instance holds secret state: it is neither copied nor pickled")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["LedgerEntry", "SeedLedger"]
+from esoteric_drbg.errors import EntropyUnavailableError
+
+__all__ = ["LedgerEntry", "SeedLedger", "require_credit"]
 
 
 class LedgerEntry(NamedTuple):
@@ -70,3 +72,21 @@ class SeedLedger(NamedTuple):
             "entries": [entry._asdict() for entry in self.entries],
             "missing": list(self.missing),
         }
+
+
+def require_credit(ledger: object, min_entropy: int) -> None:
+    """Raise unless a ledger accounts for ``min_entropy`` bits: whatever played the pool, no seed goes without.
+
+    Raises
+    ------
+    EntropyUnavailableError
+        If there is no ledger, it credits less, or its entries do not add up to what it credits.
+    """
+    if not isinstance(ledger, SeedLedger):
+        raise EntropyUnavailableError(f"a seed came with a {type(ledger).__name__} in place of its ledger")
+    listed = sum(entry.credited_bits for entry in ledger.entries)
+    if ledger.credited_bits < min_entropy or listed < ledger.credited_bits:
+        raise EntropyUnavailableError(
+            f"{min_entropy} bits of min-entropy were asked for; the ledger credits {ledger.credited_bits}, and its "
+            f"entries {listed}"
+        )

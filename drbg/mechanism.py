@@ -7,8 +7,6 @@ This is the sharp layer, for laboratories and for the RBG2 instance. Application
 from __future__ import annotations
 
 import math
-import os
-import threading
 import time
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
@@ -22,8 +20,8 @@ from esoteric_drbg.errors import (
     SelfTestError,
     StateIntegrityError,
 )
-from esoteric_drbg.forks import hold_across_fork
 from esoteric_drbg.kernels.drbg import DrbgState, new_drbg_state
+from esoteric_drbg.kernels.process import ProcessLock, fork_generation, in_one_process
 from esoteric_drbg.mechanism_limits import FULL_CTR_LEN, VERIFICATION_ONLY, DRBGLimits
 
 __all__ = ["DRBG", "GetEntropyInput"]
@@ -54,12 +52,10 @@ class DRBG:
 
     Notes
     -----
-    Thread-safe. A forked child reseeds before its first byte. Copying and pickling are refused. What
-    ``get_entropy_input`` raises passes through, and leaves the state as it was.
+    Thread-safe. A forked child reseeds before its first byte, however it was forked off and whatever the parent was in
+    the middle of. Copying and pickling are refused. What ``get_entropy_input`` raises passes through, and leaves the
+    state as it was.
     """
-
-    #: Its lock comes after an RBG2 instance's and before a pool's.
-    fork_order = 1
 
     def __init__(
         self,
@@ -74,6 +70,9 @@ class DRBG:
                 f"{limits.name} is for the verification of old vectors alone (verification=True): SHA-1 is no longer "
                 "acceptable for generating"
             )
+        # The self-test builds mechanisms of its own. Loaded here: no seed that a fork may cut into begins an import.
+        from esoteric_drbg import self_test  # noqa: F401, PLC0415
+
         self.limits = limits
         self.state = state or new_drbg_state(
             limits.mechanism,
@@ -85,14 +84,12 @@ class DRBG:
         self._security_strength = 0
         self._prediction_resistance = False
         self._failed = ""
-        self._process = 0
-        self._lock = threading.RLock()
-        hold_across_fork(self)
+        self._lock = ProcessLock()
 
     @property
     def instantiated(self) -> bool:
         """True between :meth:`instantiate` and :meth:`uninstantiate`."""
-        return self.state.instantiated
+        return self._security_strength > 0
 
     @property
     def failed(self) -> str:
@@ -135,9 +132,26 @@ class DRBG:
         SelfTestError
             If the self-test of the mechanism fails: the instance is in its error state.
         """
+        began_in = fork_generation()
+        in_one_process(
+            lambda: self._instantiate(
+                security_strength, prediction_resistance, personalization_string, nonce, began_in=began_in
+            )
+        )
+
+    def _instantiate(
+        self,
+        security_strength: int | None,
+        prediction_resistance: bool,
+        personalization_string: bytes,
+        nonce: bytes | None,
+        *,
+        began_in: int,
+    ) -> None:
         limits = self.limits
-        with self._lock:
-            if self.instantiated:
+        with self._lock.held():
+            # In a child that is forked off in the middle this begins anew, over what the parent came to.
+            if self.instantiated and began_in == fork_generation():
                 raise DRBGStateError(f"{limits.name} is already instantiated; uninstantiate it first")
             self._test_unless_passed_within(SUCCESSION_S)
             asked = limits.highest_supported_security_strength if security_strength is None else security_strength
@@ -153,13 +167,12 @@ class DRBG:
             )
             self._check_length("nonce", nonce or b"", limits.max_length)
             strength = next(step for step in STRENGTHS if step >= asked)
-            min_entropy = strength if nonce is not None or not limits.derivation_function else strength + strength // 2
-            entropy_input = self._entropy_input(min_entropy)
-            self.state.instantiate(entropy_input, nonce or b"", personalization_string)
+            generation = fork_generation()
+            entropy_input = self._entropy_input(strength if nonce is not None else self._entropy_with_nonce(strength))
+            self.state.instantiate(entropy_input, nonce or b"", personalization_string, generation)
             self._security_strength = strength
             self._prediction_resistance = prediction_resistance
             self._failed = ""
-            self._process = os.getpid()
 
     def reseed(self, additional_input: bytes = b"") -> None:
         """Reseed_function, 9.2.
@@ -173,13 +186,26 @@ class DRBG:
         SelfTestError
             If the self-test of the mechanism was due and fails: the instance is in its error state.
         """
-        with self._lock:
+        in_one_process(lambda: self._reseed(additional_input))
+
+    def _reseed(self, additional_input: bytes) -> None:
+        with self._lock.held():
             self._require_ready()
             self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
             self._test_unless_passed_within(INTERVAL_S)
-            entropy_input = self._entropy_input(self._security_strength)
-            self.guarded(lambda: self.state.reseed(entropy_input, additional_input))
-            self._process = os.getpid()
+            generation = fork_generation()
+            if self.state.instantiated:
+                entropy_input = self._entropy_input(self._security_strength)
+                self.guarded(lambda: self.state.reseed(entropy_input, additional_input, generation))
+            else:
+                # A fork, or an exception of a signal handler, came in the middle of a function of the state: it is
+                # overwritten, and what was instantiated is instantiated anew.
+                entropy_input = self._entropy_input(self._entropy_with_nonce(self._security_strength))
+                self.state.instantiate(entropy_input, b"", additional_input, generation)
+
+    def _entropy_with_nonce(self, security_strength: int) -> int:
+        """Return the bits of an entropy input that stands for the nonce too (8.6.7)."""
+        return security_strength * 3 // 2 if self.limits.derivation_function else security_strength
 
     def generate(
         self,
@@ -214,7 +240,14 @@ class DRBG:
         InvalidInputError, RequestTooLargeError
             If an argument is outside its limits.
         """
-        with self._lock:
+        return in_one_process(
+            lambda: self._generate(n_bytes, security_strength, prediction_resistance, additional_input)
+        )
+
+    def _generate(
+        self, n_bytes: int, security_strength: int, prediction_resistance: bool, additional_input: bytes
+    ) -> bytes:
+        with self._lock.held():
             self._require_ready()
             if n_bytes < 0:
                 raise InvalidInputError(f"n_bytes={n_bytes}: a length is not negative")
@@ -230,8 +263,7 @@ class DRBG:
             self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
             if prediction_resistance and not self._prediction_resistance:
                 raise InvalidInputError("prediction_resistance was not asked for when this instance was instantiated")
-            due = self.state.reseed_counter > self.limits.reseed_interval or self._process != os.getpid()
-            if prediction_resistance or due:
+            if prediction_resistance or self._seed_is_due():
                 self.reseed(additional_input)
                 additional_input = b""
             return self.guarded(lambda: self.state.generate(n_bytes, additional_input))
@@ -251,15 +283,18 @@ class DRBG:
         InvalidInputError
             If ``n_bytes`` is negative.
         """
+        return in_one_process(lambda: self._generate_long(n_bytes))
+
+    def _generate_long(self, n_bytes: int) -> bytes:
         limits = self.limits
         request_bytes = limits.max_number_of_bits_per_request // 8
-        with self._lock:
+        with self._lock.held():
             self._require_ready()
             if n_bytes < 0:
                 raise InvalidInputError(f"n_bytes={n_bytes}: a length is not negative")
             requests = -(-n_bytes // request_bytes)
             in_one_piece = self.state.reseed_counter + requests <= limits.reseed_interval + 1
-            if in_one_piece and limits.ctr_len == FULL_CTR_LEN and self._process == os.getpid():
+            if in_one_piece and limits.ctr_len == FULL_CTR_LEN and not self._seed_is_due():
                 return self.guarded(lambda: self.state.draw(n_bytes))
             begins = range(0, n_bytes, request_bytes)
             return b"".join(self.generate(min(request_bytes, n_bytes - begin)) for begin in begins)
@@ -274,35 +309,32 @@ class DRBG:
 
     def uninstantiate(self) -> None:
         """Uninstantiate_function, 9.4: overwrite the working state; the instance can be instantiated anew."""
-        with self._lock:
+        with self._lock.held():
             self.state.zeroize()
             self._security_strength = 0
 
     def clear_error(self) -> None:
         """Leave the error state for a new instantiation; the working state was overwritten when it was entered."""
-        with self._lock:
+        with self._lock.held():
             self._failed = ""
 
     def fail(self, reason: str) -> None:
         """Enter the error state (11.3.6): the working state is overwritten and only instantiating anew helps."""
-        with self._lock:
+        with self._lock.held():
             self.uninstantiate()
             self._failed = reason
 
-    def before_fork(self) -> None:
-        """Wait until no function is in progress, so that a child never inherits half a state."""
-        self._lock.acquire()
-
-    def after_fork(self, *, child: bool) -> None:
-        """Let functions go on; in the child, :meth:`generate` sees that the process is another one."""
-        self._lock.release()
+    def _seed_is_due(self) -> bool:
+        """Return True if the seed's lifetime is over, or it is no seed of this process."""
+        state = self.state
+        return state.forked() or not state.instantiated or state.reseed_counter > self.limits.reseed_interval
 
     def _test_unless_passed_within(self, seconds: float) -> None:
         """Run the self-test of 11.3, unless this mechanism passed it so recently."""
         now = time.monotonic()
         if now - _tested.get(self.limits.name, -math.inf) < seconds:
             return
-        from esoteric_drbg.self_test import check_mechanism  # noqa: PLC0415 - it builds mechanisms of its own
+        from esoteric_drbg.self_test import check_mechanism  # noqa: PLC0415 - loaded when this object was made
 
         try:
             check_mechanism(self.limits)
@@ -332,7 +364,7 @@ class DRBG:
     def _require_ready(self) -> None:
         if self._failed:
             raise DRBGStateError(f"{self.limits.name} is in its error state ({self._failed}); instantiate it anew")
-        if not self.state.instantiated:
+        if not self.instantiated:
             raise DRBGStateError(f"{self.limits.name} is not instantiated")
 
     @staticmethod

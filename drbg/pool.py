@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
-from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.hash_df import hash_df
+from esoteric_drbg.kernels.process import ProcessLock, in_one_process, join
 from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.machine_profile import audited_claims
 from esoteric_drbg.machine_profile import load as load_machine_profile
@@ -63,9 +63,6 @@ class EntropyPool:
     16
     """
 
-    #: Its lock comes after the instances': see :mod:`esoteric_drbg.forks`.
-    fork_order = 2
-
     def __init__(
         self,
         sources: Iterable[NoiseSource] = (),
@@ -81,12 +78,11 @@ class EntropyPool:
         self.last_ledger: SeedLedger | None = None
         self._health_profile = health_profile or HealthProfile()
         self._deadline_s = deadline_s
-        self._lock = threading.RLock()
+        self._lock = ProcessLock()
         self._slots: dict[str, SourceSlot] = {}
         self._groups: list[list[SourceSlot]] = []
         self._instance: RBG2Instance | None = None
         self._in_reserve: Callable[[], list[NoiseSource]] | None = None
-        hold_across_fork(self)
         claims = dict(claims or {})
         for source in sources:
             self.add_source(source, claim=claims.pop(source.name, None))
@@ -159,7 +155,7 @@ class EntropyPool:
             raise InvalidInputError(
                 f"{source.name}: the claim is for {claim.symbol_bits}-bit symbols, the source has {source.symbol_bits}"
             )
-        with self._lock:
+        with self._lock.held():
             if source.name in self._slots:
                 raise InvalidInputError(f"the pool has a source named {source.name!r} already")
             self._slots[source.name] = SourceSlot(
@@ -182,7 +178,7 @@ class EntropyPool:
     @property
     def instance(self) -> RBG2Instance:
         """This pool's RBG2 instance, instantiated with its first request."""
-        with self._lock:
+        with self._lock.held():
             if self._instance is None:
                 from esoteric_drbg.instance import RBG2Instance  # noqa: PLC0415 - the instance imports this module
 
@@ -211,8 +207,10 @@ class EntropyPool:
         """Return :meth:`get_entropy`'s bytes together with their ledger."""
         if bits < 1:
             raise InvalidInputError(f"bits={bits}: ask for at least 1 bit of min-entropy")
-        give_way()
-        with self._lock:
+        return in_one_process(lambda: self._seed_material(bits))
+
+    def _seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
+        with self._lock.held():
             blocks, ledger = self._gather(bits)
             if ledger.credited_bits < bits and self._in_reserve is not None:
                 blocks.clear()
@@ -258,7 +256,7 @@ class EntropyPool:
         blocks: list[bytes] = []
         entries: list[LedgerEntry] = []
         left = UNCREDITED_SECONDS
-        with self._lock:
+        with self._lock.held():
             for slot in self._slots.values():
                 cost = slot.seconds_for(UNCREDITED_SYMBOLS + (0 if slot.healthy else slot.startup_samples))
                 if slot.credit > 0 or not slot.usable or cost > left or not slot.availability()[0]:
@@ -276,7 +274,7 @@ class EntropyPool:
         Sources that may keep one waiting are asked and read side by side, each within its deadline. One whose start-up
         symbols take longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
         """
-        with self._lock:
+        with self._lock.held():
             slots = self._slots.values()
             workers = [
                 threading.Thread(target=_start, args=(slot,), name=f"esoteric_drbg start {slot.name}", daemon=True)
@@ -289,22 +287,22 @@ class EntropyPool:
                 if slot.source.bounded:
                     _start(slot)
             for worker in workers:
-                worker.join()
+                join(worker)
 
     def on_demand_test(self, name: str | None = None) -> dict[str, bool]:
         """Run the on-demand health test of one source, or of all available ones; True where it passed."""
-        with self._lock:
+        with self._lock.held():
             chosen = [self._slot(name)] if name is not None else list(self._slots.values())
             return {slot.name: slot.on_demand() for slot in chosen if slot.availability().available}
 
     def reset_source(self, name: str) -> None:
         """Put a retired or failed source back to its start-up test: the operator's act after a repair."""
-        with self._lock:
+        with self._lock.held():
             self._slot(name).reset()
 
     def health_report(self) -> dict[str, Any]:
         """Return the state of every source and of the pool as plain JSON-ready values. No secret is among them."""
-        with self._lock:
+        with self._lock.held():
             rows = [slot.report() for slot in self._slots.values()]
             ledger = self.last_ledger.as_dict() if self.last_ledger is not None else None
             instance = self._instance.status() if self._instance is not None else None
@@ -326,14 +324,6 @@ class EntropyPool:
 
         self.start()
         print_health(self.health_report())
-
-    def before_fork(self) -> None:
-        """Wait until no seed is being made, so that a child does not inherit a lock that nobody will release."""
-        self._lock.acquire()
-
-    def after_fork(self, *, child: bool) -> None:
-        """Let seeds be made again, on both sides of the fork."""
-        self._lock.release()
 
     def _slot(self, name: str) -> SourceSlot:
         try:

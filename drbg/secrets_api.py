@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from esoteric_drbg.byte_source import ByteSource
 from esoteric_drbg.errors import KernelUnavailableError
 from esoteric_drbg.instance import RBG2Instance
+from esoteric_drbg.kernels.table import load_for_seeds
+from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.pool import EntropyPool
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ DEFAULT_ENTROPY = 32
 #: 2^-53: one unit in the last place of a float in [0.5, 1).
 _ULP = 2.0**-53
 
+registry.load_seeding()
 try:
+    load_for_seeds()
     _process = RBG2Instance(EntropyPool.for_tokens)
     token_bytes = _process.token_bytes
 except KernelUnavailableError as _unusable:

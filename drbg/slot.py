@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from esoteric_drbg.conditioning import conditioned_credit, output_entropy
 from esoteric_drbg.errors import EsotericDRBGError, HealthTestError
 from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
+from esoteric_drbg.kernels.process import fork_generation, join
 from esoteric_drbg.ledger import LedgerEntry
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 
@@ -21,6 +21,8 @@ __all__ = ["SourceSlot"]
 MAX_READ_FAILURES = 3
 #: Narrowest internal width of Hash_df with SHA-256, in bits (SP 800-90B table 1).
 NARROWEST_BITS = 256
+#: The fault of a read that a fork cut into: this is the child, and the thread that read was the parent's.
+FORKED = "the process was forked during the read"
 
 
 _T = TypeVar("_T")
@@ -31,7 +33,7 @@ def within(task: Callable[[], _T], deadline_s: float, *, name: str = "ask") -> _
     box: list[_T] = []
     worker = threading.Thread(target=lambda: box.append(task()), name=f"esoteric_drbg {name}", daemon=True)
     worker.start()
-    worker.join(deadline_s)
+    join(worker, deadline_s)
     return box.pop() if box else None
 
 
@@ -69,20 +71,30 @@ class SourceSlot:
         self.seconds_reading = 0.0
         self.credited_bits = 0
         self.note = _note(claim)
+        self._monitor: tuple[int, HealthMonitor] | None = None
         self._read_failures = 0
         self._answers = False
         self._asked_in_vain = False
         self._entries: dict[tuple[int, int], LedgerEntry] = {}
 
-    @functools.cached_property
+    @property
     def monitor(self) -> HealthMonitor:
-        """The health tests of this source, made when they are first needed: exact cutoffs take milliseconds."""
-        return HealthMonitor(self.claim.cutoff_entropy, self.source.symbol_bits, profile=self._health_profile)
+        """The health tests of this source, made when they are first needed: exact cutoffs take milliseconds.
+
+        A forked child makes its own, which begin with a start-up test: the parent may have been in the middle of
+        testing. What failed for good in the parent has failed here.
+        """
+        kept = self._monitor
+        generation = fork_generation()
+        if kept is None or (kept[0] != generation and kept[1].state is not HealthState.FAILED_PERMANENT):
+            fresh = HealthMonitor(self.claim.cutoff_entropy, self.source.symbol_bits, profile=self._health_profile)
+            kept = self._monitor = (generation, fresh)
+        return kept[1]
 
     @property
     def _health(self) -> HealthState:
         """The state of the health tests; what has none yet waits for its start-up test."""
-        return self.monitor.state if "monitor" in self.__dict__ else HealthState.STARTUP
+        return HealthState.STARTUP if self._monitor is None else self.monitor.state
 
     @property
     def name(self) -> str:
@@ -108,7 +120,10 @@ class SourceSlot:
             return Availability(False, self.fault)
         if self._answers:
             return self._ask()
+        generation = fork_generation()
         answer = self._ask() if _is_ours(self.source) else within(self._ask, self.deadline_s)
+        if answer is None and fork_generation() != generation:
+            return Availability(False, FORKED)
         if answer is None:
             self._asked_in_vain = self.retired = True
             self.fault = f"did not say within {self.deadline_s:g} s whether it is available; retired until reset"
@@ -272,6 +287,9 @@ class SourceSlot:
         began = time.perf_counter()
         outcome = self._read_inline(n_symbols) if self.source.bounded else self._read_in_thread(n_symbols)
         self.seconds_reading += time.perf_counter() - began
+        if outcome is FORKED:
+            self.fault = FORKED
+            return None
         if isinstance(outcome, str):
             self._note_failure(outcome)
             return None
@@ -298,7 +316,10 @@ class SourceSlot:
 
     def _read_in_thread(self, n_symbols: int) -> bytes | str:
         """Read in a thread of its own; a read that passes the deadline is abandoned and the source retired."""
+        generation = fork_generation()
         outcome = within(lambda: self._read_inline(n_symbols), self.deadline_s, name=f"read {self.name}")
+        if fork_generation() != generation:
+            return FORKED
         if outcome is None:
             self.retired = True
             return f"did not return within {self.deadline_s:g} s; retired until reset"

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from esoteric_drbg.byte_source import ByteSource, filler
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
+from esoteric_drbg.kernels.process import in_one_process
 from esoteric_drbg.secrets_api import process_instance
 
 __all__ = ["RandomFile"]
@@ -75,7 +76,7 @@ class RandomFile(io.RawIOBase):
             n_bytes = self._available(whole.nbytes)
             if n_bytes:
                 with whole.cast("B") as octets, octets[:n_bytes] as part:
-                    self._fill(part)
+                    in_one_process(lambda: self._fill(part))
         self._count(n_bytes)
         return n_bytes
 
@@ -93,7 +94,7 @@ class RandomFile(io.RawIOBase):
         if size is None or size < 0:
             return self.readall()
         answer = bytearray(self._available(size))
-        self._fill(answer)
+        in_one_process(lambda: self._fill(answer))
         self._count(len(answer))
         return bytes(answer)
 

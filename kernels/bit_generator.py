@@ -18,7 +18,6 @@ class WordStream(Protocol):
     def install(self, capsule: Any) -> None: ...  # noqa: D102
     def discard(self) -> None: ...  # noqa: D102
     def retire(self, reason: str) -> None: ...  # noqa: D102
-    def after_fork(self) -> None: ...  # noqa: D102
     def next_uint64(self) -> int: ...  # noqa: D102
     def next_uint32(self) -> int: ...  # noqa: D102
     def next_double(self) -> float: ...  # noqa: D102
@@ -32,7 +31,8 @@ def new_word_stream(
     fill: Callable[[bytearray], object],
     on_failure: Callable[[WordStream, BaseException], BaseException],
     buffer_bytes: int,
+    max_age_ns: int,
 ) -> WordStream:
     """Return a stream whose words come from ``fill(buffer)``; see the reference for what it promises."""
-    stream: WordStream = kernel("WordStream")(fill, on_failure, buffer_bytes)
+    stream: WordStream = kernel("WordStream")(fill, on_failure, buffer_bytes, max_age_ns)
     return stream

@@ -23,8 +23,17 @@ class DrbgState(Protocol):
     def reseed_counter(self) -> int: ...  # noqa: D102
     @property
     def instantiated(self) -> bool: ...  # noqa: D102
-    def instantiate(self, entropy_input: bytes, nonce: bytes, personalization_string: bytes | None = None) -> None: ...  # noqa: D102
-    def reseed(self, entropy_input: bytes, additional_input: bytes | None = None) -> None: ...  # noqa: D102
+    def forked(self) -> bool: ...  # noqa: D102
+    def instantiate(  # noqa: D102
+        self,
+        entropy_input: bytes,
+        nonce: bytes,
+        personalization_string: bytes | None = None,
+        generation: int | None = None,
+    ) -> None: ...
+    def reseed(  # noqa: D102
+        self, entropy_input: bytes, additional_input: bytes | None = None, generation: int | None = None
+    ) -> None: ...
     def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes: ...  # noqa: D102
     def draw(self, n_bytes: int) -> bytes: ...  # noqa: D102
     def zeroize(self) -> None: ...  # noqa: D102
@@ -41,7 +50,6 @@ class HashDrbgState(DrbgState, Protocol):
     def mix_every(self, interval_ns: int) -> None: ...  # noqa: D102
     def mixing_due(self) -> bool: ...  # noqa: D102
     def revoke(self) -> None: ...  # noqa: D102
-    def forked(self) -> bool: ...  # noqa: D102
     def charge(self, n_bytes: int) -> bool: ...  # noqa: D102
     def take(self, n_bytes: int) -> bytes | None: ...  # noqa: D102
     def token_bytes(self, nbytes: int | None = None) -> bytes: ...  # noqa: D102

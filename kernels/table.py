@@ -10,7 +10,7 @@ from typing import Any
 
 from esoteric_drbg.kernels.selection import native, require_usable
 
-__all__ = ["REFERENCES", "kernel", "reference"]
+__all__ = ["REFERENCES", "kernel", "load_for_seeds", "reference"]
 
 _REFERENCE = "esoteric_drbg.kernels.reference"
 
@@ -25,6 +25,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "bit_counts": f"{_REFERENCE}.bit_statistics",
         "collision_counts": f"{_REFERENCE}.bit_statistics",
         "counter_step": f"{_REFERENCE}.timing",
+        "fork_generation": f"{_REFERENCE}.fork_guard",
         "gap_histogram": f"{_REFERENCE}.bit_statistics",
         "hash_df": f"{_REFERENCE}.hash_df",
         "iid_permutation": f"{_REFERENCE}.iid",
@@ -53,3 +54,9 @@ def kernel(name: str) -> Any:
     """Return the kernel that runs in this process: the Rust twin where it is loaded, otherwise the reference."""
     require_usable()
     return reference(name) if native is None else getattr(native, name)
+
+
+def load_for_seeds() -> None:
+    """Load the kernels that a seed runs: one that a fork cuts into must not be in the middle of an import."""
+    for name in ("AdaptiveProportionScan", "RepetitionCountScan", "TimingSampler", "hash_df", "rdseed_supported"):
+        kernel(name)

@@ -8,6 +8,7 @@ import socket
 import time
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.network import NetworkSource, Target
@@ -110,9 +111,9 @@ class DnsTimingSource(NetworkSource):
 
     def _socket(self, target: Target) -> socket.socket:
         """Return the connected socket to a server: made at the first use, and anew in a forked child."""
-        if self._process != os.getpid():
+        if self._process != fork_generation():
             self.close()
-            self._process = os.getpid()
+            self._process = fork_generation()
         endpoint = self._sockets.get(target)
         if endpoint is None:
             endpoint = socket.socket(target.family, socket.SOCK_DGRAM)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from esoteric_drbg.errors import SourceUnavailableError
+from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
@@ -186,7 +187,7 @@ _of_the_parent: list[_Launch] = []
 
 def _forked() -> bool:
     """Return True in a child of the process that loaded the driver."""
-    return bool(_loaded_by) and _loaded_by[0] != os.getpid()
+    return bool(_loaded_by) and _loaded_by[0] != fork_generation()
 
 
 def _drivers() -> list[Path]:
@@ -203,7 +204,7 @@ def _devices() -> tuple[Any, ...]:
     """Return all OpenCL devices: GPUs, then accelerators, then CPUs."""
     import pyopencl  # noqa: PLC0415
 
-    _loaded_by[:] = [os.getpid()]
+    _loaded_by[:] = [fork_generation()]
     try:
         devices = [device for platform in pyopencl.get_platforms() for device in platform.get_devices()]
     except pyopencl.Error as error:

@@ -11,12 +11,12 @@ import ipaddress
 import math
 import os
 import socket
-import threading
 import time
 from array import array
 from typing import ClassVar, NamedTuple
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.process import ProcessLock
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import network_targets
 from esoteric_drbg.noise_sources.one_by_one import OneByOneSource, ticks_to_symbols
@@ -160,27 +160,18 @@ class NetworkSource(OneByOneSource):
             raise TimeoutError(0, f"{target}: the deadline passed")
 
 
-_turns_lock = threading.Lock()
+_turns_lock = ProcessLock()
 #: When each target may be asked again, on the monotonic clock. Only targets that a user named are in here.
 _turns: dict[Target, float] = {}
 
 
 def _reserve_turn(target: Target, interval: float) -> float:
     """Take the next turn at a target, for whichever source asks; return the seconds until it comes."""
-    with _turns_lock:
+    with _turns_lock.held():
         now = time.monotonic()
         turn = max(now, _turns.get(target, now))
         _turns[target] = turn + interval
     return turn - now
-
-
-def _new_lock_in_child() -> None:
-    global _turns_lock  # noqa: PLW0603 - the parent's other thread may hold it for ever
-    _turns_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock_in_child)
 
 
 def _parse(text: str, default_port: int | None) -> tuple[Target, ...]:

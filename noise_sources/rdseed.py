@@ -26,11 +26,12 @@ def _withdrawn_by_kernel() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - without pathlib
-            flags = next((line for line in file if line.startswith("flags")), "")
+        # As bytes: a codec would be imported, and this runs in the middle of a seed.
+        with open("/proc/cpuinfo", "rb") as file:  # noqa: PTH123 - without pathlib
+            flags = next((line for line in file if line.startswith(b"flags")), b"")
     except OSError:
         return False
-    return bool(flags) and "rdseed" not in flags.split()
+    return bool(flags) and b"rdseed" not in flags.split()
 
 
 class RdseedSource(NoiseSource):

@@ -18,7 +18,17 @@ from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["ENTRY_POINT_GROUP", "SEEDING", "available", "create", "in_reserve", "installed", "names", "seeding"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "SEEDING",
+    "available",
+    "create",
+    "in_reserve",
+    "installed",
+    "load_seeding",
+    "names",
+    "seeding",
+]
 
 ENTRY_POINT_GROUP = "esoteric_drbg.noise_sources"
 
@@ -150,6 +160,12 @@ def installed(*, plugins: bool = True) -> list[NoiseSource]:
     if plugins:
         sources.update(_plugins())
     return [sources[name] for name in sorted(sources)]
+
+
+def load_seeding() -> None:
+    """Load the modules of :data:`SEEDING`: a seed that a fork cuts into must not be in the middle of an import."""
+    for name in SEEDING:
+        importlib.import_module(f"esoteric_drbg.noise_sources.{name}")
 
 
 def seeding() -> list[NoiseSource]:

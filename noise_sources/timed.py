@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.process import ProcessLocal
 from esoteric_drbg.kernels.timing import TimingSampler, new_timing_sampler
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.one_by_one import ticks_to_symbols
@@ -54,28 +54,25 @@ class TimedSource(NoiseSource):
 
     def __init__(self) -> None:
         self.claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
-        self._sampler: TimingSampler | None = None
-        self._process = 0
+        self._samplers = ProcessLocal(self._new_sampler)
 
     def availability(self) -> Availability:
         """Return that a counter can be read: every platform has one."""
         return _AVAILABLE
 
+    def _new_sampler(self) -> TimingSampler:
+        sampler = new_timing_sampler(self.kind, buffer_bytes=self.buffer_bytes, touches=self.touches)
+        if self.warm_up:
+            sampler.read_symbols(self.warm_up)
+        return sampler
+
     def sampler(self) -> TimingSampler:
-        """Return the kernel's sampler, made anew in a forked child: a parent's thread may have held it."""
-        if self._sampler is None or self._process != os.getpid():
-            self._sampler = new_timing_sampler(self.kind, buffer_bytes=self.buffer_bytes, touches=self.touches)
-            self._process = os.getpid()
-            if self.warm_up:
-                self._sampler.read_symbols(self.warm_up)
-        return self._sampler
+        """Return the kernel's sampler; a forked child has its own, which none of its parent's threads may hold."""
+        return self._samplers.get()
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return the next raw symbols; fewer if ``deadline_s`` passes first."""
-        sampler = self._sampler
-        if sampler is None or self._process != os.getpid():
-            sampler = self.sampler()
-        return sampler.read_symbols(n_samples, deadline_s)
+        return self._samplers.get().read_symbols(n_samples, deadline_s)
 
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
         """Return the next deltas at full width, in ticks of the counter."""

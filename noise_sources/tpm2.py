@@ -7,6 +7,7 @@ import struct
 import time
 
 from esoteric_drbg.errors import InvalidInputError, SourceReadError
+from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 from esoteric_drbg.noise_sources.tpm_transport import HEADER_BYTES, TpmTransport
@@ -81,7 +82,7 @@ class Tpm2Source(NoiseSource):
     def __init__(self, address: str | None = None) -> None:
         self._address = address
         self._transport = None if address is None else TpmTransport(address)
-        self._process = os.getpid()
+        self._process = fork_generation()
 
     def transport(self) -> TpmTransport:
         """Return the connection to the TPM that is named now; a forked child gets its own.
@@ -92,10 +93,10 @@ class Tpm2Source(NoiseSource):
             If the variable is malformed.
         """
         address = self._address or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
-        if self._transport is None or self._transport.address != address or self._process != os.getpid():
+        if self._transport is None or self._transport.address != address or self._process != fork_generation():
             self.close()
             self._transport = TpmTransport(address)
-            self._process = os.getpid()
+            self._process = fork_generation()
         return self._transport
 
     def availability(self) -> Availability:

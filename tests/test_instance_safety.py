@@ -90,7 +90,7 @@ def clone(source: RBG2Instance, target: RBG2Instance) -> bytes | None:
     """Give an instance the state of another one, as a restored snapshot has it. Return what to restore afterwards."""
     if isinstance(source._state, ReferenceState):
         assert isinstance(target._state, ReferenceState)
-        for name in ("_v", "_c", "_reseed_counter", "_budget_bits", "_process", "_mixed_at_ns", "_seal"):
+        for name in ("_v", "_c", "_reseed_counter", "_budget_bits", "_seeded_in", "_mixed_at_ns", "_seal"):
             setattr(target._state, name, getattr(source._state, name))
         return None
     size = type(source._state).__basicsize__
@@ -190,7 +190,7 @@ def test_64_threads_never_share_a_byte_nor_exceed_a_budget() -> None:
 def test_busy_lanes_have_seeds_of_their_own() -> None:
     instance = RBG2Instance(lambda: EntropyPool.auto(plugins=False))
     instance.token_bytes(1)
-    with instance._lock:
+    with instance._here.get().lock.held():
         answers: list[bytes] = []
         thread = threading.Thread(target=lambda: answers.append(instance.token_bytes(50_000)))
         thread.start()
@@ -198,10 +198,10 @@ def test_busy_lanes_have_seeds_of_their_own() -> None:
     if module.MOST_LANES > 1:
         assert len(answers) == 1
         assert instance.status()["lanes"] == 2
-        assert instance._lanes[0].pool is not instance.pool
-        assert instance._lanes[0].seeds >= 4
+        assert instance._here.get().lanes[0].pool is not instance.pool
+        assert instance._here.get().lanes[0].seeds >= 4
     single = RBG2Instance(EntropyPool.auto(plugins=False))
-    assert single._free_lane() is None
+    assert single._free_lane(single._here.get()) is None
 
 
 def side_by_side(work: Callable[[], object]) -> float:

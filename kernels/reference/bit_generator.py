@@ -10,13 +10,14 @@ import ctypes
 import functools
 import itertools
 import operator
-import os
 import threading
+import time
 from collections.abc import Callable, Generator
 from types import GeneratorType
 from typing import Any, NoReturn, cast
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
+from esoteric_drbg.kernels.process import fork_generation
 
 __all__ = ["WordStream"]
 
@@ -78,6 +79,8 @@ class WordStream:
         ``on_failure(stream, error) -> error`` is called once for each failure; leaving the lock raises what it returns.
     buffer_bytes : int
         Bytes asked for at a time: a positive multiple of 8.
+    max_age_ns : int
+        Words of this age are dropped when numpy takes the lock; by default they are kept.
 
     Notes
     -----
@@ -94,6 +97,7 @@ class WordStream:
         fill: Callable[[bytearray], object],
         on_failure: Callable[[WordStream, BaseException], BaseException],
         buffer_bytes: int,
+        max_age_ns: int = (1 << 64) - 1,
     ) -> None:
         if buffer_bytes <= 0 or buffer_bytes % 8:
             raise InvalidInputError(f"buffer_bytes={buffer_bytes}: expected a positive multiple of 8")
@@ -101,8 +105,12 @@ class WordStream:
         self._on_failure = on_failure
         self._buffer = bytearray(buffer_bytes)
         self._position = buffer_bytes
-        self._process = 0
-        self._filling = self._failed = False
+        self._max_age_ns = max_age_ns
+        self._filled_at_ns = 0
+        # Fork generations: of the process that the words belong to, that fills the buffer, and that the lock is of.
+        self._process = self._filling = 0
+        self._generation = fork_generation()
+        self._failed = False
         self._error: BaseException | None = None
         self._retired = ""
         self._depth = 0
@@ -127,7 +135,7 @@ class WordStream:
     @property
     def buffered(self) -> int:
         """Bytes that the buffer still has for this process."""
-        return len(self._buffer) - self._position if self._process == os.getpid() else 0
+        return len(self._buffer) - self._position if self._process == fork_generation() else 0
 
     def install(self, capsule: Any) -> None:
         """Write the callbacks into the ``bitgen_t`` of a capsule; the caller keeps this object as long as that one."""
@@ -168,30 +176,36 @@ class WordStream:
 
     def _take(self, n_bytes: int) -> int:
         """Return the next 4 or 8 bytes as an integer."""
-        if self.buffered < n_bytes:
-            self._refill()
-        begin, self._position = self._position, self._position + n_bytes
-        word = int.from_bytes(self._buffer[begin : begin + n_bytes], "little")
-        self._buffer[begin : begin + n_bytes] = bytes(n_bytes)
-        return word
+        while True:
+            if self.buffered < n_bytes:
+                self._refill()
+            begin, self._position = self._position, self._position + n_bytes
+            word = int.from_bytes(self._buffer[begin : begin + n_bytes], "little")
+            self._buffer[begin : begin + n_bytes] = bytes(n_bytes)
+            if self._process == fork_generation():  # not forked in the middle
+                return word
 
     def _refill(self) -> None:
-        self._filling = True
         try:
             while True:
-                process = os.getpid()
+                process = self._filling = fork_generation()
                 self._fill(self._buffer)
                 # After a fork in the middle, parent and child would have the same bytes.
-                if process == os.getpid():
+                if process == fork_generation():
                     break
         finally:
-            self._filling = False
+            self._filling = 0
+        self._filled_at_ns = time.monotonic_ns()
         self._process = process
         self._position = 0
 
+    def _is_filling(self) -> bool:
+        """Return True in the middle of a fill; one that this process was forked in the middle of does not count."""
+        return self._filling == fork_generation()
+
     def _forget(self) -> None:
         """Overwrite the buffer, unless it is just being filled."""
-        if not self._filling:
+        if not self._is_filling():
             self._position = len(self._buffer)
             self._buffer[:] = bytes(len(self._buffer))
 
@@ -219,17 +233,19 @@ class WordStream:
         """Refuse every later use with ``DRBGStateError(reason)``."""
         self._retired = reason
 
-    def after_fork(self) -> None:
+    def _begin_in_child(self) -> None:
         """In a forked child: forget the parent's words, and its lock if a thread that is no more holds it."""
         # A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
         if self._lock.acquire(blocking=False):
             self._lock.release()
+            own = self._owner == threading.get_ident()
         else:
             self._lock = threading.RLock()
             self._owner = self._depth = 0
-            self._filling = self._failed = False
+            self._failed = own = False
             self._error = None
-            # That thread may have been in the middle of an iterator, which can never go on here.
+        if not own or any(words.gi_running for words in self._words):
+            # A thread of the parent, or a frame below this one that may never go on, is in the middle of an iterator.
             self._words[:] = [self._endless(convert) for convert in _CONVERSIONS]
         self._forget()
 
@@ -256,6 +272,10 @@ class WordStream:
         DRBGStateError
             After :meth:`retire`; while the buffer is being filled, by this thread.
         """
+        here = fork_generation()
+        if self._generation != here:
+            self._generation = here
+            self._begin_in_child()
         if not self._lock.acquire(blocking, timeout):
             return False
         self._depth += 1
@@ -267,6 +287,8 @@ class WordStream:
         if self._retired or (self._depth == 1 and self._failed):
             self.release()
             raise DRBGStateError(self._retired)
+        if self._depth == 1 and time.monotonic_ns() - self._filled_at_ns >= self._max_age_ns:
+            self._forget()
         return True
 
     def release(self) -> None:

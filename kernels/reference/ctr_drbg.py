@@ -102,19 +102,27 @@ class CtrDrbgState(SealedState):
             return block_cipher_df(additional_input, self._seed_bytes, self._key_bytes)
         return additional_input.ljust(self._seed_bytes, b"\x00")
 
-    def instantiate(self, entropy_input: bytes, nonce: bytes, personalization_string: bytes | None = None) -> None:
+    def instantiate(
+        self,
+        entropy_input: bytes,
+        nonce: bytes,
+        personalization_string: bytes | None = None,
+        generation: int | None = None,
+    ) -> None:
         """CTR_DRBG_Instantiate_algorithm, 10.2.1.3."""
         seed_material = self._seed_material(bytes(entropy_input), bytes(nonce), bytes(personalization_string or b""))
-        with self._opened(instantiated=False):
+        with self._seeding(generation, instantiated=False):
             self._key = bytes(self._key_bytes)
             self._v = bytes(_BLOCK_BYTES)
             self._update(seed_material)
             self._reseed_counter = 1
 
-    def reseed(self, entropy_input: bytes, additional_input: bytes | None = None) -> None:
+    def reseed(
+        self, entropy_input: bytes, additional_input: bytes | None = None, generation: int | None = None
+    ) -> None:
         """CTR_DRBG_Reseed_algorithm, 10.2.1.4."""
         seed_material = self._seed_material(bytes(entropy_input), bytes(additional_input or b""))
-        with self._opened():
+        with self._seeding(generation, instantiated=True):
             self._update(seed_material)
             self._reseed_counter = 1
 
@@ -124,7 +132,7 @@ class CtrDrbgState(SealedState):
         provided = bytes(additional_input or b"")
         if provided:
             provided = self._padded_or_derived(provided)
-        with self._opened():
+        with self._requested():
             if provided:
                 self._update(provided)
             n_blocks = -(-n_bytes // _BLOCK_BYTES)

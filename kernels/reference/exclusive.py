@@ -1,47 +1,149 @@
-"""What the reference working states of HMAC_DRBG and CTR_DRBG share: one caller at a time, and a seal."""
+"""What the reference working states share: one caller at a time, a seal, and the process that seeded them."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, RequestTooLargeError, StateIntegrityError
+from esoteric_drbg.errors import (
+    CloneRefusedError,
+    DRBGStateError,
+    ForkedStateError,
+    RequestTooLargeError,
+    StateIntegrityError,
+)
+from esoteric_drbg.kernels.process import ProcessLock, fork_generation
 
-__all__ = ["MAX_REQUEST_BYTES", "SealedState"]
+__all__ = ["MAX_REQUEST_BYTES", "ExclusiveState", "SealedState"]
 
 #: max_number_of_bits_per_request of SP 800-90A tables 2 and 3, in bytes.
 MAX_REQUEST_BYTES = (1 << 19) // 8
 
 
-class SealedState:
-    """A working state of two byte strings and reseed_counter, which notices when it was changed from outside.
+class ExclusiveState:
+    """A working state that notices when it was changed from outside, and that gives output in one process alone.
 
-    ``_key`` and ``_v`` are Key and V of the standard.
+    Parameters
+    ----------
+    name : str
+        What its errors call it.
     """
+
+    _seal: int
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._key = self._v = b""
+        self._lock = ProcessLock()
+        # Fork generations: of the process that is in the middle of a function, and of the one that seeded the state.
+        self._busy_in = 0
+        self._seeded_in = 0
         self._reseed_counter = 0
-        self._seal = self._sealed()
-        self._lock = threading.RLock()
-        self._in_use = False
+        self.zeroize()
 
     @property
     def reseed_counter(self) -> int:
         """Requests since the last (re)seed, counting from 1; 0 when uninstantiated."""
+        self._forget_half_done()
         return self._reseed_counter
 
     @property
     def instantiated(self) -> bool:
         """True between instantiate and zeroize."""
-        return self._reseed_counter != 0
+        return self.reseed_counter != 0
+
+    def forked(self) -> bool:
+        """Return True if the state was seeded in another process: it gives no output before it is reseeded."""
+        return self._seeded_in != fork_generation()
 
     def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
         """One Generate request; each mechanism has its own."""
         raise NotImplementedError
+
+    def zeroize(self) -> None:
+        """Forget the state; it is uninstantiated afterwards (9.4). Python cannot overwrite objects in place."""
+        raise NotImplementedError
+
+    def _sealed(self) -> int:
+        """Return what any change of the state changes."""
+        raise NotImplementedError
+
+    @contextmanager
+    def _seeding(self, generation: int | None, *, instantiated: bool) -> Iterator[None]:
+        """Hold the state for a new seed, of entropy input that was got in the process of that fork generation."""
+        with self._opened(instantiated=instantiated):
+            here = fork_generation()
+            if generation is not None and generation != here:
+                raise ForkedStateError("the process was forked after the entropy input was got: a child gets its own")
+            yield
+            self._seeded_in = here
+
+    @contextmanager
+    def _requested(self) -> Iterator[None]:
+        """Hold the state for output, which only the process that seeded it gets."""
+        with self._opened(instantiated=True):
+            self._require_here()
+            yield
+
+    def _require_here(self) -> None:
+        if self.forked():
+            raise ForkedStateError(f"{self._name} was seeded in another process")
+
+    @contextmanager
+    def _opened(self, *, instantiated: bool) -> Iterator[None]:
+        """Hold the state alone, check its seal and seal it again.
+
+        Another thread waits; a signal handler that re-enters its own thread is refused.
+        """
+        here = fork_generation()
+        with self._lock.held():
+            if self._busy_in == here:
+                raise DRBGStateError(f"{self._name} was re-entered from a signal handler in the middle of a request")
+            self._forget_half_done()
+            if self._seal != self._sealed():
+                self.zeroize()
+                raise StateIntegrityError(f"{self._name}: the working state changed by itself; it is overwritten")
+            if instantiated and not self.instantiated:
+                raise DRBGStateError(f"{self._name} is not instantiated")
+            self._busy_in = here
+            try:
+                yield
+                self._require_generation(here)
+                self._seal = self._sealed()
+            except (DRBGStateError, RequestTooLargeError):
+                if fork_generation() != here:
+                    self.zeroize()
+                raise
+            except BaseException:
+                self.zeroize()  # half a function was done: nothing may come of it
+                raise
+            finally:
+                self._busy_in = 0
+
+    def _forget_half_done(self) -> None:
+        """In a forked child, overwrite a state that the parent was in the middle of changing."""
+        if self._busy_in not in (0, fork_generation()):
+            self._busy_in = 0
+            self.zeroize()
+
+    def _require_generation(self, generation: int) -> None:
+        if fork_generation() != generation:
+            raise ForkedStateError(f"{self._name}: the process was forked in the middle of a function")
+
+    @staticmethod
+    def _check_request(n_bytes: int) -> None:
+        if n_bytes > MAX_REQUEST_BYTES:
+            raise RequestTooLargeError(f"{n_bytes} bytes asked for; one request returns at most {MAX_REQUEST_BYTES}")
+
+    def __reduce__(self) -> NoReturn:
+        raise CloneRefusedError("the working state of a DRBG is secret: it is neither copied nor pickled")
+
+    def __repr__(self) -> str:
+        return f"<{self._name} state, {'instantiated' if self.instantiated else 'uninstantiated'}>"
+
+
+class SealedState(ExclusiveState):
+    """A working state of two byte strings and reseed_counter: ``_key`` and ``_v`` are Key and V of the standard."""
 
     def draw(self, n_bytes: int) -> bytes:
         """Return ``n_bytes`` bytes by as many Generate requests as they take."""
@@ -56,38 +158,3 @@ class SealedState:
 
     def _sealed(self) -> int:
         return hash((self._key, self._v, self._reseed_counter))
-
-    @contextmanager
-    def _opened(self, *, instantiated: bool = True) -> Iterator[None]:
-        """Hold the state alone, check its seal and seal it again.
-
-        Another thread waits; a signal handler that re-enters its own thread is refused.
-        """
-        with self._lock:
-            if self._in_use:
-                raise DRBGStateError(f"{self._name} was re-entered from a signal handler in the middle of a request")
-            if instantiated and not self.instantiated:
-                raise DRBGStateError(f"{self._name} is not instantiated")
-            if self._seal != self._sealed():
-                self.zeroize()
-                raise StateIntegrityError(f"{self._name}: the working state changed by itself; it is overwritten")
-            self._in_use = True
-            try:
-                yield
-                self._seal = self._sealed()
-            except BaseException:
-                self.zeroize()  # half a function was done: nothing may come of it
-                raise
-            finally:
-                self._in_use = False
-
-    @staticmethod
-    def _check_request(n_bytes: int) -> None:
-        if n_bytes > MAX_REQUEST_BYTES:
-            raise RequestTooLargeError(f"{n_bytes} bytes asked for; one request returns at most {MAX_REQUEST_BYTES}")
-
-    def __reduce__(self) -> NoReturn:
-        raise CloneRefusedError("the working state of a DRBG is secret: it is neither copied nor pickled")
-
-    def __repr__(self) -> str:
-        return f"<{self._name} state, {'instantiated' if self.instantiated else 'uninstantiated'}>"

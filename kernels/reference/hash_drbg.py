@@ -8,22 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import operator
-import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import suppress
 
-from esoteric_drbg.errors import (
-    CloneRefusedError,
-    DRBGStateError,
-    InvalidInputError,
-    RequestTooLargeError,
-    ReseedRequiredError,
-    StateIntegrityError,
-)
+from esoteric_drbg.errors import ForkedStateError, InvalidInputError, ReseedRequiredError
+from esoteric_drbg.kernels.reference.exclusive import MAX_REQUEST_BYTES, ExclusiveState
 from esoteric_drbg.kernels.reference.hash_df import derived
 
 __all__ = ["HashDrbgState"]
@@ -38,12 +29,11 @@ _SEED_BYTES = {
     "sha512_224": 55,
     "sha512_256": 55,
 }
-_MAX_REQUEST_BYTES = (1 << 19) // 8
 _RESEED_INTERVAL = 1 << 48
 _DETACH_BYTES = 1 << 15
 
 
-class HashDrbgState:
+class HashDrbgState(ExclusiveState):
     """Working state of Hash_DRBG, with the output budget of its seed.
 
     Parameters
@@ -61,21 +51,9 @@ class HashDrbgState:
         self._hash_name = hash_name
         self._seed_bytes = _SEED_BYTES[hash_name]
         self._on_exhausted = on_exhausted
-        self._process = 0
         self._mixed_at_ns = 0
         self._mix_interval_ns = 1 << 64
-        self._make_lock()
-        self.zeroize()
-
-    @property
-    def reseed_counter(self) -> int:
-        """Requests since the last (re)seed, counting from 1; 0 when uninstantiated."""
-        return self._reseed_counter
-
-    @property
-    def instantiated(self) -> bool:
-        """True between instantiate and zeroize."""
-        return self._reseed_counter != 0
+        super().__init__("Hash_DRBG")
 
     @property
     def budget_bits(self) -> int:
@@ -97,26 +75,37 @@ class HashDrbgState:
         self._reseed_counter = 1
         self._budget_bits = 0
 
-    def instantiate(self, entropy_input: bytes, nonce: bytes, personalization_string: bytes | None = None) -> None:
-        """Hash_DRBG_Instantiate_algorithm, 10.1.1.2."""
+    def instantiate(
+        self,
+        entropy_input: bytes,
+        nonce: bytes,
+        personalization_string: bytes | None = None,
+        generation: int | None = None,
+    ) -> None:
+        """Hash_DRBG_Instantiate_algorithm, 10.1.1.2.
+
+        Parameters
+        ----------
+        generation : int, optional
+            The fork generation in which the entropy input was got; without it, that of this process.
+        """
         seed_material = bytes(entropy_input) + bytes(nonce) + bytes(personalization_string or b"")
-        with self._borrowed():
+        with self._seeding(generation, instantiated=False):
             self._set_seed(self._hash_df(seed_material))
 
-    def reseed(self, entropy_input: bytes, additional_input: bytes | None = None) -> None:
-        """Hash_DRBG_Reseed_algorithm, 10.1.1.3."""
-        self._require_instantiated()
-        with self._borrowed():
+    def reseed(
+        self, entropy_input: bytes, additional_input: bytes | None = None, generation: int | None = None
+    ) -> None:
+        """Hash_DRBG_Reseed_algorithm, 10.1.1.3; ``generation`` as for :meth:`instantiate`."""
+        with self._seeding(generation, instantiated=True):
             v = self._v.to_bytes(self._seed_bytes, "big")
             seed_material = b"\x01" + v + bytes(entropy_input) + bytes(additional_input or b"")
             self._set_seed(self._hash_df(seed_material))
 
     def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
         """Hash_DRBG_Generate_algorithm, 10.1.1.4, without its check of the reseed interval."""
-        self._require_instantiated()
-        if n_bytes > _MAX_REQUEST_BYTES:
-            raise RequestTooLargeError(f"{n_bytes} bytes asked for; one request returns at most {_MAX_REQUEST_BYTES}")
-        with self._borrowed():
+        self._check_request(n_bytes)
+        with self._requested():
             return self._generate(n_bytes, additional_input)
 
     def _generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
@@ -145,9 +134,8 @@ class HashDrbgState:
         return b"".join(blocks)
 
     def grant(self, bits: int) -> None:
-        """Allow ``bits`` bits of output, in this process, before ``on_exhausted`` is asked again."""
+        """Allow ``bits`` bits of output, in the process that seeded the state, before ``on_exhausted`` is asked."""
         self._budget_bits = bits
-        self._process = os.getpid()
         self._mixed_at_ns = time.monotonic_ns()
 
     def mix_every(self, interval_ns: int) -> None:
@@ -164,22 +152,8 @@ class HashDrbgState:
         self._mixed_at_ns = time.monotonic_ns()
 
     def revoke(self) -> None:
-        """Withdraw what is left of the budget.
-
-        In a forked child this also makes a new lock: a thread of the parent may have held the old one.
-        """
+        """Withdraw what is left of the budget."""
         self._budget_bits = 0
-        if self._lock_process != os.getpid():
-            self._make_lock()
-
-    def _make_lock(self) -> None:
-        self._lock = threading.RLock()
-        self._lock_process = os.getpid()
-        self._in_use = False
-
-    def forked(self) -> bool:
-        """Return True if this process is not the one that called :meth:`grant` last."""
-        return self._process != os.getpid()
 
     def zeroize(self) -> None:
         """Forget the state; it is uninstantiated afterwards (9.4). Python cannot overwrite integers in place."""
@@ -191,11 +165,11 @@ class HashDrbgState:
 
     def charge(self, n_bytes: int) -> bool:
         """Take ``n_bytes`` off the budget for a later request; False, and nothing taken, if it is too small."""
-        with self._borrowed():
+        with self._opened(instantiated=False):
             return self._charge(n_bytes)
 
     def _charge(self, n_bytes: int) -> bool:
-        requests = -(-n_bytes // _MAX_REQUEST_BYTES)
+        requests = -(-n_bytes // MAX_REQUEST_BYTES)
         covered = (
             8 * n_bytes <= self._budget_bits
             and self._reseed_counter + requests <= _RESEED_INTERVAL + 1
@@ -211,8 +185,7 @@ class HashDrbgState:
 
     def draw(self, n_bytes: int) -> bytes:
         """Return ``n_bytes`` bytes, charged before, by as many Generate requests as they take."""
-        self._require_instantiated()
-        with self._borrowed():
+        with self._requested():
             return b"".join(self._requests(n_bytes))
 
     def draw_into(self, buffer: bytearray | memoryview) -> None:
@@ -224,8 +197,8 @@ class HashDrbgState:
                 octets[:] = self.draw(len(octets))
 
     def _requests(self, n_bytes: int) -> Iterator[bytes]:
-        for begin in range(0, n_bytes, _MAX_REQUEST_BYTES):
-            yield self._generate(min(_MAX_REQUEST_BYTES, n_bytes - begin))
+        for begin in range(0, n_bytes, MAX_REQUEST_BYTES):
+            yield self._generate(min(MAX_REQUEST_BYTES, n_bytes - begin))
 
     def token_bytes(self, nbytes: int | None = None) -> bytes:
         """Return a random byte string of nbytes bytes, 32 if nbytes is None or missing."""
@@ -233,37 +206,9 @@ class HashDrbgState:
         if length > sys.maxsize:
             raise OverflowError(f"nbytes={length} does not fit a size")
         if 0 < length <= _DETACH_BYTES and self._seal == self._sealed() and not self.mixing_due():
-            with self._borrowed():
+            with suppress(ForkedStateError), self._opened(instantiated=False):
                 if self._charge(length):
                     return self._generate(length)
         if self._on_exhausted is None:
             raise ReseedRequiredError("the seed's output budget is used up")
         return self._on_exhausted(length)
-
-    @contextmanager
-    def _borrowed(self) -> Iterator[None]:
-        """Hold the state alone: another thread waits, a signal handler that re-enters its own thread is refused."""
-        with self._lock:
-            # A handler that runs in this very thread passes the lock; the flag tells whether it cut into a request.
-            if self._in_use:
-                raise DRBGStateError("Hash_DRBG was re-entered from a signal handler in the middle of a request")
-            self._in_use = True
-            try:
-                if self._seal != self._sealed():
-                    self.zeroize()
-                    raise StateIntegrityError("Hash_DRBG: the working state changed by itself; it is overwritten")
-                yield
-            finally:
-                self._seal = self._sealed()
-                self._in_use = False
-
-    def _require_instantiated(self) -> None:
-        if not self.instantiated:
-            raise DRBGStateError("Hash_DRBG is not instantiated")
-
-    def __reduce__(self) -> NoReturn:
-        raise CloneRefusedError("the working state of a DRBG is secret: it is neither copied nor pickled")
-
-    def __repr__(self) -> str:
-        state = "instantiated" if self.instantiated else "uninstantiated"
-        return f"<HashDrbgState {self._hash_name}, {state}>"

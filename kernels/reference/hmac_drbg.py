@@ -33,18 +33,26 @@ class HmacDrbgState(SealedState):
             self._key = self._hmac(self._key, self._v + b"\x01" + provided_data)
             self._v = self._hmac(self._key, self._v)
 
-    def instantiate(self, entropy_input: bytes, nonce: bytes, personalization_string: bytes | None = None) -> None:
+    def instantiate(
+        self,
+        entropy_input: bytes,
+        nonce: bytes,
+        personalization_string: bytes | None = None,
+        generation: int | None = None,
+    ) -> None:
         """HMAC_DRBG_Instantiate_algorithm, 10.1.2.3."""
         seed_material = bytes(entropy_input) + bytes(nonce) + bytes(personalization_string or b"")
-        with self._opened(instantiated=False):
+        with self._seeding(generation, instantiated=False):
             self._key = b"\x00" * self._outlen_bytes
             self._v = b"\x01" * self._outlen_bytes
             self._update(seed_material)
             self._reseed_counter = 1
 
-    def reseed(self, entropy_input: bytes, additional_input: bytes | None = None) -> None:
+    def reseed(
+        self, entropy_input: bytes, additional_input: bytes | None = None, generation: int | None = None
+    ) -> None:
         """HMAC_DRBG_Reseed_algorithm, 10.1.2.4."""
-        with self._opened():
+        with self._seeding(generation, instantiated=True):
             self._update(bytes(entropy_input) + bytes(additional_input or b""))
             self._reseed_counter = 1
 
@@ -52,7 +60,7 @@ class HmacDrbgState(SealedState):
         """HMAC_DRBG_Generate_algorithm, 10.1.2.5, without its check of the reseed interval."""
         self._check_request(n_bytes)
         provided = bytes(additional_input or b"")
-        with self._opened():
+        with self._requested():
             if provided:
                 self._update(provided)
             blocks = []

@@ -46,13 +46,38 @@ impl RLock {
     }
 }
 
+/// The interpreter lock, whatever PyO3 believes.
+///
+/// PyO3 takes a thread for attached while a call of ours is on its stack. In the middle of that call a signal handler, or
+/// the source of the words itself, may draw with numpy, which lets go of the lock on its own: PyO3 does not hear of it.
+struct Held(ffi::PyGILState_STATE);
+
+impl Held {
+    fn ensure() -> Self {
+        // SAFETY: the interpreter runs, as `try_attach` has found; nested calls are counted.
+        Self(unsafe { ffi::PyGILState_Ensure() })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: the counterpart of `ensure`, on the same thread, in reverse order.
+        unsafe { ffi::PyGILState_Release(self.0) };
+    }
+}
+
 /// A stream of random words, with the lock and the callbacks through which numpy draws from it.
 #[pyclass(frozen, weakref, module = "esoteric_drbg.kernels._native")]
 pub struct WordStream {
     fill: Py<PyAny>,
     on_failure: Py<PyAny>,
     words: WordBuffer,
-    filling: Cell<bool>,
+    /// The fork generation of the process that is filling the buffer at this moment, or 0.
+    filling: Cell<u64>,
+    /// Words of this age, in ns, are dropped when numpy takes the lock.
+    max_age_ns: u64,
+    /// The fork generation that the lock and the flags belong to.
+    generation: Cell<u64>,
     /// True from an error to the moment it is raised.
     failed: Cell<bool>,
     junk: Cell<u64>,
@@ -102,7 +127,10 @@ impl WordStream {
         if !self.failed.get() {
             // A panic must not cross into C. No answer: the interpreter is shutting down.
             let answer = catch_unwind(AssertUnwindSafe(|| {
-                Python::try_attach(|py| self.refill(py).map_err(|error| self.fail(error)).ok())
+                Python::try_attach(|py| {
+                    let _held = Held::ensure();
+                    self.refill(py).map_err(|error| self.fail(error)).ok()
+                })
             }));
             if let Ok(Some(Some(word))) = answer {
                 return word;
@@ -119,11 +147,11 @@ impl WordStream {
 
     /// Fill the buffer and return its first word.
     fn refill(&self, py: Python<'_>) -> PyResult<u32> {
-        if self.filling.replace(true) {
+        if self.is_filling() {
             return Err(raise(py, "DRBGStateError", REENTERED.to_owned()));
         }
         let outcome = self.fill_buffer(py);
-        self.filling.set(false);
+        self.filling.set(0);
         self.words.filled(outcome?);
         // SAFETY: a buffer holds at least 8 bytes.
         Ok(unsafe { self.words.take_u32() })
@@ -133,6 +161,7 @@ impl WordStream {
     fn fill_buffer(&self, py: Python<'_>) -> PyResult<u64> {
         loop {
             let generation = fork_guard::arm();
+            self.filling.set(generation);
             self.fill.bind(py).call1((&self.words.object,))?;
             py.check_signals()?;
             // After a fork in the middle, parent and child would have the same bytes.
@@ -142,9 +171,15 @@ impl WordStream {
         }
     }
 
+    /// True in the middle of a fill. One that this process was forked in the middle of does not count: should it go on,
+    /// it begins anew, and a handler that never returns to it has words of its own.
+    fn is_filling(&self) -> bool {
+        self.filling.get() != 0 && self.filling.get() == fork_guard::current()
+    }
+
     /// Overwrite the buffer, unless it is just being filled.
     fn forget(&self) {
-        if !self.filling.get() {
+        if !self.is_filling() {
             self.words.wipe();
         }
     }
@@ -173,9 +208,36 @@ impl WordStream {
         }
     }
 
-    fn lock_acquire<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+    fn lock_acquire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let here = fork_guard::arm();
+        if self.generation.replace(here) != here {
+            self.begin_in_child(py)?;
+        }
+        Ok(self.acquire_method(py))
+    }
+
+    fn acquire_method<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         // SAFETY: attached; the reference ends with this statement.
         unsafe { (*self.lock.get()).acquire.clone_ref(py) }.into_bound(py)
+    }
+
+    /// In a forked child: forget the parent's words, and its lock if a thread that is no more holds it.
+    fn begin_in_child(&self, py: Python<'_>) -> PyResult<()> {
+        // A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
+        if self.acquire_method(py).call1((false,))?.is_truthy()? {
+            self.lock_release(py).call0()?;
+        } else {
+            let fresh = RLock::new(py)?;
+            // SAFETY: attached; the reference to the cell ends with this statement.
+            drop(unsafe { std::mem::replace(&mut *self.lock.get(), fresh) });
+            self.owner.set(None);
+            self.depth.set(0);
+            self.failed.set(false);
+            // SAFETY: as above.
+            drop(unsafe { (*self.error.get()).take() });
+        }
+        self.forget();
+        Ok(())
     }
 
     fn lock_release<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
@@ -193,13 +255,16 @@ impl WordStream {
             Self::release(slf)?;
             return Err(raise(slf.py(), "DRBGStateError", reason));
         }
-        if this.filling.get() && this.depth.get() > 1 {
+        if this.is_filling() && this.depth.get() > 1 {
             Self::release(slf)?;
             return Err(raise(slf.py(), "DRBGStateError", REENTERED.to_owned()));
         }
         // What was drawn without the lock could not be refused at once; nothing more is drawn before it is.
         if this.depth.get() == 1 && this.failed.get() {
             Self::release(slf)?;
+        }
+        if this.depth.get() == 1 && this.words.older_than(this.max_age_ns) {
+            this.forget();
         }
         Ok(())
     }
@@ -214,8 +279,16 @@ impl WordStream {
 
 #[pymethods]
 impl WordStream {
+    /// Words that are `max_age_ns` old when numpy takes the lock are dropped; by default they are kept.
     #[new]
-    fn new(py: Python<'_>, fill: Py<PyAny>, on_failure: Py<PyAny>, buffer_bytes: usize) -> PyResult<Self> {
+    #[pyo3(signature = (fill, on_failure, buffer_bytes, max_age_ns = u64::MAX))]
+    fn new(
+        py: Python<'_>,
+        fill: Py<PyAny>,
+        on_failure: Py<PyAny>,
+        buffer_bytes: usize,
+        max_age_ns: u64,
+    ) -> PyResult<Self> {
         if buffer_bytes == 0 || !buffer_bytes.is_multiple_of(8) {
             return Err(invalid(py, format!("buffer_bytes={buffer_bytes}: expected a positive multiple of 8")));
         }
@@ -224,7 +297,9 @@ impl WordStream {
             fill,
             on_failure,
             words: WordBuffer::new(py, buffer_bytes)?,
-            filling: Cell::new(false),
+            filling: Cell::new(0),
+            max_age_ns,
+            generation: Cell::new(fork_guard::arm()),
             failed: Cell::new(false),
             junk: Cell::new(0),
             error: UnsafeCell::new(None),
@@ -280,26 +355,6 @@ impl WordStream {
         unsafe { *self.retired.get() = Some(reason) };
     }
 
-    /// In a forked child: forget the parent's words, and its lock if a thread that is no more holds it.
-    fn after_fork(&self, py: Python<'_>) -> PyResult<()> {
-        // A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
-        if self.lock_acquire(py).call1((false,))?.is_truthy()? {
-            self.lock_release(py).call0()?;
-        } else {
-            let fresh = RLock::new(py)?;
-            // SAFETY: attached; the reference to the cell ends with this statement.
-            drop(unsafe { std::mem::replace(&mut *self.lock.get(), fresh) });
-            self.owner.set(None);
-            self.depth.set(0);
-            self.failed.set(false);
-            self.filling.set(false);
-            // SAFETY: as above.
-            drop(unsafe { (*self.error.get()).take() });
-        }
-        self.forget();
-        Ok(())
-    }
-
     fn next_uint64(slf: &Bound<'_, Self>) -> PyResult<u64> {
         Self::locked(slf, Self::next_u64)
     }
@@ -315,7 +370,7 @@ impl WordStream {
     #[pyo3(signature = (blocking = true, timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
     fn acquire(slf: &Bound<'_, Self>, blocking: bool, timeout: f64) -> PyResult<bool> {
         let py = slf.py();
-        let acquired = slf.get().lock_acquire(py).call1((blocking, timeout))?.is_truthy()?;
+        let acquired = slf.get().lock_acquire(py)?.call1((blocking, timeout))?.is_truthy()?;
         if acquired {
             Self::entered(slf)?;
         }
@@ -344,7 +399,7 @@ impl WordStream {
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.get().lock_acquire(slf.py()).call0()?;
+        slf.get().lock_acquire(slf.py())?.call0()?;
         Self::entered(slf)
     }
 

@@ -3,8 +3,6 @@
 //! The limits and errors of section 9 belong to the caller. Hash_DRBG with SHA-256, the one with an output budget and a
 //! hot path, is `hash_drbg.rs`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroize;
@@ -13,6 +11,9 @@ use crate::bytes::{filled_bytes, ByteView};
 use crate::ctr_drbg::CtrDrbg;
 use crate::ending;
 use crate::errors::{invalid, raise};
+use crate::fork_guard;
+use crate::fork_lock::{ForkLock, ForkLockGuard};
+use crate::hash_drbg::generation_of_seed;
 use crate::hash_drbg_512::HashDrbg512;
 use crate::hmac_drbg::{HmacDrbg, HmacSha256, HmacSha512};
 
@@ -58,12 +59,15 @@ struct Sealed {
     kind: Kind,
     reseed_counter: u64,
     seal: u64,
+    /// The fork generation in which the state was seeded: no other process gets output from it.
+    seeded_in: u64,
 }
 
 /// Why a function was not done.
 enum Fault {
     NotInstantiated,
     Changed,
+    Forked,
 }
 
 impl Sealed {
@@ -104,37 +108,71 @@ impl Sealed {
         self.reseed_counter = reseed_counter;
         self.seal = self.fingerprint();
     }
+
+    /// The state has a new seed, of entropy input that was got in the process of that fork generation.
+    fn seeded(&mut self, generation: u64) {
+        self.close(1);
+        self.seeded_in = generation;
+    }
+
+    /// True if this process seeded the state.
+    fn here(&self) -> bool {
+        self.seeded_in == fork_guard::current()
+    }
+
+    /// One Generate request, in the process that seeded the state.
+    fn generate(&mut self, out: &mut [u8], additional_input: &[u8]) -> Result<(), Fault> {
+        let counter = self.reseed_counter;
+        let forked = !self.here();
+        self.run(|mechanism, counter| {
+            if !forked {
+                mechanism.generate(out, additional_input, counter);
+            }
+        })?;
+        if forked {
+            return Err(Fault::Forked);
+        }
+        self.close(counter + 1);
+        // A handler in C may fork at any instruction above; parent and child would have the same bytes.
+        if !self.here() {
+            out.zeroize();
+            return Err(Fault::Forked);
+        }
+        Ok(())
+    }
 }
 
 /// Working state of Hash_DRBG SHA-512, HMAC_DRBG SHA-256 and SHA-512, and CTR_DRBG AES-256.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct DrbgState {
     name: String,
-    sealed: Mutex<Sealed>,
+    sealed: ForkLock<Sealed>,
 }
 
-fn locked(mutex: &Mutex<Sealed>) -> MutexGuard<'_, Sealed> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// The state as it may be used: one that a thread of the parent was changing when it forked is overwritten.
+fn whole(mut sealed: ForkLockGuard<'_, Sealed>) -> ForkLockGuard<'_, Sealed> {
+    if sealed.inherited {
+        sealed.wipe();
+    }
+    sealed
 }
 
 impl DrbgState {
     fn new(name: String, kind: Kind) -> Self {
-        let mut sealed = Sealed { kind, reseed_counter: 0, seal: 0 };
+        let mut sealed = Sealed { kind, reseed_counter: 0, seal: 0, seeded_in: 0 };
         sealed.seal = sealed.fingerprint();
-        Self { name, sealed: Mutex::new(sealed) }
+        Self { name, sealed: ForkLock::new(sealed) }
     }
 
     /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
     /// lock, which another thread may need to end its own request.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Sealed) -> R + Send) -> R {
         if n_bytes <= DETACH_BYTES {
-            match self.sealed.try_lock() {
-                Ok(mut sealed) => return function(&mut sealed),
-                Err(TryLockError::Poisoned(poisoned)) => return function(&mut poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => {}
+            if let Some(sealed) = self.sealed.try_lock() {
+                return function(&mut whole(sealed));
             }
         }
-        ending::detach(py, || function(&mut locked(&self.sealed)))
+        ending::detach(py, || function(&mut whole(self.sealed.lock())))
     }
 
     fn fault(&self, py: Python<'_>, fault: &Fault) -> PyErr {
@@ -144,6 +182,7 @@ impl DrbgState {
                 let message = format!("{}: the working state changed by itself; it is overwritten", self.name);
                 raise(py, "StateIntegrityError", message)
             }
+            Fault::Forked => raise(py, "ForkedStateError", format!("{} was seeded in another process", self.name)),
         }
     }
 
@@ -175,40 +214,46 @@ impl DrbgState {
         self.reseed_counter(py) != 0
     }
 
-    #[pyo3(signature = (entropy_input, nonce, personalization_string = None))]
+    /// `generation`: the fork generation in which the entropy input was got.
+    #[pyo3(signature = (entropy_input, nonce, personalization_string = None, generation = None))]
     fn instantiate(
         &self,
         py: Python<'_>,
         entropy_input: &Bound<'_, PyAny>,
         nonce: &Bound<'_, PyAny>,
         personalization_string: Option<&Bound<'_, PyAny>>,
+        generation: Option<u64>,
     ) -> PyResult<()> {
         let entropy_input = ByteView::new(entropy_input)?;
         let nonce = ByteView::new(nonce)?;
         let extra = personalization_string.map(ByteView::new).transpose()?;
         let (entropy_input, nonce, extra) = (entropy_input.as_slice(), nonce.as_slice(), slice_of(&extra));
         self.check_entropy_input(py, entropy_input)?;
+        let generation = generation_of_seed(py, generation)?;
         self.with(py, entropy_input.len() + nonce.len() + extra.len(), |sealed| {
             sealed.kind.mechanism().instantiate(entropy_input, nonce, extra);
-            sealed.close(1);
+            sealed.seeded(generation);
         });
         Ok(())
     }
 
-    #[pyo3(signature = (entropy_input, additional_input = None))]
+    /// `generation`: the fork generation in which the entropy input was got.
+    #[pyo3(signature = (entropy_input, additional_input = None, generation = None))]
     fn reseed(
         &self,
         py: Python<'_>,
         entropy_input: &Bound<'_, PyAny>,
         additional_input: Option<&Bound<'_, PyAny>>,
+        generation: Option<u64>,
     ) -> PyResult<()> {
         let entropy_input = ByteView::new(entropy_input)?;
         let extra = additional_input.map(ByteView::new).transpose()?;
         let (entropy_input, extra) = (entropy_input.as_slice(), slice_of(&extra));
         self.check_entropy_input(py, entropy_input)?;
+        let generation = generation_of_seed(py, generation)?;
         self.with(py, entropy_input.len() + extra.len(), |sealed| {
             sealed.run(|mechanism, _| mechanism.reseed(entropy_input, extra))?;
-            sealed.close(1);
+            sealed.seeded(generation);
             Ok(())
         })
         .map_err(|fault| self.fault(py, &fault))
@@ -228,13 +273,8 @@ impl DrbgState {
         let extra = additional_input.map(ByteView::new).transpose()?;
         let extra = slice_of(&extra);
         PyBytes::new_with(py, n_bytes, |out| {
-            self.with(py, out.len() + extra.len(), |sealed| {
-                let counter = sealed.reseed_counter;
-                sealed.run(|mechanism, counter| mechanism.generate(out, extra, counter))?;
-                sealed.close(counter + 1);
-                Ok(())
-            })
-            .map_err(|fault| self.fault(py, &fault))
+            self.with(py, out.len() + extra.len(), |sealed| sealed.generate(out, extra))
+                .map_err(|fault| self.fault(py, &fault))
         })
     }
 
@@ -242,15 +282,15 @@ impl DrbgState {
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         filled_bytes(py, n_bytes, |out| {
             self.with(py, out.len(), |sealed| {
-                for request in out.chunks_mut(MAX_REQUEST_BYTES) {
-                    let counter = sealed.reseed_counter;
-                    sealed.run(|mechanism, counter| mechanism.generate(request, &[], counter))?;
-                    sealed.close(counter + 1);
-                }
-                Ok(())
+                out.chunks_mut(MAX_REQUEST_BYTES).try_for_each(|request| sealed.generate(request, &[]))
             })
             .map_err(|fault| self.fault(py, &fault))
         })
+    }
+
+    /// True if the state was seeded in another process: it gives no output before it is reseeded.
+    fn forked(&self, py: Python<'_>) -> bool {
+        self.with(py, 0, |sealed| !sealed.here())
     }
 
     /// Overwrite the state with zeros; it is uninstantiated afterwards (9.4).

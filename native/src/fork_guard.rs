@@ -5,13 +5,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pyo3::prelude::*;
+
 /// Last generation handed out; ordinary memory, so a child continues where its parent was.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(unix)]
 mod platform {
     use super::{AtomicU64, Ordering};
-    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicPtr;
 
     /// Generation for systems without MADV_WIPEONFORK; the child's handler sets it to 0.
     static COUNTED: AtomicU64 = AtomicU64::new(0);
@@ -50,16 +52,33 @@ mod platform {
         None
     }
 
+    /// Where the generation is. No OnceLock: a fork while another thread fills one in leaves it locked in the child.
+    static CELL: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+
     #[inline]
     pub fn cell() -> &'static AtomicU64 {
-        static CELL: OnceLock<&'static AtomicU64> = OnceLock::new();
-        CELL.get_or_init(|| {
-            wiped_page().unwrap_or_else(|| {
-                // SAFETY: the handler is an async-signal-safe store to a static.
-                unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
-                &COUNTED
-            })
-        })
+        let found = CELL.load(Ordering::Acquire);
+        if found.is_null() {
+            return make_cell();
+        }
+        // SAFETY: `make_cell` stored it: a static, or a mapping that is never unmapped.
+        unsafe { &*found }
+    }
+
+    #[cold]
+    fn make_cell() -> &'static AtomicU64 {
+        let made = wiped_page().unwrap_or_else(|| {
+            // SAFETY: the handler is an async-signal-safe store to a static.
+            unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
+            &COUNTED
+        });
+        let pointer = std::ptr::from_ref(made).cast_mut();
+        match CELL.compare_exchange(std::ptr::null_mut(), pointer, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => made,
+            // Another thread was quicker; a page of this thread's stays unused.
+            // SAFETY: as in `cell`.
+            Err(other) => unsafe { &*other },
+        }
     }
 }
 
@@ -81,15 +100,31 @@ pub fn current() -> u64 {
 }
 
 /// Give this process a generation if it has none, and return it (never 0).
+#[inline]
 pub fn arm() -> u64 {
     let cell = platform::cell();
     let generation = cell.load(Ordering::Relaxed);
     if generation != 0 {
         return generation;
     }
+    begin(cell)
+}
+
+#[cold]
+fn begin(cell: &AtomicU64) -> u64 {
     let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     match cell.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => fresh,
         Err(other_thread) => other_thread,
     }
+}
+
+/// The fork generation of this process: never 0, and never that of its parent.
+#[pyfunction]
+fn fork_generation() -> u64 {
+    arm()
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(fork_generation, module)?)
 }

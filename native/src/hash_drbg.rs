@@ -3,7 +3,7 @@
 //! `Working` holds the numbered algorithms; `HashDrbgState` is its Python face, which adds the output budget of
 //! a seed and the fork check to the hot path. The limits and errors of section 9 belong to the caller.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
@@ -15,6 +15,7 @@ use crate::bytes::{filled_bytes, ByteView};
 use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::fork_guard;
+use crate::fork_lock::{ForkLock, ForkLockGuard};
 use crate::sha256::digest;
 use crate::sha256_lanes::{hash_counter_blocks, hash_pair, increment};
 
@@ -252,7 +253,7 @@ impl Drop for Working {
 /// A clock that costs a few nanoseconds and is some milliseconds late: ns since some beginning.
 #[cfg(target_os = "linux")]
 #[inline]
-fn rough_ns() -> u64 {
+pub fn rough_ns() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: writes the local variable and nothing else. Every kernel since 2.6.32 has the clock; without it the time
     // stands still at 0, as far as this function can tell, and mixing waits for the next seed.
@@ -261,7 +262,7 @@ fn rough_ns() -> u64 {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn rough_ns() -> u64 {
+pub fn rough_ns() -> u64 {
     use std::sync::OnceLock;
     use std::time::Instant;
     static BEGIN: OnceLock<Instant> = OnceLock::new();
@@ -274,7 +275,8 @@ struct Guarded {
     working: Working,
     seal: u64,
     budget_bits: u64,
-    fork_generation: u64,
+    /// The fork generation in which the state was seeded: no other process gets output from it.
+    seeded_in: u64,
     mixed_at_ns: u64,
     mix_interval_ns: u64,
 }
@@ -283,6 +285,7 @@ struct Guarded {
 enum Fault {
     NotInstantiated,
     Changed,
+    Forked,
 }
 
 impl Guarded {
@@ -292,7 +295,13 @@ impl Guarded {
         let requests = n_bytes.div_ceil(MAX_REQUEST_BYTES) as u64;
         (n_bytes as u64).saturating_mul(8) <= self.budget_bits
             && self.working.reseed_counter.saturating_add(requests) <= RESEED_INTERVAL + 1
-            && self.fork_generation == fork_guard::current()
+            && self.here()
+    }
+
+    /// True if this process seeded the state.
+    #[inline]
+    fn here(&self) -> bool {
+        self.seeded_in == fork_guard::current()
     }
 
     #[inline]
@@ -324,6 +333,13 @@ impl Guarded {
         Ok(())
     }
 
+    /// The state has a new seed, of entropy input that was got in the process of that fork generation.
+    fn seeded(&mut self, generation: u64) {
+        self.seal = self.working.fingerprint();
+        self.budget_bits = 0;
+        self.seeded_in = generation;
+    }
+
     #[inline]
     fn charge(&mut self, n_bytes: usize) -> bool {
         let covered = self.covers(n_bytes);
@@ -336,8 +352,16 @@ impl Guarded {
     #[inline]
     fn generate(&mut self, out: &mut [u8], additional_input: &[u8]) -> Result<(), Fault> {
         self.check()?;
+        if !self.here() {
+            return Err(Fault::Forked);
+        }
         self.working.generate(out, additional_input);
         self.seal = self.working.fingerprint();
+        // A handler in C may fork at any instruction above; parent and child would have the same bytes.
+        if !self.here() {
+            out.zeroize();
+            return Err(Fault::Forked);
+        }
         Ok(())
     }
 
@@ -351,8 +375,17 @@ impl Guarded {
 /// The state is behind a lock of its own, which is never held while its holder waits for the interpreter lock.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct HashDrbgState {
-    guarded: Mutex<Guarded>,
+    guarded: ForkLock<Guarded>,
     on_exhausted: Mutex<Option<Py<PyAny>>>,
+}
+
+/// The state as it may be used: one that a thread of the parent was changing when it forked is overwritten.
+#[inline]
+fn whole(mut guarded: ForkLockGuard<'_, Guarded>) -> ForkLockGuard<'_, Guarded> {
+    if guarded.inherited {
+        guarded.wipe();
+    }
+    guarded
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -366,18 +399,28 @@ fn fault(py: Python<'_>, fault: &Fault) -> PyErr {
             let message = "Hash_DRBG: the working state changed by itself; it is overwritten".to_owned();
             raise(py, "StateIntegrityError", message)
         }
+        Fault::Forked => raise(py, "ForkedStateError", "Hash_DRBG was seeded in another process".to_owned()),
+    }
+}
+
+/// The fork generation that a seed belongs to: the one in which its entropy input was got, which must be that of this
+/// process. Without one, its caller says that it was got in this process.
+pub fn generation_of_seed(py: Python<'_>, named: Option<u64>) -> PyResult<u64> {
+    let here = fork_guard::arm();
+    match named {
+        Some(other) if other != here => {
+            let message = "the process was forked after the entropy input was got: a child gets its own".to_owned();
+            Err(raise(py, "ForkedStateError", message))
+        }
+        _ => Ok(here),
     }
 }
 
 impl HashDrbgState {
     /// The state, if nobody is using it at this moment.
     #[inline]
-    fn free(&self) -> Option<MutexGuard<'_, Guarded>> {
-        match self.guarded.try_lock() {
-            Ok(guarded) => Some(guarded),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    fn free(&self) -> Option<ForkLockGuard<'_, Guarded>> {
+        self.guarded.try_lock().map(whole)
     }
 
     /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
@@ -388,7 +431,7 @@ impl HashDrbgState {
                 return function(&mut guarded);
             }
         }
-        ending::detach(py, || function(&mut locked(&self.guarded)))
+        ending::detach(py, || function(&mut whole(self.guarded.lock())))
     }
 }
 
@@ -403,11 +446,11 @@ impl HashDrbgState {
         let working = Working::default();
         let seal = working.fingerprint();
         Ok(Self {
-            guarded: Mutex::new(Guarded {
+            guarded: ForkLock::new(Guarded {
                 working,
                 seal,
                 budget_bits: 0,
-                fork_generation: 0,
+                seeded_in: 0,
                 mixed_at_ns: 0,
                 mix_interval_ns: u64::MAX,
             }),
@@ -430,43 +473,47 @@ impl HashDrbgState {
         self.with(py, 0, |guarded| guarded.budget_bits)
     }
 
-    #[pyo3(signature = (entropy_input, nonce, personalization_string = None))]
+    /// `generation`: the fork generation in which the entropy input was got.
+    #[pyo3(signature = (entropy_input, nonce, personalization_string = None, generation = None))]
     fn instantiate(
         &self,
         py: Python<'_>,
         entropy_input: &Bound<'_, PyAny>,
         nonce: &Bound<'_, PyAny>,
         personalization_string: Option<&Bound<'_, PyAny>>,
+        generation: Option<u64>,
     ) -> PyResult<()> {
         let entropy_input = ByteView::new(entropy_input)?;
         let nonce = ByteView::new(nonce)?;
         let extra = personalization_string.map(ByteView::new).transpose()?;
         let (entropy_input, nonce) = (entropy_input.as_slice(), nonce.as_slice());
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
+        let generation = generation_of_seed(py, generation)?;
         self.with(py, entropy_input.len() + nonce.len() + extra.len(), |guarded| {
             guarded.working.instantiate(entropy_input, nonce, extra);
-            guarded.seal = guarded.working.fingerprint();
-            guarded.budget_bits = 0;
+            guarded.seeded(generation);
         });
         Ok(())
     }
 
-    #[pyo3(signature = (entropy_input, additional_input = None))]
+    /// `generation`: the fork generation in which the entropy input was got.
+    #[pyo3(signature = (entropy_input, additional_input = None, generation = None))]
     fn reseed(
         &self,
         py: Python<'_>,
         entropy_input: &Bound<'_, PyAny>,
         additional_input: Option<&Bound<'_, PyAny>>,
+        generation: Option<u64>,
     ) -> PyResult<()> {
         let entropy_input = ByteView::new(entropy_input)?;
         let extra = additional_input.map(ByteView::new).transpose()?;
         let entropy_input = entropy_input.as_slice();
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
+        let generation = generation_of_seed(py, generation)?;
         self.with(py, entropy_input.len() + extra.len(), |guarded| {
             guarded.check()?;
             guarded.working.reseed(entropy_input, extra);
-            guarded.seal = guarded.working.fingerprint();
-            guarded.budget_bits = 0;
+            guarded.seeded(generation);
             Ok(())
         })
         .map_err(|found| fault(py, &found))
@@ -491,11 +538,11 @@ impl HashDrbgState {
         })
     }
 
-    /// Allow `token_bytes` to answer `bits` bits of output, in this process, before it asks `on_exhausted` again.
+    /// Allow `token_bytes` to answer `bits` bits of output before it asks `on_exhausted` again, in the process that
+    /// seeded the state.
     fn grant(&self, py: Python<'_>, bits: u64) {
         self.with(py, 0, |guarded| {
             guarded.budget_bits = bits;
-            guarded.fork_generation = fork_guard::arm();
             guarded.mixed_at_ns = rough_ns();
         });
     }
@@ -527,9 +574,9 @@ impl HashDrbgState {
         self.with(py, 0, |guarded| guarded.budget_bits = 0);
     }
 
-    /// True if this process is not the one that called `grant` last.
+    /// True if the state was seeded in another process: it gives no output before it is reseeded.
     fn forked(&self, py: Python<'_>) -> bool {
-        self.with(py, 0, |guarded| guarded.fork_generation != fork_guard::current())
+        self.with(py, 0, |guarded| !guarded.here())
     }
 
     /// Overwrite the state with zeros; it is uninstantiated afterwards (9.4).
@@ -585,12 +632,15 @@ impl HashDrbgState {
         let state = slf.get();
         if let (Ok(wanted @ 1..=DETACH_BYTES), Some(mut guarded)) = (usize::try_from(length), state.free()) {
             if guarded.intact() && !guarded.mixing_due() && guarded.charge(wanted) {
-                return PyBytes::new_with(py, wanted, |out| {
+                let token = PyBytes::new_with(py, wanted, |out| {
                     guarded.working.generate(out, &[]);
                     guarded.seal = guarded.working.fingerprint();
                     Ok(())
-                })
-                .map(Bound::into_any);
+                })?;
+                // A handler in C may fork at any instruction above; parent and child would have the same bytes.
+                if guarded.here() {
+                    return Ok(token.into_any());
+                }
             }
         }
         // Anything else is decided in Python, without the lock: a used-up budget, a fork, a large request, a bad length,

@@ -11,6 +11,7 @@ mod ending;
 mod errors;
 mod estimators;
 mod fork_guard;
+mod fork_lock;
 mod hash_df;
 mod hash_drbg;
 mod hash_drbg_512;
@@ -73,6 +74,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ending::register(module)?;
     bit_generator::register(module)?;
     estimators::register(module)?;
+    fork_guard::register(module)?;
     hash_df::register(module)?;
     hash_drbg::register(module)?;
     health::register(module)?;

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 
 use crate::fork_guard;
+use crate::hash_drbg::rough_ns;
 
 /// The words; the caller sees to it that one thread at a time uses them.
 pub struct WordBuffer {
@@ -19,6 +20,7 @@ pub struct WordBuffer {
     /// The next unserved byte, a multiple of 4; `capacity` when there is none.
     position: Cell<usize>,
     fork_generation: Cell<u64>,
+    filled_at_ns: Cell<u64>,
 }
 
 impl WordBuffer {
@@ -33,6 +35,7 @@ impl WordBuffer {
             capacity,
             position: Cell::new(capacity),
             fork_generation: Cell::new(0),
+            filled_at_ns: Cell::new(0),
         })
     }
 
@@ -91,7 +94,13 @@ impl WordBuffer {
     /// Declare the buffer full, of bytes that belong to the process of that fork generation.
     pub fn filled(&self, generation: u64) {
         self.fork_generation.set(generation);
+        self.filled_at_ns.set(rough_ns());
         self.position.set(0);
+    }
+
+    /// True if there are words that were put in `age_ns` ago or earlier.
+    pub fn older_than(&self, age_ns: u64) -> bool {
+        self.position.get() < self.capacity && rough_ns().wrapping_sub(self.filled_at_ns.get()) >= age_ns
     }
 
     /// Overwrite the buffer; there is nothing left to take.

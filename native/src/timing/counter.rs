@@ -1,5 +1,6 @@
 //! The finest counter of the CPU, and the common factor of its deltas.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use std::time::Instant;
@@ -136,8 +137,13 @@ const MIDDLE: f64 = 0.75;
 /// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
 /// thread from CPU to CPU then leaves a single delta that no step divides.
 pub fn step() -> f64 {
-    static STEP: OnceLock<f64> = OnceLock::new();
-    *STEP.get_or_init(|| {
+    // No OnceLock: a fork while another thread fills one in leaves it locked in the child. The bits of 0.0 are 0.
+    static STEP: AtomicU64 = AtomicU64::new(0);
+    let known = f64::from_bits(STEP.load(Ordering::Relaxed));
+    if known > 0.0 {
+        return known;
+    }
+    let fresh = {
         let mut found = [0.0; STEP_BATCHES];
         let mut reads = vec![0; STEP_READS + 1];
         for factor in &mut found {
@@ -147,7 +153,12 @@ pub fn step() -> f64 {
         }
         found.sort_unstable_by(f64::total_cmp);
         found[STEP_BATCHES / 2]
-    })
+    };
+    // One step for the whole process, whichever thread was first.
+    match STEP.compare_exchange(0, fresh.to_bits(), Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => fresh,
+        Err(other) => f64::from_bits(other),
+    }
 }
 
 /// The symbol of a delta: how many steps it is, modulo 256.

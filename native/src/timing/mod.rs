@@ -308,6 +308,7 @@ fn read_counter() -> u64 {
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    counter(); // what it finds out once is found out here, where no other thread can be in the middle of it at a fork
     module.add_function(wrap_pyfunction!(counter_step, module)?)?;
     module.add_function(wrap_pyfunction!(read_counter, module)?)?;
     module.add_class::<TimingSampler>()

@@ -1,0 +1,141 @@
+"""What belongs to one process: the fork generation, and objects that a forked child does not inherit.
+
+A forked child has a copy of everything, also of what a thread that it does not have was in the middle of changing, and
+of locks that nobody will let go of. So nothing waits for a fork, and nothing is mended after one: what must not be
+shared is asked for by the fork generation, and a child gets its own.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+from esoteric_drbg.errors import EsotericDRBGError
+from esoteric_drbg.kernels.reference.fork_guard import fork_generation as _reference
+from esoteric_drbg.kernels.selection import native
+
+__all__ = ["LOOK_S", "Lock", "ProcessLocal", "ProcessLock", "fork_generation", "in_one_process", "join"]
+
+_T = TypeVar("_T")
+
+#: Seconds after which a thread that waits looks whether the process is still the same: in a forked child nobody lets go
+#: of what it waits for.
+LOOK_S = 0.05
+
+#: ``fork_generation() -> int``: a number that this process alone has, never 0. It takes some 50 ns.
+fork_generation: Callable[[], int] = _reference if native is None else native.fork_generation
+
+
+class ProcessLocal(Generic[_T]):
+    """An object that each process has of its own.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the object when a process first asks for it.
+
+    Examples
+    --------
+    >>> numbers = ProcessLocal(list)
+    >>> numbers.get() is numbers.get()
+    True
+    """
+
+    def __init__(self, make: Callable[[], _T]) -> None:
+        self._make = make
+        self._by_generation: dict[int, _T] = {}
+
+    def get(self) -> _T:
+        """Return this process's own object."""
+        generation = fork_generation()
+        try:
+            return self._by_generation[generation]
+        except KeyError:
+            # setdefault is atomic: of two threads that are the first, one makes in vain.
+            found = self._by_generation.setdefault(generation, self._make())
+            for other in [key for key in self._by_generation if key != generation]:
+                self._by_generation.pop(other, None)
+            return found
+
+
+class Lock(Protocol):
+    """What :func:`threading.RLock` returns."""
+
+    def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool: ...  # noqa: D102
+    def release(self) -> None: ...  # noqa: D102
+
+
+class ProcessLock:
+    """A re-entrant lock of which a forked child has another one, free.
+
+    A frame that waits for it when its process is forked goes on in the child, where it waits for the child's.
+
+    Examples
+    --------
+    >>> lock = ProcessLock()
+    >>> with lock.held(), lock.held():
+    ...     pass
+    """
+
+    def __init__(self) -> None:
+        self._lock: ProcessLocal[Lock] = ProcessLocal(threading.RLock)
+
+    def acquire(self, timeout_s: float = math.inf) -> Lock | None:
+        """Return this process's lock, acquired, for the caller to release; None after ``timeout_s`` seconds."""
+        began = time.monotonic()
+        while True:
+            lock = self._lock.get()
+            left = timeout_s - (time.monotonic() - began)
+            if lock.acquire(blocking=False) or (left > 0 and lock.acquire(timeout=min(left, LOOK_S))):
+                return lock
+            if left <= 0:
+                return None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold this process's lock, however long it takes to get it."""
+        lock = self.acquire()
+        assert lock is not None  # noqa: S101 - there was no limit
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def in_one_process(draw: Callable[[], _T]) -> _T:
+    """Return what ``draw()`` returns, drawn anew in a child that is forked off meanwhile.
+
+    A handler of a signal or a finaliser may fork at any point of ``draw``. Its frames then go on in both processes,
+    with the same entropy input and the same state; what they come to is dropped in the child, errors of ours included.
+
+    Examples
+    --------
+    >>> in_one_process(lambda: 7)
+    7
+    """
+    while True:
+        generation = fork_generation()
+        try:
+            answer = draw()
+        except EsotericDRBGError:
+            if fork_generation() == generation:
+                raise
+        else:
+            if fork_generation() == generation:
+                return answer
+
+
+def join(thread: threading.Thread, seconds: float = math.inf) -> bool:
+    """Wait for a thread's end; False if it has not come after ``seconds``, or in a child forked meanwhile."""
+    generation = fork_generation()
+    until = time.monotonic() + seconds
+    while thread.is_alive() and fork_generation() == generation:
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        thread.join(min(left, LOOK_S))
+    return fork_generation() == generation
