@@ -17,6 +17,7 @@ from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.machine_profile import audited_claims
 from esoteric_drbg.machine_profile import load as load_machine_profile
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.noise_sources.guard import checked_claim, guarded, unguarded
 from esoteric_drbg.profiles import SP800_90C, Profile
 from esoteric_drbg.slot import SourceSlot
 
@@ -88,7 +89,7 @@ class EntropyPool:
         self._in_reserve: Callable[[], list[NoiseSource]] | None = None
         hold_across_fork(self)
         claims = dict(claims or {})
-        for source in sources:
+        for source in map(guarded, sources):
             self.add_source(source, claim=claims.pop(source.name, None))
         if claims:
             raise InvalidInputError(f"claims for sources that are not in the pool: {', '.join(sorted(claims))}")
@@ -115,7 +116,7 @@ class EntropyPool:
         plugins : bool
             Whether to look for sources of other packages (entry points), which costs some 20 ms.
         """
-        sources = registry.installed(plugins=plugins)
+        sources = registry.guarded_all(registry.installed(plugins=plugins))
         lowered = audited_claims(sources, load_machine_profile())
         claims = {**lowered, **(claims or {})}
         return cls(sources, claims=claims, profile=profile, health_profile=health_profile, deadline_s=deadline_s)
@@ -135,7 +136,7 @@ class EntropyPool:
     @property
     def sources(self) -> list[NoiseSource]:
         """The sources of the pool, available here or not."""
-        return [slot.source for slot in self._slots.values()]
+        return [unguarded(slot.source) for slot in self._slots.values()]
 
     def add_source(self, source: NoiseSource, *, claim: Claim | None = None) -> None:
         """Add a source; it is read and credited from the next seed on.
@@ -152,9 +153,8 @@ class EntropyPool:
         InvalidInputError
             If it is no noise source, its name is taken, or the claim's symbols are of another width.
         """
-        if not isinstance(source, NoiseSource):
-            raise InvalidInputError(f"{type(source).__name__} is not a NoiseSource")
-        claim = claim or source.claim
+        source = guarded(source)
+        claim = source.claim if claim is None else checked_claim(claim)
         if claim.symbol_bits != source.symbol_bits:
             raise InvalidInputError(
                 f"{source.name}: the claim is for {claim.symbol_bits}-bit symbols, the source has {source.symbol_bits}"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from esoteric_drbg.conditioning import conditioned_credit, output_entropy
-from esoteric_drbg.errors import EsotericDRBGError, HealthTestError
+from esoteric_drbg.errors import HealthTestError
 from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
 from esoteric_drbg.ledger import LedgerEntry
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
+from esoteric_drbg.noise_sources.guard import GuardedSource, ask, guarded, is_foreign, take
+from esoteric_drbg.noise_sources.intake import Fault
 
 __all__ = ["SourceSlot"]
 
@@ -21,22 +22,6 @@ __all__ = ["SourceSlot"]
 MAX_READ_FAILURES = 3
 #: Narrowest internal width of Hash_df with SHA-256, in bits (SP 800-90B table 1).
 NARROWEST_BITS = 256
-
-
-_T = TypeVar("_T")
-
-
-def within(task: Callable[[], _T], deadline_s: float, *, name: str = "ask") -> _T | None:
-    """Return what ``task`` returns, or None after ``deadline_s`` seconds: its thread is then abandoned."""
-    box: list[_T] = []
-    worker = threading.Thread(target=lambda: box.append(task()), name=f"esoteric_drbg {name}", daemon=True)
-    worker.start()
-    worker.join(deadline_s)
-    return box.pop() if box else None
-
-
-def _is_ours(source: NoiseSource) -> bool:
-    return type(source).__module__.startswith("esoteric_drbg.")
 
 
 def _note(claim: Claim) -> str:
@@ -49,14 +34,15 @@ def _note(claim: Claim) -> str:
 
 
 class SourceSlot:
-    """A noise source in a pool.
+    """A noise source in a pool, behind its guard unless it is a bounded one of ours.
 
     Every read is tested before anybody sees it: :meth:`read_tested` returns symbols that passed, or None and the
     reason in :attr:`fault`. It never raises for what a source does, and never takes longer than the deadline.
     """
 
     def __init__(self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float) -> None:
-        self.source = source
+        self.source = guarded(source)
+        self.foreign = is_foreign(self.source)
         self.claim = claim
         #: Bits credited per raw symbol; 0 without evidence.
         self.credit = claim.credit
@@ -70,7 +56,6 @@ class SourceSlot:
         self.credited_bits = 0
         self.note = _note(claim)
         self._read_failures = 0
-        self._answers = False
         self._asked_in_vain = False
         self._entries: dict[tuple[int, int], LedgerEntry] = {}
 
@@ -101,27 +86,18 @@ class SourceSlot:
     def availability(self) -> Availability:
         """Return the source's own word on whether it can be read; what it raises is the reason why not.
 
-        A source of another package is asked in a thread the first time: if it does not answer within the deadline it is
-        retired, and not asked again.
+        One that does not answer within the deadline is retired, and not asked again.
         """
         if self.retired and self._asked_in_vain:
             return Availability(False, self.fault)
-        if self._answers:
-            return self._ask()
-        answer = self._ask() if _is_ours(self.source) else within(self._ask, self.deadline_s)
-        if answer is None:
+        answer = ask(self.source, self.deadline_s)
+        if not isinstance(answer, Fault):
+            return answer
+        if answer.hung:
             self._asked_in_vain = self.retired = True
             self.fault = f"did not say within {self.deadline_s:g} s whether it is available; retired until reset"
             return Availability(False, self.fault)
-        self._answers = True
-        return answer
-
-    def _ask(self) -> Availability:
-        try:
-            answer = self.source.availability()
-            return answer if type(answer) is Availability else Availability(*answer)
-        except Exception as error:
-            return Availability(False, f"{type(error).__name__}: {error}")
+        return Availability(False, answer.words)
 
     @property
     def healthy(self) -> bool:
@@ -251,7 +227,9 @@ class SourceSlot:
         self.retired = False
         self.fault = ""
         self._read_failures = 0
-        self._answers = self._asked_in_vain = False
+        self._asked_in_vain = False
+        if isinstance(self.source, GuardedSource):
+            self.source.forget()
 
     def _judge(self, test: Callable[[bytes], None], symbols: bytes) -> bool:
         """Run one health test; on an alarm keep its text only, so that no traceback leads to the symbols."""
@@ -265,41 +243,25 @@ class SourceSlot:
 
     def _read(self, n_symbols: int) -> bytes | None:
         """Read exactly ``n_symbols`` within the deadline, or note the fault and return None."""
-        available, reason = self._ask() if self._answers else self.availability()
+        available, reason = self.availability()
         if not available:
             self.fault = reason
             return None
         began = time.perf_counter()
-        outcome = self._read_inline(n_symbols) if self.source.bounded else self._read_in_thread(n_symbols)
+        symbols = take(self.source, n_symbols, self.deadline_s)
         self.seconds_reading += time.perf_counter() - began
-        if isinstance(outcome, str):
-            self._note_failure(outcome)
-            return None
-        if len(outcome) != n_symbols:
-            self._note_failure(f"returned {len(outcome)} of {n_symbols} symbols")
+        if isinstance(symbols, Fault):
+            self._note_failure(symbols, n_symbols)
             return None
         self._read_failures = 0
         self.symbols_read += n_symbols
-        return outcome
+        return symbols
 
-    def _note_failure(self, fault: str) -> None:
-        self.fault = fault
+    def _note_failure(self, fault: Fault, n_symbols: int) -> None:
+        """Keep the words of a fault; a source that hangs, or fails again and again, is retired."""
+        self.fault = fault.words if fault.came is None else f"returned {fault.came} of {n_symbols} symbols"
         self._read_failures += 1
-        if self._read_failures >= MAX_READ_FAILURES:
+        if fault.hung:
+            self.fault += "; retired until reset"
+        if fault.hung or self._read_failures >= MAX_READ_FAILURES:
             self.retired = True
-
-    def _read_inline(self, n_symbols: int) -> bytes | str:
-        try:
-            return self.source.read_raw(n_symbols, deadline_s=self.deadline_s)
-        except EsotericDRBGError as error:
-            return str(error)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-
-    def _read_in_thread(self, n_symbols: int) -> bytes | str:
-        """Read in a thread of its own; a read that passes the deadline is abandoned and the source retired."""
-        outcome = within(lambda: self._read_inline(n_symbols), self.deadline_s, name=f"read {self.name}")
-        if outcome is None:
-            self.retired = True
-            return f"did not return within {self.deadline_s:g} s; retired until reset"
-        return outcome

@@ -8,6 +8,8 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from esoteric_drbg.noise_sources.guard import guarded
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,6 +77,7 @@ def entropy_quality(
     InvalidInputError, SourceError
         As :meth:`~esoteric_drbg.noise_sources.NoiseSource.read_exactly`.
     """
+    source = guarded(source)
     began = time.perf_counter()
     symbols = source.read_exactly(n_samples) if progress is None else _read_in_parts(source, n_samples, progress)
     seconds = time.perf_counter() - began
