@@ -81,7 +81,8 @@ class SourceAudit:
     ----------
     name : str
     h_submitter, credit : float
-        The claim, and what of it is credited: 0 without evidence. Bits per symbol.
+        The claim, and what of it can be credited: 0 without evidence. Bits per symbol. A plug-in earns it only where
+        the operator names it.
     h_original, h_bitstring : float or None
         From the sequential data set: bits per symbol, and per bit.
     h_initial : float

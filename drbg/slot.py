@@ -20,6 +20,9 @@ __all__ = ["SourceSlot"]
 
 #: Consecutive failed reads after which a source is retired until an operator resets it.
 MAX_READ_FAILURES = 3
+#: Factor by which a rate may change before the sources are put into order anew: a busy moment is no reason, for the
+#: next source in the queue would first have to pass its start-up test.
+RANK_SLACK = 4.0
 #: Narrowest internal width of Hash_df with SHA-256, in bits (SP 800-90B table 1).
 NARROWEST_BITS = 256
 
@@ -55,6 +58,9 @@ class SourceSlot:
         self.seconds_reading = 0.0
         self.credited_bits = 0
         self.note = _note(claim)
+        self._steady_symbols = 0
+        self._steady_seconds = 0.0
+        self._ranked = (False, 0.0)
         self._read_failures = 0
         self._asked_in_vain = False
         self._entries: dict[tuple[int, int], LedgerEntry] = {}
@@ -116,10 +122,42 @@ class SourceSlot:
 
     def seconds_for(self, n_symbols: int) -> float:
         """Seconds to expect for reading ``n_symbols``, by the measured rate where there is one."""
-        rate = self.source.estimated_rate
-        if self.symbols_read >= self.startup_samples and self.seconds_reading > 0:
-            rate = self.symbols_read / self.seconds_reading
-        return n_symbols / rate
+        return n_symbols / self.rate
+
+    @property
+    def rate_is_measured(self) -> bool:
+        """True once enough symbols were read to tell their rate."""
+        return self.symbols_read >= self.startup_samples and self.seconds_reading > 0
+
+    @property
+    def rate(self) -> float:
+        """Raw symbols per second, as measured; before that, what the source declares.
+
+        What a source sets up with its first read is not its rate.
+        """
+        if not self.rate_is_measured:
+            return self.source.estimated_rate
+        if self._steady_symbols and self._steady_seconds > 0:
+            return self._steady_symbols / self._steady_seconds
+        return self.symbols_read / self.seconds_reading
+
+    def rank(self) -> tuple[bool, float]:
+        """Return where the source belongs in the queue, highest first, and remember it: credited bits per second.
+
+        A rate that a foreign source only declares comes behind every measured one and all of ours.
+        """
+        self._ranked = (self.rate_is_measured or not self.foreign, self.credit * self.rate)
+        return self._ranked
+
+    @property
+    def rank_is_stale(self) -> bool:
+        """True if the source was ranked by a rate that is off by more than :data:`RANK_SLACK` by now."""
+        known, value = self._ranked
+        bits = self.credit * self.rate
+        return (
+            known != (self.rate_is_measured or not self.foreign)
+            or not value <= RANK_SLACK * bits <= RANK_SLACK**2 * value
+        )
 
     def symbols_for(self, h_in: float) -> int:
         """Raw symbols that carry ``h_in`` bits by the claim in force."""
@@ -249,11 +287,15 @@ class SourceSlot:
             return None
         began = time.perf_counter()
         symbols = take(self.source, n_symbols, self.deadline_s)
-        self.seconds_reading += time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        self.seconds_reading += seconds
         if isinstance(symbols, Fault):
             self._note_failure(symbols, n_symbols)
             return None
         self._read_failures = 0
+        if self.symbols_read:
+            self._steady_symbols += n_symbols
+            self._steady_seconds += seconds
         self.symbols_read += n_symbols
         return symbols
 

@@ -236,6 +236,8 @@ def _ask_inline(source: NoiseSource) -> Availability | Fault:
         answer = source.availability()
     except Exception as error:
         return described(error, ours=True)
+    if type(answer) is Availability and answer[0] is True and answer[1] == "":
+        return answer
     return checked_answer(answer)
 
 

@@ -160,27 +160,34 @@ def checked_samples(data: object, n_samples: int, symbol_bits: int, *, trusted: 
     >>> checked_samples("abc", 3, 8).words
     'returned a str: expected bytes'
     """
+    samples = data if trusted and type(data) is bytes else _private_copy(data, n_samples)
+    if isinstance(samples, Fault):
+        return samples
+    if len(samples) != n_samples:
+        return _miscounted(len(samples), n_samples)
+    if symbol_bits < 8 and samples.translate(None, bytes(range(1 << symbol_bits))):
+        return Fault(f"a symbol is wider than {symbol_bits} bits")
+    return samples
+
+
+def _private_copy(data: Any, n_samples: int) -> bytes | Fault:
+    """Return a copy of a buffer; of one that has not ``n_samples`` bytes, none is made."""
     kind = type(data)
     if not (kind in (bytes, bytearray, memoryview) or _is_array(kind)):
         return Fault(f"returned a {class_name(data)}: expected bytes")
-    if kind is bytes and trusted:
-        samples: Any = data
-        size = len(samples)
-    else:
-        try:
-            with memoryview(data) as view:  # type: ignore[arg-type] # one of the five above
-                if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
-                    return Fault(f"returned a {kind.__name__} that is no contiguous row of 8-bit unsigned items")
-                size = view.nbytes
-                samples = view.tobytes() if size == n_samples else b""
-        except (ValueError, TypeError, BufferError):
-            return Fault(f"returned a {kind.__name__} that cannot be read")
-    if size != n_samples:
-        return Fault(f"{size} symbols came, {n_samples} were asked for", came=size)
-    if symbol_bits < 8 and samples.translate(None, bytes(range(1 << symbol_bits))):
-        return Fault(f"a symbol is wider than {symbol_bits} bits")
-    result: bytes = samples
-    return result
+    try:
+        with memoryview(data) as view:
+            if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
+                return Fault(f"returned a {kind.__name__} that is no contiguous row of 8-bit unsigned items")
+            if view.nbytes != n_samples:
+                return _miscounted(view.nbytes, n_samples)
+            return view.tobytes()
+    except (ValueError, TypeError, BufferError):
+        return Fault(f"returned a {kind.__name__} that cannot be read")
+
+
+def _miscounted(came: int, n_samples: int) -> Fault:
+    return Fault(f"{came} symbols came, {n_samples} were asked for", came=came)
 
 
 def checked_values(data: object, n_samples: int) -> Any:

@@ -68,7 +68,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("claimed", "assessed", "verdict", "reason"),
     [
         (0.4, 4.0, "holds", "every figure is at or above the claim"),
-        (3.0, 4.0, "too high", "the sequential data have"),
+        (3.0, 6.0, "too high", "the sequential data have"),
         (0.0, 0.0, "no evidence", "nothing is credited"),
         (3.0, 0.0, "no evidence", "nothing is credited"),
     ],
