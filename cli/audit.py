@@ -77,7 +77,8 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
     allow_named(names)
     if save:
         machine_profile.load()  # a broken profile is not built upon: say so before minutes of recording
-    sources = [registry.create(name) for name in dict.fromkeys(names)] if names else registry.installed()
+    found = [registry.create(name) for name in dict.fromkeys(names)] if names else registry.installed()
+    sources = registry.guarded_all(found)
     if reuse:
         chosen, left_out = _with_recordings(sources, out, named=bool(names))
     else:

@@ -38,6 +38,7 @@ def faults(
     from esoteric_drbg.conformance.induced_failures import induce_failures
     from esoteric_drbg.conformance.report import write_faults
     from esoteric_drbg.noise_sources import registry
+    from esoteric_drbg.noise_sources.guard import guarded
 
     allow_named(names)
     documents: list[dict[str, Any]] = []
@@ -48,7 +49,7 @@ def faults(
                     min_entropy=min_entropy, symbol_bits=bits, trials=trials, seed=seed, progress=progress
                 )
             else:
-                source = registry.create(name)
+                source = guarded(registry.create(name))
                 campaign = induce_failures(
                     name,
                     min_entropy=source.claim.cutoff_entropy,

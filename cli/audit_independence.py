@@ -50,7 +50,7 @@ def independence(
     if names:
         if len(set(names)) < max(2, len(names)):
             raise InvalidInputError("give two or more different sources")
-        sources = [registry.create(name) for name in names]
+        sources = registry.guarded_all(registry.create(name) for name in names)
     else:
         sources, left_out = _fast_sources(samples)
     with progress_bar("independence") as report:
@@ -96,7 +96,7 @@ def _fast_sources(samples: int) -> tuple[list[NoiseSource], dict[str, str]]:
 
     sources: list[NoiseSource] = []
     left_out: dict[str, str] = {}
-    for source in registry.installed():
+    for source in registry.guarded_all(registry.installed()):
         available, reason = source.availability()
         if not available or is_opt_in(source):
             left_out[source.name] = "opt-in: tested only if it is named" if available else f"not available: {reason}"

@@ -41,9 +41,10 @@ def bundle(folder: Path, name: str, recordings: Path, reuse: bool, as_json: bool
     from esoteric_drbg.conformance.audit import audit_source
     from esoteric_drbg.conformance.esv_bundle import registration, write_bundle
     from esoteric_drbg.noise_sources import registry
+    from esoteric_drbg.noise_sources.guard import guarded
 
     allow_named((name,))
-    source = registry.create(name)
+    source = guarded(registry.create(name))
     registration(source)  # what cannot be registered is not recorded for minutes first
     with progress_bar(name) as report:
         audit = audit_source(source, recordings, reuse=reuse, progress=report)

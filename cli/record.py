@@ -73,9 +73,10 @@ def record(
     from esoteric_drbg.conformance.recording import record as record_symbols
     from esoteric_drbg.conformance.transpose import transpose_file
     from esoteric_drbg.noise_sources import registry
+    from esoteric_drbg.noise_sources.guard import guarded
 
     allow_named((name,))
-    source = registry.create(name)
+    source = guarded(registry.create(name))
     out.mkdir(parents=True, exist_ok=True)
     with _kept(name), progress_bar(f"recording {name}") as report:
         if restarts is None:

@@ -13,6 +13,8 @@ from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import SourceError
 from esoteric_drbg.noise_sources import NoiseSource, registry
+from esoteric_drbg.noise_sources.guard import guarded
+from esoteric_drbg.plugin_credit import claim_in_force, plugin_credits
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -78,7 +80,7 @@ def scan(as_json: bool) -> None:
 def probe(name: str, samples: int | None, as_json: bool) -> None:
     """Read one source and grade its raw symbols. Naming a sensor allows it to be read."""
     allow_named((name,))
-    source = registry.create(name)
+    source = guarded(registry.create(name))
     source.require_available()
     with progress_bar(f"reading {name}") as report:
         figures = _measure(source, samples or _affordable(source, PROBE_SAMPLES, PROBE_SECONDS), report)
@@ -111,7 +113,8 @@ def bench(context: click.Context, fast: bool, show_all: bool, as_json: bool) -> 
     samples, seconds = (2_000, 0.5) if fast else (20_000, 2.0)
     rows: list[dict[str, Any]] = []
     missing: list[dict[str, str]] = []
-    sources = registry.installed()
+    sources = registry.guarded_all(registry.installed())
+    plugin_credits(sources)  # a name that nobody has is an error before anything is measured
     with progress_bar("measuring") as report:
         for done, source in enumerate(sources):
             report(done, len(sources), source.name)
@@ -176,6 +179,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Return the source's quality figures together with its rate and credit."""
     progress = None if report is None else lambda done, total: report(done, total, "")
+    claim = claim_in_force(source)
     quality = source.entropy_quality(samples, progress=progress)
     rate = quality["samples"] / quality["seconds"] if quality["seconds"] > 0 else 0.0
     return {
@@ -183,8 +187,8 @@ def _measure(
         **quality,
         "symbols_per_second": rate,
         "claim": source.claim.min_entropy,
-        "credit": source.claim.credit,
-        "credited_bits_per_second": rate * source.claim.credit,
+        "credit": claim.credit,
+        "credited_bits_per_second": rate * claim.credit,
     }
 
 

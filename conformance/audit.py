@@ -27,6 +27,7 @@ from esoteric_drbg.health_tests import (
     rct_cutoff,
 )
 from esoteric_drbg.noise_sources import NoiseSource
+from esoteric_drbg.noise_sources.guard import guarded
 
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarms", "restart_family"]
 
@@ -80,7 +81,8 @@ class SourceAudit:
     ----------
     name : str
     h_submitter, credit : float
-        The claim, and what of it is credited: 0 without evidence. Bits per symbol.
+        The claim, and what of it can be credited: 0 without evidence. Bits per symbol. A plug-in earns it only where
+        the operator names it.
     h_original, h_bitstring : float or None
         From the sequential data set: bits per symbol, and per bit.
     h_initial : float
@@ -177,6 +179,7 @@ def audit_source(
         If the source cannot be read, the folder not be written, or the recordings are not what they say.
     """
     plan = plan or AuditPlan()
+    source = guarded(source)
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     data, matrix = folder / f"{source.name}.bin", folder / f"{source.name}.restarts.bin"

@@ -10,7 +10,8 @@ import attrs
 
 from esoteric_drbg.conformance.recording import restart_seconds
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError, SourceReadError
-from esoteric_drbg.noise_sources import NoiseSource
+from esoteric_drbg.noise_sources import NoiseSource, registry
+from esoteric_drbg.noise_sources.guard import guarded
 
 __all__ = [
     "COMPLETE_LIMIT_S",
@@ -140,6 +141,7 @@ def measured_rate(source: NoiseSource, deadline_s: float = _PROBE_DEADLINE_S) ->
     SourceError
         If the source cannot be read, or hangs.
     """
+    source = guarded(source)
     box: list[float | EsotericDRBGError] = []
     cancelled = threading.Event()
 
@@ -184,7 +186,7 @@ def select_sources(sources: Iterable[NoiseSource], *, named: bool, quick: bool =
     """
     chosen: list[tuple[NoiseSource, AuditPlan, float]] = []
     left_out: dict[str, str] = {}
-    for source in sources:
+    for source in registry.guarded_all(sources):
         available, reason = source.availability()
         if not available:
             left_out[source.name] = f"not available here: {reason}"

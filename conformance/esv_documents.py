@@ -8,6 +8,7 @@ from typing import Any
 
 from esoteric_drbg.conformance.audit import SourceAudit
 from esoteric_drbg.noise_sources import NoiseSource
+from esoteric_drbg.noise_sources.guard import digitization
 from esoteric_drbg.version import __version__
 
 __all__ = ["OPEN", "entropy_assessment_report", "public_use_document"]
@@ -33,7 +34,7 @@ def entropy_assessment_report(source: NoiseSource, audit: SourceAudit, facts: di
         f"| {name} | {_figure(value.min_entropy)} |" for name, value in (audit.sequential.literal or {}).items()
     )
     restart = audit.restart
-    digitization = " ".join((type(source).__doc__ or "").split("\n\n")[0].split())
+    digitized = digitization(source)
     date = datetime.now(UTC).date().isoformat()
     return f"""# Entropy Assessment Report (skeleton): {source.name}
 
@@ -44,7 +45,7 @@ Written by esoteric_drbg {__version__} on {date} from its own recordings. Bold b
 - Name: {facts["primaryNoiseSource"]}
 - Kind: {"physical" if source.physical else "non-physical"}
 - Physics: {source.physics} {OPEN}
-- Digitization: {digitization}
+- Digitization: {digitized}
 - Sample: {source.symbol_bits} bits, stored one a byte
 - Independence group: {source.independence_group}
 

@@ -1,7 +1,8 @@
 """Recording raw data: sequential data sets and restart matrices (SP 800-90B 3.1.1, 3.1.4).
 
-Both read through :meth:`NoiseSource.read_raw`, the very call that seeding uses, before any health test. A file appears
-under its name only when it is complete; an interrupted restart recording goes on where it stopped.
+Both read through :meth:`NoiseSource.read_raw`, the very call that seeding uses, and take over what it returns as
+seeding does (:mod:`esoteric_drbg.noise_sources.intake`), before any health test. A file appears under its name only
+when it is complete; an interrupted restart recording goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import platform
 import shlex
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +29,9 @@ from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import counter_step
 from esoteric_drbg.noise_sources import NoiseSource, registry
+from esoteric_drbg.noise_sources.guard import GuardedSource, digitization, guarded, has_wide_values
+from esoteric_drbg.noise_sources.intake import LONGEST_WAIT_S, Fault, checked_samples, raise_fault
+from esoteric_drbg.noise_sources.restart_worker import WORD
 from esoteric_drbg.version import __version__
 
 __all__ = ["file_sha256", "has_wide_values", "machine_facts", "record", "record_restarts", "restart_seconds"]
@@ -37,7 +40,7 @@ __all__ = ["file_sha256", "has_wide_values", "machine_facts", "record", "record_
 CHUNK_SAMPLES = 1000
 #: Seconds after which a restart's process is given up, beside 20 times what its symbols should take.
 RESTART_TIMEOUT_S = 120.0
-#: The same for a read of a source that cannot bound it by itself.
+#: The same for a read of a source that cannot bound it by itself, or is foreign.
 READ_TIMEOUT_S = 60.0
 
 Progress = Callable[[int, int], None]
@@ -57,11 +60,6 @@ def machine_facts() -> dict[str, Any]:
         "kernels": kernel_info().name,
         "counter_step": counter_step(),
     }
-
-
-def has_wide_values(source: NoiseSource) -> bool:
-    """Return whether a source's raw values are wider than its symbols."""
-    return type(source).read_wide is not NoiseSource.read_wide
 
 
 def _cpu_model() -> str:
@@ -135,6 +133,7 @@ def record(
     """
     if n_samples < 1:
         raise InvalidInputError(f"n_samples={n_samples}: record at least 1 symbol")
+    source = guarded(source)
     source.require_available()
     endings = {"": 1, ".u64": 8} if wide else {"": 1}
     partials = {ending: path.with_name(f"{path.name}{ending}.partial") for ending in endings}
@@ -147,7 +146,7 @@ def record(
             files = {ending: stack.enter_context(partial.open("ab")) for ending, partial in partials.items()}
             for done in range(begins[-1], n_samples, CHUNK_SAMPLES):
                 before = time.perf_counter()
-                chunk = _within_deadline(read, source, min(CHUNK_SAMPLES, n_samples - done))
+                chunk = read(source, min(CHUNK_SAMPLES, n_samples - done))
                 reading += time.perf_counter() - before
                 for ending, data in chunk.items():
                     files[ending].write(data)
@@ -204,35 +203,18 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _within_deadline(
-    read: Callable[[NoiseSource, int], dict[str, bytes]], source: NoiseSource, n_samples: int
-) -> dict[str, bytes]:
-    """Read, as seeding does: a source that cannot bound a read by itself is read in a thread that may be given up."""
-    if source.bounded:
-        return read(source, n_samples)
-    box: list[dict[str, bytes] | BaseException] = []
-
-    def run() -> None:
-        try:
-            box.append(read(source, n_samples))
-        except BaseException as error:
-            box.append(error)
-
-    deadline_s = READ_TIMEOUT_S + 20 * n_samples / source.estimated_rate
-    worker = threading.Thread(target=run, name=f"esoteric_drbg record {source.name}", daemon=True)
-    worker.start()
-    worker.join(deadline_s)
-    if not box:
-        raise SourceReadError(f"{source.name}: a read of {n_samples} symbols did not return within {deadline_s:.0f} s")
-    outcome = box.pop()
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
 def _read_symbols(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
     """Read the next symbols, as seeding does."""
-    return {"": source.read_exactly(n_samples)}
+    if not isinstance(source, GuardedSource):
+        return {"": source.read_exactly(n_samples)}
+    limit_s = min(LONGEST_WAIT_S, READ_TIMEOUT_S + 20 * n_samples / source.estimated_rate)
+    symbols = source.take(n_samples, limit_s)
+    if isinstance(symbols, Fault):
+        if symbols.hung:
+            words = f"a read of {n_samples} symbols did not return within {limit_s:.0f} s"
+            raise SourceReadError(f"{source.name}: {words}")
+        raise_fault(source.name, symbols)
+    return {"": symbols}
 
 
 def _read_wide(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
@@ -240,7 +222,9 @@ def _read_wide(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
     values = source.read_wide(n_samples)
     if len(values) != n_samples:
         raise SourceReadError(f"{source.name}: {len(values)} values came, {n_samples} were asked for")
-    symbols = source.digitize(values)
+    symbols = checked_samples(source.digitize(values), n_samples, source.symbol_bits, trusted=True)
+    if isinstance(symbols, Fault):
+        raise SourceReadError(f"{source.name}: {symbols.words}")
     if sys.byteorder == "big":
         values.byteswap()
     return {"": symbols, ".u64": values.tobytes()}
@@ -291,7 +275,7 @@ def record_restarts(
     """
     if restarts < 1 or samples < 1 or jobs < 1:
         raise InvalidInputError(f"restarts={restarts}, samples={samples}, jobs={jobs}: expected 1 or more of each")
-    source = registry.create(name)
+    source = guarded(registry.create(name))
     if command is None:
         source.require_available()
     partial = path.with_name(path.name + ".partial")
@@ -300,7 +284,7 @@ def record_restarts(
         partial, plan, {"source": name, "samples": samples, "cpu": _cpu_model(), "kernels": kernel_info().name}
     )
     timeout_s = RESTART_TIMEOUT_S + 20 * samples / source.estimated_rate
-    restart = functools.partial(_restart, name, samples, command, timeout_s)
+    restart = functools.partial(_restart, name, samples, source.symbol_bits, command, timeout_s)
     began = datetime.now(UTC)
     with partial.open("ab") as file:
         rows = min(file.tell() // samples, restarts)
@@ -332,7 +316,7 @@ def restart_seconds(source: NoiseSource) -> float:
         If the restart failed.
     """
     before = time.perf_counter()
-    _restart(source.name, 1, None, RESTART_TIMEOUT_S)
+    _restart(source.name, 1, source.symbol_bits, None, RESTART_TIMEOUT_S)
     return time.perf_counter() - before
 
 
@@ -367,7 +351,7 @@ def _claim_partial(partial: Path, plan: Path, facts: dict[str, Any]) -> None:
         plan.write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
-def _restart(name: str, samples: int, command: Sequence[str] | None, timeout_s: float) -> bytes:
+def _restart(name: str, samples: int, symbol_bits: int, command: Sequence[str] | None, timeout_s: float) -> bytes:
     """Read one row in a process of its own."""
     program = command or [sys.executable, "-m", "esoteric_drbg.noise_sources.restart_worker", name, str(samples)]
     environment = {**os.environ, "ESOTERIC_DRBG_SOURCE": name, "ESOTERIC_DRBG_SAMPLES": str(samples)}
@@ -381,9 +365,14 @@ def _restart(name: str, samples: int, command: Sequence[str] | None, timeout_s: 
         raise InvalidInputError(f"{program[0]}: {error.strerror or error}") from None
     if done.returncode or len(done.stdout) != samples:
         message = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        if command is None:  # beside our own word, a source may have printed what it likes
+            message = [line.removeprefix(WORD) for line in message if line.startswith(WORD)]
         what = message[-1] if message else f"{len(done.stdout)} of {samples} symbols, exit code {done.returncode}"
         raise SourceReadError(f"{name}: a restart failed: {what}")
-    return done.stdout
+    symbols = checked_samples(done.stdout, samples, symbol_bits, trusted=True)
+    if isinstance(symbols, Fault):
+        raise SourceReadError(f"{name}: a restart failed: {symbols.words}")
+    return symbols
 
 
 def _sidecar(source: NoiseSource, path: Path, sha256: str, size: dict[str, Any]) -> dict[str, Any]:
@@ -394,7 +383,7 @@ def _sidecar(source: NoiseSource, path: Path, sha256: str, size: dict[str, Any])
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         **size,
         "symbol_bits": source.symbol_bits,
-        "digitization": " ".join((type(source).__doc__ or "").split("\n\n")[0].split()),
+        "digitization": digitization(source),
         "sha256": sha256,
         "machine": machine_facts(),
     }

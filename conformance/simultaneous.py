@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 from esoteric_drbg.noise_sources import NoiseSource
+from esoteric_drbg.noise_sources.guard import guarded
 
 __all__ = ["Recording", "Symbols", "pair_symbols", "record_together"]
 
@@ -61,6 +62,7 @@ def record_together(
     """
     if n < 1 or chunk < 1:
         raise InvalidInputError(f"n={n}, chunk={chunk}: expected 1 or more")
+    sources = [guarded(source) for source in sources]
     for source in sources:
         source.require_available()
     ready = threading.Barrier(len(sources))

@@ -22,8 +22,6 @@ __all__ = ["BitGenerator"]
 
 #: Largest buffer: more would only be secret memory.
 MAX_BUFFER_BYTES = 1 << 26
-#: Of a source that is not ours nothing is known: its words stay.
-FOR_EVER_NS = (1 << 64) - 1
 
 
 class BitGenerator(np.random.BitGenerator):
@@ -73,8 +71,10 @@ class BitGenerator(np.random.BitGenerator):
             raise InvalidInputError(f"buffer_bytes={buffer_bytes!r}: expected a multiple of 8, from 8 to 2^26")
         self._instance = _own_instance() if instance is None else instance
         self._buffer_bytes = buffer_bytes
-        max_age = MIX_INTERVAL_NS if isinstance(self._instance, (RBG2Instance, RBGCInstance)) else FOR_EVER_NS
-        self._stream = new_word_stream(filler(self._instance), _failure, buffer_bytes, max_age)
+        ours = isinstance(self._instance, (RBG2Instance, RBGCInstance))
+        self._stream = new_word_stream(
+            filler(self._instance), _failure, buffer_bytes, MIX_INTERVAL_NS if ours else None
+        )
         super().__init__(0)  # the base class makes an unused SeedSequence of it
         self._stream.install(self.capsule)
 

@@ -17,6 +17,8 @@ from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.machine_profile import audited_claims
 from esoteric_drbg.machine_profile import load as load_machine_profile
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.noise_sources.guard import checked_claim, guarded, is_foreign, unguarded
+from esoteric_drbg.plugin_credit import plugin_credits
 from esoteric_drbg.profiles import SP800_90C, Profile
 from esoteric_drbg.slot import SourceSlot
 
@@ -81,10 +83,12 @@ class EntropyPool:
         self._lock = ProcessLock()
         self._slots: dict[str, SourceSlot] = {}
         self._groups: list[list[SourceSlot]] = []
+        #: Whether a rate was measured that the order of the groups does not know.
+        self._reorder = False
         self._instance: RBG2Instance | None = None
         self._in_reserve: Callable[[], list[NoiseSource]] | None = None
         claims = dict(claims or {})
-        for source in sources:
+        for source in map(guarded, sources):
             self.add_source(source, claim=claims.pop(source.name, None))
         if claims:
             raise InvalidInputError(f"claims for sources that are not in the pool: {', '.join(sorted(claims))}")
@@ -98,6 +102,7 @@ class EntropyPool:
         health_profile: HealthProfile | None = None,
         deadline_s: float = 2.0,
         plugins: bool = True,
+        credited_plugins: Iterable[str] = (),
     ) -> EntropyPool:
         """Return a pool of every installed source; what this machine lacks is listed with its reason.
 
@@ -110,11 +115,32 @@ class EntropyPool:
             As for :class:`EntropyPool`.
         plugins : bool
             Whether to look for sources of other packages (entry points), which costs some 20 ms.
+        credited_plugins : iterable of str
+            Names of plug-ins that the operator lets earn credit, beside those in ``ESOTERIC_DRBG_CREDIT_PLUGINS``.
+            Each is credited what it claims with evidence, and no more than half of what was assessed on this machine
+            (``esoteric-drbg self-assess NAME``); every other plug-in is read, tested and mixed in with credit 0. A
+            claim in `claims` is the program's own word instead.
+
+        Raises
+        ------
+        InvalidInputError
+            If a name is not that of an installed plug-in; the message names the nearest.
         """
-        sources = registry.installed(plugins=plugins)
-        lowered = audited_claims(sources, load_machine_profile())
-        claims = {**lowered, **(claims or {})}
-        return cls(sources, claims=claims, profile=profile, health_profile=health_profile, deadline_s=deadline_s)
+        sources = registry.guarded_all(registry.installed(plugins=plugins))
+        ours = [source for source in sources if not is_foreign(source)]
+        decided = plugin_credits(sources, credited_plugins) if plugins or credited_plugins else {}
+        told = {**audited_claims(ours, load_machine_profile()), **{name: one.claim for name, one in decided.items()}}
+        pool = cls(
+            sources,
+            claims={**told, **(claims or {})},
+            profile=profile,
+            health_profile=health_profile,
+            deadline_s=deadline_s,
+        )
+        for name, one in decided.items():
+            if name not in (claims or {}):
+                pool._slots[name].note = one.note
+        return pool
 
     @classmethod
     def for_tokens(cls) -> EntropyPool:
@@ -131,7 +157,7 @@ class EntropyPool:
     @property
     def sources(self) -> list[NoiseSource]:
         """The sources of the pool, available here or not."""
-        return [slot.source for slot in self._slots.values()]
+        return [unguarded(slot.source) for slot in self._slots.values()]
 
     def add_source(self, source: NoiseSource, *, claim: Claim | None = None) -> None:
         """Add a source; it is read and credited from the next seed on.
@@ -148,9 +174,8 @@ class EntropyPool:
         InvalidInputError
             If it is no noise source, its name is taken, or the claim's symbols are of another width.
         """
-        if not isinstance(source, NoiseSource):
-            raise InvalidInputError(f"{type(source).__name__} is not a NoiseSource")
-        claim = claim or source.claim
+        source = guarded(source)
+        claim = source.claim if claim is None else checked_claim(claim)
         if claim.symbol_bits != source.symbol_bits:
             raise InvalidInputError(
                 f"{source.name}: the claim is for {claim.symbol_bits}-bit symbols, the source has {source.symbol_bits}"
@@ -188,6 +213,10 @@ class EntropyPool:
     def get_entropy(self, bits: int) -> bytes:
         """Return conditioned seed material that carries at least ``bits`` bits of credited min-entropy.
 
+        Kernel randomness is mixed in with credit 0, as it is in every seed: the blocks of :meth:`seed_material` are
+        XORed with as many bytes of ``os.urandom``. These are independent of the blocks, so no block has less entropy
+        than the ledger says, and should a source lie, what is returned is still as good as the kernel's.
+
         Returns
         -------
         bytes
@@ -201,10 +230,14 @@ class EntropyPool:
             If the credit falls short.
         """
         material, _ = self.seed_material(bits)
-        return material
+        mixed = int.from_bytes(material, "big") ^ int.from_bytes(os.urandom(len(material)), "big")
+        return mixed.to_bytes(len(material), "big")
 
     def seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
-        """Return :meth:`get_entropy`'s bytes together with their ledger."""
+        """Return credited blocks with their ledger, and nothing else mixed in.
+
+        This is Get_entropy_input of the RBG2 instances, which take kernel randomness as additional input.
+        """
         if bits < 1:
             raise InvalidInputError(f"bits={bits}: ask for at least 1 bit of min-entropy")
         return in_one_process(lambda: self._seed_material(bits))
@@ -226,6 +259,8 @@ class EntropyPool:
 
     def _gather(self, bits: int) -> tuple[list[bytes], SeedLedger]:
         """Take blocks group by group until they are worth ``bits``; the ledger says if they are."""
+        if self._reorder:
+            self._groups = self._order_credited_groups()
         blocks: list[bytes] = []
         entries: list[LedgerEntry] = []
         missing: list[str] = []
@@ -288,11 +323,13 @@ class EntropyPool:
                     _start(slot)
             for worker in workers:
                 join(worker)
+            self._reorder = True
 
     def on_demand_test(self, name: str | None = None) -> dict[str, bool]:
         """Run the on-demand health test of one source, or of all available ones; True where it passed."""
         with self._lock.held():
             chosen = [self._slot(name)] if name is not None else list(self._slots.values())
+            self._reorder = True
             return {slot.name: slot.on_demand() for slot in chosen if slot.availability().available}
 
     def reset_source(self, name: str) -> None:
@@ -333,11 +370,8 @@ class EntropyPool:
 
     def _order_credited_groups(self) -> list[list[SourceSlot]]:
         """Return the credited slots by independence group, best credited rate first in and among the groups."""
-        slots = sorted(
-            (slot for slot in self._slots.values() if slot.credit > 0),
-            key=lambda slot: slot.credit * slot.source.estimated_rate,
-            reverse=True,
-        )
+        self._reorder = False
+        slots = sorted((slot for slot in self._slots.values() if slot.credit > 0), key=SourceSlot.rank, reverse=True)
         groups: dict[str, list[SourceSlot]] = {}
         for slot in slots:
             groups.setdefault(slot.source.independence_group, []).append(slot)
@@ -352,6 +386,7 @@ class EntropyPool:
                 # What a source gave to this seed before it failed is dropped with the rest of it.
                 blocks, entries = self._from_slot(slot, -(-bits // BLOCK_BITS))
                 if entries:
+                    self._reorder = self._reorder or slot.rank_is_stale
                     return blocks, entries
                 missing.append(f"{slot.name}: {slot.fault or slot.state}")
                 if not slot.awaits_restart:

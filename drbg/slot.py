@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from esoteric_drbg.conditioning import conditioned_credit, output_entropy
-from esoteric_drbg.errors import EsotericDRBGError, HealthTestError
+from esoteric_drbg.errors import HealthTestError
 from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
-from esoteric_drbg.kernels.process import fork_generation, join
+from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.ledger import LedgerEntry
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
+from esoteric_drbg.noise_sources.guard import GuardedSource, ask, guarded, is_foreign, take
+from esoteric_drbg.noise_sources.intake import Fault
 
 __all__ = ["SourceSlot"]
 
 #: Consecutive failed reads after which a source is retired until an operator resets it.
 MAX_READ_FAILURES = 3
+#: Factor by which a rate may change before the sources are put into order anew: a busy moment is no reason, for the
+#: next source in the queue would first have to pass its start-up test.
+RANK_SLACK = 4.0
 #: Narrowest internal width of Hash_df with SHA-256, in bits (SP 800-90B table 1).
 NARROWEST_BITS = 256
-#: The fault of a read that a fork cut into: this is the child, and the thread that read was the parent's.
-FORKED = "the process was forked during the read"
-
-
-_T = TypeVar("_T")
-
-
-def within(task: Callable[[], _T], deadline_s: float, *, name: str = "ask") -> _T | None:
-    """Return what ``task`` returns, or None after ``deadline_s`` seconds: its thread is then abandoned."""
-    box: list[_T] = []
-    worker = threading.Thread(target=lambda: box.append(task()), name=f"esoteric_drbg {name}", daemon=True)
-    worker.start()
-    join(worker, deadline_s)
-    return box.pop() if box else None
-
-
-def _is_ours(source: NoiseSource) -> bool:
-    return type(source).__module__.startswith("esoteric_drbg.")
 
 
 def _note(claim: Claim) -> str:
@@ -51,14 +37,15 @@ def _note(claim: Claim) -> str:
 
 
 class SourceSlot:
-    """A noise source in a pool.
+    """A noise source in a pool, behind its guard unless it is a bounded one of ours.
 
     Every read is tested before anybody sees it: :meth:`read_tested` returns symbols that passed, or None and the
     reason in :attr:`fault`. It never raises for what a source does, and never takes longer than the deadline.
     """
 
     def __init__(self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float) -> None:
-        self.source = source
+        self.source = guarded(source)
+        self.foreign = is_foreign(self.source)
         self.claim = claim
         #: Bits credited per raw symbol; 0 without evidence.
         self.credit = claim.credit
@@ -72,8 +59,10 @@ class SourceSlot:
         self.credited_bits = 0
         self.note = _note(claim)
         self._monitor: tuple[int, HealthMonitor] | None = None
+        self._steady_symbols = 0
+        self._steady_seconds = 0.0
+        self._ranked = (False, 0.0)
         self._read_failures = 0
-        self._answers = False
         self._asked_in_vain = False
         self._entries: dict[tuple[int, int], LedgerEntry] = {}
 
@@ -113,30 +102,18 @@ class SourceSlot:
     def availability(self) -> Availability:
         """Return the source's own word on whether it can be read; what it raises is the reason why not.
 
-        A source of another package is asked in a thread the first time: if it does not answer within the deadline it is
-        retired, and not asked again.
+        One that does not answer within the deadline is retired, and not asked again.
         """
         if self.retired and self._asked_in_vain:
             return Availability(False, self.fault)
-        if self._answers:
-            return self._ask()
-        generation = fork_generation()
-        answer = self._ask() if _is_ours(self.source) else within(self._ask, self.deadline_s)
-        if answer is None and fork_generation() != generation:
-            return Availability(False, FORKED)
-        if answer is None:
+        answer = ask(self.source, self.deadline_s)
+        if not isinstance(answer, Fault):
+            return answer
+        if answer.hung:
             self._asked_in_vain = self.retired = True
             self.fault = f"did not say within {self.deadline_s:g} s whether it is available; retired until reset"
             return Availability(False, self.fault)
-        self._answers = True
-        return answer
-
-    def _ask(self) -> Availability:
-        try:
-            answer = self.source.availability()
-            return answer if type(answer) is Availability else Availability(*answer)
-        except Exception as error:
-            return Availability(False, f"{type(error).__name__}: {error}")
+        return Availability(False, answer.words)
 
     @property
     def healthy(self) -> bool:
@@ -155,10 +132,42 @@ class SourceSlot:
 
     def seconds_for(self, n_symbols: int) -> float:
         """Seconds to expect for reading ``n_symbols``, by the measured rate where there is one."""
-        rate = self.source.estimated_rate
-        if self.symbols_read >= self.startup_samples and self.seconds_reading > 0:
-            rate = self.symbols_read / self.seconds_reading
-        return n_symbols / rate
+        return n_symbols / self.rate
+
+    @property
+    def rate_is_measured(self) -> bool:
+        """True once enough symbols were read to tell their rate."""
+        return self.symbols_read >= self.startup_samples and self.seconds_reading > 0
+
+    @property
+    def rate(self) -> float:
+        """Raw symbols per second, as measured; before that, what the source declares.
+
+        What a source sets up with its first read is not its rate.
+        """
+        if not self.rate_is_measured:
+            return self.source.estimated_rate
+        if self._steady_symbols and self._steady_seconds > 0:
+            return self._steady_symbols / self._steady_seconds
+        return self.symbols_read / self.seconds_reading
+
+    def rank(self) -> tuple[bool, float]:
+        """Return where the source belongs in the queue, highest first, and remember it: credited bits per second.
+
+        A rate that a foreign source only declares comes behind every measured one and all of ours.
+        """
+        self._ranked = (self.rate_is_measured or not self.foreign, self.credit * self.rate)
+        return self._ranked
+
+    @property
+    def rank_is_stale(self) -> bool:
+        """True if the source was ranked by a rate that is off by more than :data:`RANK_SLACK` by now."""
+        known, value = self._ranked
+        bits = self.credit * self.rate
+        return (
+            known != (self.rate_is_measured or not self.foreign)
+            or not value <= RANK_SLACK * bits <= RANK_SLACK**2 * value
+        )
 
     def symbols_for(self, h_in: float) -> int:
         """Raw symbols that carry ``h_in`` bits by the claim in force."""
@@ -266,7 +275,9 @@ class SourceSlot:
         self.retired = False
         self.fault = ""
         self._read_failures = 0
-        self._answers = self._asked_in_vain = False
+        self._asked_in_vain = False
+        if isinstance(self.source, GuardedSource):
+            self.source.forget()
 
     def _judge(self, test: Callable[[bytes], None], symbols: bytes) -> bool:
         """Run one health test; on an alarm keep its text only, so that no traceback leads to the symbols."""
@@ -280,47 +291,31 @@ class SourceSlot:
 
     def _read(self, n_symbols: int) -> bytes | None:
         """Read exactly ``n_symbols`` within the deadline, or note the fault and return None."""
-        available, reason = self._ask() if self._answers else self.availability()
+        available, reason = self.availability()
         if not available:
             self.fault = reason
             return None
         began = time.perf_counter()
-        outcome = self._read_inline(n_symbols) if self.source.bounded else self._read_in_thread(n_symbols)
-        self.seconds_reading += time.perf_counter() - began
-        if outcome is FORKED:
-            self.fault = FORKED
-            return None
-        if isinstance(outcome, str):
-            self._note_failure(outcome)
-            return None
-        if len(outcome) != n_symbols:
-            self._note_failure(f"returned {len(outcome)} of {n_symbols} symbols")
+        symbols = take(self.source, n_symbols, self.deadline_s)
+        seconds = time.perf_counter() - began
+        self.seconds_reading += seconds
+        if isinstance(symbols, Fault):
+            self._note_failure(symbols, n_symbols)
             return None
         self._read_failures = 0
+        if self.symbols_read:
+            self._steady_symbols += n_symbols
+            self._steady_seconds += seconds
         self.symbols_read += n_symbols
-        return outcome
+        return symbols
 
-    def _note_failure(self, fault: str) -> None:
-        self.fault = fault
+    def _note_failure(self, fault: Fault, n_symbols: int) -> None:
+        """Keep the words of a fault; a source that hangs, or fails again and again, is retired."""
+        self.fault = fault.words if fault.came is None else f"returned {fault.came} of {n_symbols} symbols"
+        if fault.forked:
+            return
         self._read_failures += 1
-        if self._read_failures >= MAX_READ_FAILURES:
+        if fault.hung:
+            self.fault += "; retired until reset"
+        if fault.hung or self._read_failures >= MAX_READ_FAILURES:
             self.retired = True
-
-    def _read_inline(self, n_symbols: int) -> bytes | str:
-        try:
-            return self.source.read_raw(n_symbols, deadline_s=self.deadline_s)
-        except EsotericDRBGError as error:
-            return str(error)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-
-    def _read_in_thread(self, n_symbols: int) -> bytes | str:
-        """Read in a thread of its own; a read that passes the deadline is abandoned and the source retired."""
-        generation = fork_generation()
-        outcome = within(lambda: self._read_inline(n_symbols), self.deadline_s, name=f"read {self.name}")
-        if fork_generation() != generation:
-            return FORKED
-        if outcome is None:
-            self.retired = True
-            return f"did not return within {self.deadline_s:g} s; retired until reset"
-        return outcome

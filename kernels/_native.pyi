@@ -118,7 +118,7 @@ class WordStream:
         fill: Callable[[bytearray], object],
         on_failure: Callable[[WordStream, BaseException], BaseException],
         buffer_bytes: int,
-        max_age_ns: int = 18446744073709551615,
+        max_age_ns: int | None = None,
     ) -> WordStream: ...
     @property
     def buffered(self) -> int: ...

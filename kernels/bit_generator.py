@@ -31,7 +31,7 @@ def new_word_stream(
     fill: Callable[[bytearray], object],
     on_failure: Callable[[WordStream, BaseException], BaseException],
     buffer_bytes: int,
-    max_age_ns: int,
+    max_age_ns: int | None,
 ) -> WordStream:
     """Return a stream whose words come from ``fill(buffer)``; see the reference for what it promises."""
     stream: WordStream = kernel("WordStream")(fill, on_failure, buffer_bytes, max_age_ns)

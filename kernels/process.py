@@ -16,15 +16,11 @@ from typing import Generic, Protocol, TypeVar
 
 from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.kernels.reference.fork_guard import fork_generation as _reference
-from esoteric_drbg.kernels.selection import native
+from esoteric_drbg.kernels.selection import LOOK_S, in_request, native, stop_if_ending
 
-__all__ = ["LOOK_S", "Lock", "ProcessLocal", "ProcessLock", "fork_generation", "in_one_process", "join"]
+__all__ = ["Lock", "ProcessLocal", "ProcessLock", "fork_generation", "in_one_process", "join"]
 
 _T = TypeVar("_T")
-
-#: Seconds after which a thread that waits looks whether the process is still the same: in a forked child nobody lets go
-#: of what it waits for.
-LOOK_S = 0.05
 
 #: ``fork_generation() -> int``: a number that this process alone has, never 0. It takes some 50 ns.
 fork_generation: Callable[[], int] = _reference if native is None else native.fork_generation
@@ -72,7 +68,8 @@ class Lock(Protocol):
 class ProcessLock:
     """A re-entrant lock of which a forked child has another one, free.
 
-    A frame that waits for it when its process is forked goes on in the child, where it waits for the child's.
+    A frame that waits for it when its process is forked goes on in the child, where nobody lets go of what it waits for:
+    so it looks around now and then, and waits for the child's.
 
     Examples
     --------
@@ -94,6 +91,7 @@ class ProcessLock:
                 return lock
             if left <= 0:
                 return None
+            stop_if_ending()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -117,16 +115,25 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
     >>> in_one_process(lambda: 7)
     7
     """
-    while True:
-        generation = fork_generation()
-        try:
-            answer = draw()
-        except EsotericDRBGError:
-            if fork_generation() == generation:
-                raise
+    thread = threading.get_ident()
+    in_request[thread] = in_request.get(thread, 0) + 1
+    try:
+        while True:
+            stop_if_ending()
+            generation = fork_generation()
+            try:
+                answer = draw()
+            except EsotericDRBGError:
+                if fork_generation() == generation:
+                    raise
+            else:
+                if fork_generation() == generation:
+                    return answer
+    finally:
+        if in_request.get(thread, 1) > 1:
+            in_request[thread] -= 1
         else:
-            if fork_generation() == generation:
-                return answer
+            in_request.pop(thread, None)
 
 
 def join(thread: threading.Thread, seconds: float = math.inf) -> bool:
@@ -138,4 +145,5 @@ def join(thread: threading.Thread, seconds: float = math.inf) -> bool:
         if left <= 0:
             return False
         thread.join(min(left, LOOK_S))
+        stop_if_ending()
     return fork_generation() == generation

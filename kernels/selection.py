@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
+import sys
 import threading
 import time
 from types import ModuleType
@@ -19,7 +20,16 @@ from typing import NamedTuple
 
 from esoteric_drbg.errors import KernelUnavailableError
 
-__all__ = ["KernelInfo", "ending", "kernel_info", "native", "require_usable"]
+__all__ = [
+    "LOOK_S",
+    "KernelInfo",
+    "ending",
+    "in_request",
+    "kernel_info",
+    "native",
+    "require_usable",
+    "stop_if_ending",
+]
 
 SWITCH = "ESOTERIC_DRBG_KERNELS"
 MODES = ("auto", "rust", "reference")
@@ -60,22 +70,49 @@ def _load() -> tuple[ModuleType | None, KernelInfo]:
 
 
 native, _INFO = _load()
-_ending = False
+#: The thread that ends the interpreter, once one has begun to.
+_ended_by = 0
+
+#: Seconds after which a thread that waits wakes to look around.
+LOOK_S = 0.02
+#: How long the end of the interpreter waits: for threads in a kernel, and at most for threads in the middle of a request.
+_END_WAITS_S = 0.02
+_END_WAITS_AT_MOST_S = 1.0
+#: Threads in the middle of a request, with how many are nested in each, and those that have stopped for ever.
+in_request: dict[int, int] = {}
+_stopped: set[int] = set()
 
 
 def ending() -> bool:
     """Return True once the interpreter has begun to end: threads that were drawing then never let go of their locks."""
-    return _ending
+    return _ended_by != 0
+
+
+def stop_if_ending() -> None:
+    """Stop this thread for ever if another one is ending the interpreter.
+
+    To be called by a thread that has just woken from a wait. Should it wake again once the interpreter is gone, it would
+    be made to exit, through frames of Rust that cannot be left that way: see native/src/ending.rs.
+    """
+    if _ended_by not in (0, threading.get_ident()):
+        _stopped.add(threading.get_ident())
+        never = threading.Lock()
+        never.acquire()
+        never.acquire()
 
 
 def _end_begins() -> None:
     """Stop the other threads at a safe place; see native/src/ending.rs."""
-    global _ending  # noqa: PLW0603 - of the process
-    _ending = True
+    global _ended_by  # noqa: PLW0603 - of the process
+    _ended_by = threading.get_ident()
     if native is not None:
         native.end_begins()
         if threading.active_count() > 1:
-            time.sleep(0.02)
+            time.sleep(_END_WAITS_S)
+    until = time.monotonic() + _END_WAITS_AT_MOST_S
+    # Of a forked child's parent there are threads in it that the child does not have.
+    while set(in_request) & set(sys._current_frames()) - _stopped - {_ended_by} and time.monotonic() < until:
+        time.sleep(LOOK_S / 4)
 
 
 atexit.register(_end_begins)

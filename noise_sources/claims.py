@@ -1,16 +1,37 @@
 """Min-entropy claims and the evidence behind them (SP 800-90B 3.1.3: H_submitter).
 
-A claim without evidence earns no credit: its sources are read, tested and mixed in, and count 0 bits.
+A claim without evidence earns no credit: its sources are read, tested and mixed in, and count 0 bits. A claim is at
+most half of what its evidence assessed, unless it rests on a certificate that an operator names.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, TypeGuard
 
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.frozen import Frozen
 
 __all__ = ["Claim", "Evidence"]
+
+#: Days of each month.
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_date(text: str) -> bool:
+    """Return True for YYYY-MM-DD, a day of the calendar; datetime is not loaded on the token path."""
+    year, *rest = text.split("-")
+    if [len(part) for part in (year, *rest)] != [4, 2, 2] or not all(
+        part.isascii() and part.isdigit() for part in (year, *rest)
+    ):
+        return False
+    month, day = (int(part) for part in rest)
+    leap = int(year) % 4 == 0 and (int(year) % 100 != 0 or int(year) % 400 == 0)
+    return int(year) > 0 and 1 <= month <= 12 and 1 <= day <= _DAYS[month - 1] and (leap or (month, day) != (2, 29))
 
 
 class Evidence(Frozen):
@@ -32,6 +53,12 @@ class Evidence(Frozen):
         True while the complete SP 800-90B assessment is not part of the evidence.
     certificate : str
         For noise that this package cannot reach: the certificate an operator names. Shown in every ledger.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no certificate and ``dataset``, ``date``, ``machine_class`` or ``method`` is missing, the date is
+        none, or ``assessed`` is not above 0 and at most 8.
     """
 
     dataset: str
@@ -41,6 +68,21 @@ class Evidence(Frozen):
     method: str
     provisional: bool = False
     certificate: str = ""
+
+    def _check(self) -> None:
+        by_certificate = isinstance(self.certificate, str) and self.certificate.strip()
+        if not _is_number(self.assessed) or self.assessed < 0 or (self.assessed > 8 and not by_certificate):
+            raise InvalidInputError(f"assessed={self.assessed}: expected bits per symbol, more than 0 and at most 8")
+        if by_certificate:
+            return
+        for label in ("dataset", "date", "machine_class", "method"):
+            value = getattr(self, label)
+            if not (isinstance(value, str) and value.strip()):
+                raise InvalidInputError(f"evidence without {label}: it says what was assessed, when, where and how")
+        if not _is_date(self.date):
+            raise InvalidInputError(f"date={self.date!r}: expected an ISO date, YYYY-MM-DD")
+        if not self.assessed:
+            raise InvalidInputError("assessed=0: nothing was found, so this is no evidence")
 
 
 class Claim(Frozen):
@@ -62,7 +104,7 @@ class Claim(Frozen):
     Raises
     ------
     InvalidInputError
-        If a figure is outside its range, or the claim is above its own evidence.
+        If a figure is outside its range, or the claim is above half of its own evidence.
 
     Examples
     --------
@@ -77,17 +119,29 @@ class Claim(Frozen):
     iid: bool = False
 
     def _check(self) -> None:
-        if not 1 <= self.symbol_bits <= 8:
+        if type(self.symbol_bits) is not int or not 1 <= self.symbol_bits <= 8:
             raise InvalidInputError(f"symbol_bits={self.symbol_bits}: a raw symbol has 1 to 8 bits")
         for label, value in (
             ("min_entropy", self.min_entropy),
             ("health_min_entropy", self.health_min_entropy),
         ):
-            if value is not None and not (math.isfinite(value) and 0 <= value <= self.symbol_bits):
+            if (label == "min_entropy" or value is not None) and not (
+                _is_number(value) and 0 <= value <= self.symbol_bits
+            ):
                 raise InvalidInputError(f"{label}={value}: expected 0 to {self.symbol_bits} bits per symbol")
-        if self.evidence is not None and self.min_entropy > self.evidence.assessed:
+        if self.evidence is not None:
+            self._check_evidence(self.evidence)
+
+    def _check_evidence(self, evidence: Evidence) -> None:
+        assessed = evidence.assessed
+        if assessed > self.symbol_bits:
+            raise InvalidInputError(f"assessed={assessed}: more than a {self.symbol_bits}-bit symbol holds")
+        if self.min_entropy > assessed:
+            raise InvalidInputError(f"min_entropy={self.min_entropy} is above the {assessed} its evidence assessed")
+        if self.min_entropy > assessed / 2 and not evidence.certificate.strip():
             raise InvalidInputError(
-                f"min_entropy={self.min_entropy} is above the {self.evidence.assessed} its evidence assessed"
+                f"min_entropy={self.min_entropy} is above half of the {assessed} its evidence assessed: "
+                f"at most {assessed / 2:g} can be claimed"
             )
 
     @property

@@ -8,6 +8,8 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from esoteric_drbg.noise_sources.guard import guarded
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,12 +77,13 @@ def entropy_quality(
     InvalidInputError, SourceError
         As :meth:`~esoteric_drbg.noise_sources.NoiseSource.read_exactly`.
     """
+    guard = guarded(source)
     began = time.perf_counter()
-    symbols = source.read_exactly(n_samples) if progress is None else _read_in_parts(source, n_samples, progress)
+    symbols = source.read_exactly(n_samples) if progress is None else _read_in_parts(source, guard, n_samples, progress)
     seconds = time.perf_counter() - began
     min_entropy = most_common_value(symbols)
     return {
-        "grade": grade(min_entropy, source.symbol_bits),
+        "grade": grade(min_entropy, guard.symbol_bits),
         "shannon": shannon(symbols),
         "min_entropy": min_entropy,
         "compression_ratio": len(zlib.compress(symbols, 9)) / n_samples,
@@ -89,9 +92,11 @@ def entropy_quality(
     }
 
 
-def _read_in_parts(source: NoiseSource, n_samples: int, progress: Callable[[int, int], None]) -> bytes:
-    step = max(1, int(source.estimated_rate * PROGRESS_S))
-    longest = max(1, int(source.estimated_rate * LONGEST_PART_S))
+def _read_in_parts(
+    source: NoiseSource, guard: NoiseSource, n_samples: int, progress: Callable[[int, int], None]
+) -> bytes:
+    step = max(1, int(guard.estimated_rate * PROGRESS_S))
+    longest = max(1, int(guard.estimated_rate * LONGEST_PART_S))
     symbols = b""
     while True:
         began = time.perf_counter()

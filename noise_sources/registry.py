@@ -8,11 +8,12 @@ with its reason; it never stops the others.
 from __future__ import annotations
 
 import importlib
-import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from esoteric_drbg.errors import InvalidInputError, SourceUnavailableError
-from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.guard import ask, guarded, unguarded
+from esoteric_drbg.noise_sources.intake import Fault, class_name, one_line, within
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "SEEDING",
     "available",
     "create",
+    "guarded_all",
     "in_reserve",
     "installed",
     "load_seeding",
@@ -31,6 +33,8 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = "esoteric_drbg.noise_sources"
+#: Seconds that loading one plug-in may take.
+LOAD_DEADLINE_S = 30.0
 
 #: Our own sources: name -> class. The module is imported when the source is first asked for.
 BUILT_IN = {
@@ -103,34 +107,46 @@ def _built_in(name: str) -> NoiseSource:
     return source
 
 
-def _fault(source: NoiseSource) -> str:
-    """Return what is wrong with the metadata of a foreign source, or an empty string."""
-    for label in ("name", "description", "category", "physics", "independence_group"):
-        value = getattr(source, label, None)
-        if not (isinstance(value, str) and value):
-            return f"has no {label}"
-    if source.symbol_bits not in range(1, 9):
-        return f"has symbols of {source.symbol_bits} bits; 1 to 8 are possible"
-    rate = getattr(source, "estimated_rate", 0)
-    if not (isinstance(rate, (int, float)) and math.isfinite(rate) and rate > 0):
-        return "has no estimated_rate above 0"
-    if not isinstance(source.claim, Claim) or source.claim.symbol_bits != source.symbol_bits:
-        return f"has no Claim for symbols of {source.symbol_bits} bits"
-    return ""
+def _made(entry: EntryPoint) -> NoiseSource | Fault:
+    """Return a new source of an entry point, or why there is none; nothing was read so far, so all may be said."""
+    try:
+        source: NoiseSource = entry.load()()
+    except BaseException as error:
+        try:
+            words = one_line(str(error))
+        except BaseException:
+            words = ""
+        return Fault(f"raised {class_name(error)}: {words}")
+    return source
 
 
 def _load(entry: EntryPoint) -> NoiseSource:
     """Return the source that an entry point names, or a stand-in that says why it cannot be used."""
+    label = f"plug-in {one_line(entry.value)}"
+    source = within(lambda: _made(entry), LOAD_DEADLINE_S, name=f"load {entry.name}")
+    if isinstance(source, Fault):
+        return BrokenPlugin(entry.name, f"{label} {source.words}")
     try:
-        source = entry.load()()
-        fault = _fault(source) if isinstance(source, NoiseSource) else "is not a NoiseSource"
-        if not fault and source.name != entry.name:
-            fault = f"calls itself {source.name!r}"
-        if not fault:
-            source.availability()
-    except (Exception, SystemExit) as error:
-        fault = f"raised {type(error).__name__}: {error}"
-    return BrokenPlugin(entry.name, f"plug-in {entry.value} {fault}") if fault else source
+        guard = guarded(source)
+    except InvalidInputError as error:
+        return BrokenPlugin(entry.name, f"{label}: {error}")
+    if guard.name != entry.name:
+        return BrokenPlugin(entry.name, f"{label} calls itself {guard.name!r}")
+    answer = ask(guard)
+    if isinstance(answer, Fault):
+        return BrokenPlugin(entry.name, f"{label}: {answer.words}")
+    return source
+
+
+def guarded_all(sources: Iterable[NoiseSource]) -> list[NoiseSource]:
+    """Return sources behind their guards; what cannot be guarded is listed as unavailable, with its reason."""
+    found: list[NoiseSource] = []
+    for source in sources:
+        try:
+            found.append(guarded(source))
+        except InvalidInputError as error:
+            found.append(BrokenPlugin(f"{class_name(source)} {len(found)}", str(error)))
+    return found
 
 
 def _plugins() -> dict[str, NoiseSource]:
@@ -216,4 +232,4 @@ def available() -> list[NoiseSource]:
     >>> all(source.is_available() for source in noise_sources.available())
     True
     """
-    return [source for source in installed() if source.is_available()]
+    return [unguarded(source) for source in guarded_all(installed()) if source.availability().available]

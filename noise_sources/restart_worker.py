@@ -12,7 +12,10 @@ from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.noise_sources.counter_source import CounterSource
 
-__all__ = ["main"]
+__all__ = ["WORD", "main"]
+
+#: What the worker's own line on standard error begins with.
+WORD = "restart: "
 
 
 def main(arguments: list[str]) -> int:
@@ -24,9 +27,10 @@ def main(arguments: list[str]) -> int:
             source.durations_only = True
         elif options:
             raise InvalidInputError(f"{name}: {' '.join(options)} is no option of its restarts")
-        sys.stdout.buffer.write(source.read_exactly(int(samples)))
+        symbols = source.read_exactly(int(samples))
+        sys.stdout.buffer.write(symbols)
     except EsotericDRBGError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{WORD}{error}\n")
         return 2
     return 0
 

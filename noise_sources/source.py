@@ -9,12 +9,6 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from esoteric_drbg.errors import (
-    EsotericDRBGError,
-    InvalidInputError,
-    SourceReadError,
-    SourceUnavailableError,
-)
 from esoteric_drbg.noise_sources.claims import Claim
 
 if TYPE_CHECKING:
@@ -64,12 +58,12 @@ class NoiseSource(abc.ABC):
     symbol_bits : int
         Width of a raw symbol in bits, 1 to 8.
     estimated_rate : float
-        Raw symbols per second to expect, for planning only.
+        Raw symbols per second to expect, for planning only: what is measured counts.
     claim : Claim
         H_submitter with its evidence.
     bounded : bool
         True if :meth:`read_raw` honours ``deadline_s`` by itself, whatever the hardware does. The pool reads
-        any other source in a thread that it abandons at the deadline.
+        any other source, and every one of another package, in a thread that it abandons at the deadline.
     """
 
     name: ClassVar[str]
@@ -92,7 +86,9 @@ class NoiseSource(abc.ABC):
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return the next ``n_samples`` raw symbols, one a byte, in the order they were measured.
 
-        This is the seed path: it imports no numpy, and what it returns is secret until it is discarded.
+        ``bytes``, or a ``bytearray``, ``memoryview``, ``array`` or numpy array of 8-bit unsigned items, which is copied
+        at once: nothing else is taken. This is the seed path: it imports no numpy, and what it returns is secret until
+        it is discarded.
 
         Parameters
         ----------
@@ -124,7 +120,9 @@ class NoiseSource(abc.ABC):
 
     def is_available(self) -> bool:
         """Return True if the source can be read on this machine."""
-        return self.availability().available
+        from esoteric_drbg.noise_sources.guard import guarded  # noqa: PLC0415 - it imports this module
+
+        return guarded(self).availability().available
 
     def collect(self, n_samples: int) -> npt.NDArray[np.uint8]:
         """Return ``n_samples`` raw symbols as a one-dimensional ``uint8`` array.
@@ -150,28 +148,18 @@ class NoiseSource(abc.ABC):
         SourceUnavailableError
             If the source cannot be read here.
         SourceReadError
-            If the read raised, fewer symbols came, or a symbol is wider than ``symbol_bits``.
+            If the read raised or did not return, something else than so many bytes came, or a symbol is wider than
+            ``symbol_bits``; see :mod:`~esoteric_drbg.noise_sources.intake`.
         """
-        if n_samples < 1:
-            raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 symbol")
-        self.require_available()
-        try:
-            symbols = self.read_raw(n_samples, deadline_s=deadline_s)
-        except EsotericDRBGError:
-            raise
-        except Exception as error:
-            raise SourceReadError(f"{self.name}: {type(error).__name__}: {error}") from error
-        if len(symbols) != n_samples:
-            raise SourceReadError(f"{self.name}: {len(symbols)} symbols came, {n_samples} were asked for")
-        if self.symbol_bits < 8 and max(symbols) >> self.symbol_bits:
-            raise SourceReadError(f"{self.name}: a symbol is wider than {self.symbol_bits} bits")
-        return symbols
+        from esoteric_drbg.noise_sources.guard import read_checked  # noqa: PLC0415 - it imports this module
+
+        return read_checked(self, n_samples, deadline_s=deadline_s)
 
     def require_available(self) -> None:
         """Raise :class:`~esoteric_drbg.errors.SourceUnavailableError` if the source cannot be read here."""
-        available, reason = self.availability()
-        if not available:
-            raise SourceUnavailableError(f"{self.name}: {reason}")
+        from esoteric_drbg.noise_sources.guard import require_available  # noqa: PLC0415 - it imports this module
+
+        require_available(self)
 
     def entropy_quality(
         self, n_samples: int = 10_000, *, progress: Callable[[int, int], None] | None = None

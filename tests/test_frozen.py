@@ -89,7 +89,10 @@ def test_a_base_is_another_class() -> None:
     "value",
     [
         SP800_90C,
-        Claim(min_entropy=0.5, evidence=Evidence(dataset="d", date="", machine_class="", assessed=1, method="m")),
+        Claim(
+            min_entropy=0.5,
+            evidence=Evidence(dataset="d", date="2026-01-01", machine_class="c", assessed=1, method="m"),
+        ),
         LRSEstimate(min_entropy=0.5, u=1, v=2, p_hat=0.5, p_u=0.6),
         NotEstimated(reason="none"),
     ],

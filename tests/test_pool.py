@@ -99,12 +99,12 @@ def make(fault: str, fail_from: int = 1) -> Faulty:
 def test_seed_material_is_the_conditioned_tested_symbols() -> None:
     source = Scripted()
     pool = EntropyPool([source])
-    material = pool.get_entropy(256)
+    material, _ = pool.seed_material(256)
     twin = Scripted()
     twin.symbols(1024)  # the start-up test's symbols are discarded
     assert material == hash_df(twin.symbols(80), 256)
     assert source.reads == [1024, 80]
-    assert pool.get_entropy(384) == hash_df(twin.symbols(80), 256) + hash_df(twin.symbols(80), 256)
+    assert pool.seed_material(384)[0] == hash_df(twin.symbols(80), 256) + hash_df(twin.symbols(80), 256)
 
 
 def test_ledger_states_the_arithmetic_and_no_secret() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import math
 import operator
 import threading
 import time
@@ -79,7 +80,7 @@ class WordStream:
         ``on_failure(stream, error) -> error`` is called once for each failure; leaving the lock raises what it returns.
     buffer_bytes : int
         Bytes asked for at a time: a positive multiple of 8.
-    max_age_ns : int
+    max_age_ns : int, optional
         Words of this age are dropped when numpy takes the lock; by default they are kept.
 
     Notes
@@ -97,7 +98,7 @@ class WordStream:
         fill: Callable[[bytearray], object],
         on_failure: Callable[[WordStream, BaseException], BaseException],
         buffer_bytes: int,
-        max_age_ns: int = (1 << 64) - 1,
+        max_age_ns: int | None = None,
     ) -> None:
         if buffer_bytes <= 0 or buffer_bytes % 8:
             raise InvalidInputError(f"buffer_bytes={buffer_bytes}: expected a positive multiple of 8")
@@ -105,7 +106,7 @@ class WordStream:
         self._on_failure = on_failure
         self._buffer = bytearray(buffer_bytes)
         self._position = buffer_bytes
-        self._max_age_ns = max_age_ns
+        self._max_age_ns = math.inf if max_age_ns is None else max_age_ns
         self._filled_at_ns = 0
         # Fork generations: of the process that the words belong to, that fills the buffer, and that the lock is of.
         self._process = self._filling = 0

@@ -281,13 +281,13 @@ impl WordStream {
 impl WordStream {
     /// Words that are `max_age_ns` old when numpy takes the lock are dropped; by default they are kept.
     #[new]
-    #[pyo3(signature = (fill, on_failure, buffer_bytes, max_age_ns = u64::MAX))]
+    #[pyo3(signature = (fill, on_failure, buffer_bytes, max_age_ns = None))]
     fn new(
         py: Python<'_>,
         fill: Py<PyAny>,
         on_failure: Py<PyAny>,
         buffer_bytes: usize,
-        max_age_ns: u64,
+        max_age_ns: Option<u64>,
     ) -> PyResult<Self> {
         if buffer_bytes == 0 || !buffer_bytes.is_multiple_of(8) {
             return Err(invalid(py, format!("buffer_bytes={buffer_bytes}: expected a positive multiple of 8")));
@@ -298,7 +298,7 @@ impl WordStream {
             on_failure,
             words: WordBuffer::new(py, buffer_bytes)?,
             filling: Cell::new(0),
-            max_age_ns,
+            max_age_ns: max_age_ns.unwrap_or(u64::MAX),
             generation: Cell::new(fork_guard::arm()),
             failed: Cell::new(false),
             junk: Cell::new(0),

@@ -1,0 +1,282 @@
+"""The intake: the one place where anything that a noise source returns, or throws, is taken over.
+
+Nothing that comes from a source is believed. Samples become a private immutable copy whose type, count and width were
+checked; health tests, conditioning, recordings and assessments all see that copy. What a source throws becomes a
+:class:`Fault` in words of ours: what was returned is never part of a message.
+
+A source that is not ours, or that cannot bound its reads, is called in a thread that is abandoned at the deadline.
+There everything it throws is a fault, ``SystemExit`` and ``KeyboardInterrupt`` included: no user presses Ctrl-C in that
+thread. Bounded sources of ours are called in the caller's own thread. They throw nothing but ``Exception``, so whatever
+else comes out of such a call was thrown into it, by Ctrl-C or by a signal handler, and is passed on.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+
+from esoteric_drbg.errors import EsotericDRBGError, SourceReadError
+from esoteric_drbg.kernels.process import fork_generation
+from esoteric_drbg.kernels.process import join as wait_for
+
+if TYPE_CHECKING:
+    from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+__all__ = ["Fault", "checked_answer", "checked_samples", "checked_values", "one_line", "read_inline", "within"]
+
+#: Longest text of a source that is shown, in characters.
+LONGEST_TEXT = 200
+#: Longest time that anybody waits for one call of a source, in seconds.
+LONGEST_WAIT_S = 86_400.0
+#: Seconds that a read may take where nobody gave a deadline, beside 20 times what its samples should take.
+READ_TIMEOUT_S = 60.0
+#: The part of a deadline after which a source that can tell is asked to return: before its thread is abandoned.
+SHARE = 0.9
+
+_T = TypeVar("_T")
+
+# Classes are asked by ``type`` itself: a metaclass has no say in it.
+_MRO = type.__dict__["__mro__"].__get__
+_NAME = type.__dict__["__name__"].__get__
+_MODULE = type.__dict__["__module__"].__get__
+
+
+class Fault(NamedTuple):
+    """Why a call of a source has no result.
+
+    Attributes
+    ----------
+    words : str
+        What happened, in one line. No sample is part of it.
+    hung : bool
+        True if the call did not return within its deadline.
+    came : int or None
+        Samples that came, where their number is what was wrong.
+    error : EsotericDRBGError or None
+        What a source of ours raised.
+    forked : bool
+        True in a child that was forked off meanwhile: the thread that made the call was the parent's.
+    """
+
+    words: str
+    hung: bool = False
+    came: int | None = None
+    error: EsotericDRBGError | None = None
+    forked: bool = False
+
+
+def one_line(text: object, longest: int = LONGEST_TEXT) -> str:
+    """Return a text of others as one printable line of at most ``longest`` characters; nothing where it is no text.
+
+    Examples
+    --------
+    >>> one_line("no\\n\\tdevice\\x1b[31m")
+    'no device [31m'
+    """
+    if type(text) is not str:
+        return ""
+    head = text[: 4 * longest]
+    line = " ".join("".join(character if character.isprintable() else " " for character in head).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def class_name(thing: object) -> str:
+    """Return the name of a thing's class, or of the nearest of its base classes that stands in a module.
+
+    A class that was made at run time may have samples in its name.
+    """
+    for cls in _MRO(type(thing)):
+        name, module = _NAME(cls), _MODULE(cls)
+        found = sys.modules.get(module) if type(module) is str else None
+        if type(found) is ModuleType and vars(found).get(name) is cls:
+            return one_line(name)
+    return "object"
+
+
+def is_ours(source: object) -> bool:
+    """Return True if the class of a source is one of this package's own."""
+    cls = type(source)
+    name, module = _NAME(cls), _MODULE(cls)
+    if type(module) is not str or not module.startswith("esoteric_drbg."):
+        return False
+    return vars(sys.modules.get(module, sys)).get(name) is cls
+
+
+def described(error: BaseException, *, ours: bool = False) -> Fault:
+    """Return what a source raised. Words of a foreign source are shown only where they are literals of its code.
+
+    Anything else may have been made of samples.
+    """
+    if ours:
+        if isinstance(error, EsotericDRBGError):
+            return Fault(one_line(str(error)), error=error)
+        return Fault(one_line(f"{type(error).__name__}: {error}"))
+    name, words = class_name(error), _literal(error)
+    if not words:
+        return Fault(f"{name} was raised")
+    return Fault(words if isinstance(error, EsotericDRBGError) else f"{name}: {words}")
+
+
+def _literal(error: BaseException) -> str:
+    """Return the words of an exception if they stand, as they are, in the code that raised it."""
+    arguments = BaseException.__dict__["args"].__get__(error)
+    if len(arguments) != 1 or type(arguments[0]) is not str:
+        return ""
+    (words,) = arguments
+    traceback: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
+    while traceback is not None:
+        if any(type(constant) is str and constant == words for constant in traceback.tb_frame.f_code.co_consts):
+            return one_line(words)
+        traceback = traceback.tb_next
+    return ""
+
+
+def _is_array(kind: type) -> bool:
+    """Return True for the types of ``array`` and numpy, should anybody have loaded them."""
+    for module, name in (("array", "array"), ("numpy", "ndarray")):
+        found = sys.modules.get(module)
+        if found is not None and getattr(found, name, None) is kind:
+            return True
+    return False
+
+
+def checked_samples(data: object, n_samples: int, symbol_bits: int, *, trusted: bool = False) -> bytes | Fault:
+    """Return a private, immutable copy of the samples that a source returned, or what is wrong with them.
+
+    Parameters
+    ----------
+    data : object
+        What came: ``bytes``, ``bytearray``, ``memoryview``, ``array`` or ``ndarray``, and no subclass of these, of
+        8-bit unsigned items in one contiguous row.
+    n_samples, symbol_bits : int
+        How many samples were asked for, and how wide the claim says that one is.
+    trusted : bool
+        Whether an immutable object need not be copied: nobody else has a way to its memory.
+
+    Examples
+    --------
+    >>> checked_samples(bytearray(b"abc"), 3, 8)
+    b'abc'
+    >>> checked_samples(b"abc", 3, 4).words
+    'a symbol is wider than 4 bits'
+    >>> checked_samples("abc", 3, 8).words
+    'returned a str: expected bytes'
+    """
+    samples = data if trusted and type(data) is bytes else _private_copy(data, n_samples)
+    if isinstance(samples, Fault):
+        return samples
+    if len(samples) != n_samples:
+        return _miscounted(len(samples), n_samples)
+    if symbol_bits < 8 and samples.translate(None, bytes(range(1 << symbol_bits))):
+        return Fault(f"a symbol is wider than {symbol_bits} bits")
+    return samples
+
+
+def _private_copy(data: Any, n_samples: int) -> bytes | Fault:
+    """Return a copy of a buffer; of one that has not ``n_samples`` bytes, none is made."""
+    kind = type(data)
+    if not (kind in (bytes, bytearray, memoryview) or _is_array(kind)):
+        return Fault(f"returned a {class_name(data)}: expected bytes")
+    try:
+        with memoryview(data) as view:
+            if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
+                return Fault(f"returned a {kind.__name__} that is no contiguous row of 8-bit unsigned items")
+            if view.nbytes != n_samples:
+                return _miscounted(view.nbytes, n_samples)
+            return view.tobytes()
+    except (ValueError, TypeError, BufferError):
+        return Fault(f"returned a {kind.__name__} that cannot be read")
+
+
+def _miscounted(came: int, n_samples: int) -> Fault:
+    return Fault(f"{came} symbols came, {n_samples} were asked for", came=came)
+
+
+def checked_values(data: object, n_samples: int) -> Any:
+    """Return a private copy of raw values at full width, an ``array`` of typecode Q, or what is wrong with them."""
+    from array import array  # noqa: PLC0415 - not needed on the token path
+
+    if type(data) is not array or data.typecode != "Q":
+        return Fault(f"read_wide() returned a {class_name(data)}: expected an array of typecode Q")
+    values = array("Q", data)
+    if len(values) != n_samples:
+        return Fault(f"{len(values)} values came, {n_samples} were asked for", came=len(values))
+    return values
+
+
+def checked_answer(answer: object) -> Availability | Fault:
+    """Return what ``availability()`` returned, its reason as one line, or what is wrong with it."""
+    from esoteric_drbg.noise_sources.source import Availability  # noqa: PLC0415 - it imports this module
+
+    if type(answer) not in (Availability, tuple):
+        return Fault(f"availability() returned a {class_name(answer)}: expected an Availability")
+    fields: Any = answer
+    if len(fields) != 2 or type(fields[0]) is not bool or type(fields[1]) is not str:
+        return Fault("availability() returned other things than True or False and a reason")
+    if fields[0] and not fields[1] and type(answer) is Availability:
+        return answer
+    return Availability(fields[0], one_line(fields[1]))
+
+
+def read_inline(source: NoiseSource, n_samples: int, symbol_bits: int, deadline_s: float | None) -> bytes | Fault:
+    """Read a bounded source of ours in this thread."""
+    try:
+        data = source.read_raw(n_samples, deadline_s=deadline_s)
+    except Exception as error:
+        return described(error, ours=True)
+    return checked_samples(data, n_samples, symbol_bits, trusted=True)
+
+
+def patience(n_samples: int, rate: float) -> float:
+    """Return the seconds that a read may take where nobody gave a deadline, by the rate that the source declares."""
+    return min(LONGEST_WAIT_S, READ_TIMEOUT_S + 20 * n_samples / rate)
+
+
+class Call(threading.Thread):
+    """One call of a source in a thread of its own, which never raises and may be abandoned."""
+
+    def __init__(self, task: Callable[[], Any], name: str, *, ours: bool) -> None:
+        super().__init__(name=f"esoteric_drbg {name}", daemon=True)
+        self._task, self._ours = task, ours
+        self._outcome: list[Any] = []
+
+    def run(self) -> None:
+        """Make the call and keep what came of it."""
+        try:
+            outcome = self._task()
+        except Exception as error:
+            outcome = described(error, ours=self._ours)
+        except BaseException as error:
+            outcome = described(error)
+        self._outcome.append(outcome)
+        del self._task
+
+    def result(self, deadline_s: float) -> Any:
+        """Return what came of the call within ``deadline_s`` seconds."""
+        try:
+            self.start()
+        except (RuntimeError, MemoryError):
+            return Fault("no thread could be started to read it")
+        generation = fork_generation()
+        wait_for(self, min(deadline_s, LONGEST_WAIT_S))
+        if fork_generation() != generation:
+            return Fault("the process was forked during the call", forked=True)
+        if not self._outcome:
+            return Fault(f"did not return within {deadline_s:g} s", hung=True)
+        return self._outcome.pop()
+
+
+def within(task: Callable[[], _T], deadline_s: float, *, name: str, ours: bool = False) -> _T | Fault:
+    """Return what ``task`` returns, or why it did not: it is called in a thread that is abandoned at the deadline."""
+    outcome: _T | Fault = Call(task, name, ours=ours).result(deadline_s)
+    return outcome
+
+
+def raise_fault(name: str, fault: Fault) -> NoReturn:
+    """Raise the error that a fault is, for those who asked the source ``name`` by themselves."""
+    if fault.error is not None:
+        raise fault.error
+    raise SourceReadError(f"{name}: {fault.words}")
