@@ -15,6 +15,7 @@ use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::hash_drbg_512::HashDrbg512;
 use crate::hmac_drbg::{HmacDrbg, HmacSha256, HmacSha512};
+use crate::wipe;
 
 /// max_number_of_bits_per_request of tables 2 and 3, in bytes: 2^19 bits.
 const MAX_REQUEST_BYTES: usize = 1 << 16;
@@ -129,12 +130,14 @@ impl DrbgState {
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Sealed) -> R + Send) -> R {
         if n_bytes <= DETACH_BYTES {
             match self.sealed.try_lock() {
-                Ok(mut sealed) => return function(&mut sealed),
-                Err(TryLockError::Poisoned(poisoned)) => return function(&mut poisoned.into_inner()),
+                Ok(mut sealed) => return wipe::after_any(|| function(&mut sealed)),
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    return wipe::after_any(|| function(&mut poisoned.into_inner()));
+                }
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        ending::detach(py, || function(&mut locked(&self.sealed)))
+        ending::detach(py, || wipe::after_any(|| function(&mut locked(&self.sealed))))
     }
 
     fn fault(&self, py: Python<'_>, fault: &Fault) -> PyErr {

@@ -31,6 +31,7 @@ mod sha256_lanes;
 #[cfg(target_arch = "x86_64")]
 mod sha256_wide;
 mod timing;
+mod wipe;
 mod word_buffer;
 mod xoshiro_lanes;
 
