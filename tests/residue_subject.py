@@ -11,7 +11,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from esoteric_drbg.kernels import _native
@@ -22,8 +21,12 @@ DEPTH = 60
 
 def deep(level: int, operation: Callable[[Any], object], argument: object) -> None:
     """Run an operation far down the stack; nothing of ours runs there afterwards."""
+
+    def deeper(level: int) -> None:
+        deep(level - 1, operation, argument)
+
     if level:
-        deque(map(partial(deep, level - 1, operation), (argument,)), 0)
+        deque(map(deeper, (level,)), 0)
     else:
         deque(map(operation, (argument,)), 0)
 
