@@ -19,6 +19,7 @@ from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
+from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.ledger import SeedLedger
 from esoteric_drbg.pool import BLOCK_BITS, EntropyPool
 from esoteric_drbg.profiles import SP800_90C, Profile
@@ -278,6 +279,7 @@ class RBG2Instance:
             "requests_since_seed": max(self._state.reseed_counter - 1, 0),
             "budget_bits_left": self._state.budget_bits,
             "lanes": 1 + len(self._lanes),
+            "secret_memory": secret_memory().describe(),
             "vm_generation": "not exposed by this kernel" if self._vm_generation is None else self._vm_generation,
         }
 

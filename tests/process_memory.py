@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
-__all__ = ["Mapping", "Needles", "mappings", "read", "secret_ranges"]
+from esoteric_drbg.kernels.secret_memory import secret_memory
+
+__all__ = ["Mapping", "Needles", "mappings", "read", "search", "secret_ranges", "slot_of"]
 
 #: Bytes of a piece of memory that is read at once.
 PIECE = 1 << 22
@@ -64,6 +69,33 @@ def read(start: int, end: int, pid: int | str = "self") -> Iterator[tuple[int, b
                 continue
     finally:
         os.close(descriptor)
+
+
+def slot_of(request: Callable[[], object]) -> tuple[ctypes.Array[ctypes.c_ubyte], list[int]]:
+    """Return the memory of the one working state that a request changes, writable, and where the request changed it.
+
+    This is a fault of memory in the test's hand. The state tells nobody where it lies; it is looked for.
+    """
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the pages for secrets are found in /proc")
+    size = secret_memory().slot_bytes
+
+    def slots() -> dict[int, bytes]:
+        found = {}
+        for pages in secret_ranges():
+            for at, piece in read(pages.start, pages.end):
+                found |= {at + begin: piece[begin : begin + size] for begin in range(0, len(piece), size)}
+        return found
+
+    before = slots()
+    request()
+    after = slots()
+    # A slot that is all zeros now was given back meanwhile, by the garbage collector.
+    changed = [address for address in before if before[address] != after[address] != bytes(size)]
+    assert len(changed) == 1, f"{len(changed)} slots changed"
+    old, new = before[changed[0]], after[changed[0]]
+    places = [index for index in range(size) if old[index] != new[index]]
+    return (ctypes.c_ubyte * size).from_address(changed[0]), places
 
 
 def _forms(window: bytes) -> set[bytes]:

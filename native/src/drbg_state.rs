@@ -15,6 +15,7 @@ use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::hash_drbg_512::HashDrbg512;
 use crate::hmac_drbg::{HmacDrbg, HmacSha256, HmacSha512};
+use crate::secret_memory::SecretBox;
 use crate::wipe;
 
 /// max_number_of_bits_per_request of tables 2 and 3, in bytes: 2^19 bits.
@@ -111,7 +112,7 @@ impl Sealed {
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct DrbgState {
     name: String,
-    sealed: Mutex<Sealed>,
+    sealed: SecretBox<Mutex<Sealed>>,
 }
 
 fn locked(mutex: &Mutex<Sealed>) -> MutexGuard<'_, Sealed> {
@@ -119,10 +120,10 @@ fn locked(mutex: &Mutex<Sealed>) -> MutexGuard<'_, Sealed> {
 }
 
 impl DrbgState {
-    fn new(name: String, kind: Kind) -> Self {
+    fn new(py: Python<'_>, name: String, kind: Kind) -> Self {
         let mut sealed = Sealed { kind, reseed_counter: 0, seal: 0 };
         sealed.seal = sealed.fingerprint();
-        Self { name, sealed: Mutex::new(sealed) }
+        Self { name, sealed: SecretBox::new(py, Mutex::new(sealed)) }
     }
 
     /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
@@ -291,7 +292,7 @@ fn new_drbg_state(
             return Err(invalid(py, message));
         }
     };
-    Ok(DrbgState::new(format!("{mechanism} {primitive}"), kind))
+    Ok(DrbgState::new(py, format!("{mechanism} {primitive}"), kind))
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -15,6 +15,7 @@ use crate::bytes::{filled_bytes, ByteView};
 use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::fork_guard;
+use crate::secret_memory::SecretBox;
 use crate::sha256::digest;
 use crate::sha256_lanes::{hash_counter_blocks, hash_pair, increment, sha_in_registers, WIDE_FROM};
 use crate::wipe;
@@ -369,7 +370,7 @@ impl Guarded {
 /// The state is behind a lock of its own, which is never held while its holder waits for the interpreter lock.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct HashDrbgState {
-    guarded: Mutex<Guarded>,
+    guarded: SecretBox<Mutex<Guarded>>,
     on_exhausted: Mutex<Option<Py<PyAny>>>,
 }
 
@@ -420,17 +421,9 @@ impl HashDrbgState {
         }
         let working = Working::default();
         let seal = working.fingerprint();
-        Ok(Self {
-            guarded: Mutex::new(Guarded {
-                working,
-                seal,
-                budget_bits: 0,
-                fork_generation: 0,
-                mixed_at_ns: 0,
-                mix_interval_ns: u64::MAX,
-            }),
-            on_exhausted: Mutex::new(on_exhausted),
-        })
+        let guarded =
+            Guarded { working, seal, budget_bits: 0, fork_generation: 0, mixed_at_ns: 0, mix_interval_ns: u64::MAX };
+        Ok(Self { guarded: SecretBox::new(py, Mutex::new(guarded)), on_exhausted: Mutex::new(on_exhausted) })
     }
 
     #[getter]

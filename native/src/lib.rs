@@ -26,6 +26,8 @@ mod iid_shuffle;
 mod iid_statistics;
 mod multiversion;
 mod rdseed;
+mod secret_memory;
+mod secret_pages;
 mod sha256;
 mod sha256_lanes;
 #[cfg(target_arch = "x86_64")]
@@ -79,6 +81,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     health::register(module)?;
     iid::register(module)?;
     rdseed::register(module)?;
+    secret_memory::register(module)?;
     timing::register(module)?;
     Ok(())
 }
