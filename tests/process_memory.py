@@ -81,7 +81,7 @@ def slot_of(request: Callable[[], object]) -> tuple[ctypes.Array[ctypes.c_ubyte]
     size = secret_memory().slot_bytes
 
     def slots() -> dict[int, bytes]:
-        found = {}
+        found: dict[int, bytes] = {}
         for pages in secret_ranges():
             for at, piece in read(pages.start, pages.end):
                 found |= {at + begin: piece[begin : begin + size] for begin in range(0, len(piece), size)}

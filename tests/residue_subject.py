@@ -55,6 +55,8 @@ def run(arguments: list[str]) -> None:
         "generate_with": lambda n: state.generate(n, extra),
         "draw": state.draw,
         "zeroize": lambda _: state.zeroize(),
+        "hash_df": lambda _: _native.hash_df(shared[:96], 440),
+        "hash_df_512": lambda _: _native.hash_df(shared[:96], 440, hash_name="sha512", data_bits=765),
     }
     if hasattr(state, "token_bytes"):
         operations |= {"mix": lambda _: state.mix(extra), "token_bytes": state.token_bytes}

@@ -88,7 +88,7 @@ def clone(source: RBG2Instance, target: RBG2Instance) -> tuple[ctypes.Array[ctyp
         return None
     (ours, _), (theirs, _) = (slot_of(partial(item.token_bytes, 32)) for item in (source, target))
     kept = bytes(theirs)
-    theirs[:] = ours[:]
+    ctypes.memmove(theirs, ours, len(theirs))
     return theirs, kept
 
 
@@ -104,8 +104,7 @@ def test_clones_part_as_soon_as_kernel_randomness_is_due(rbg: RBG2Instance, mixi
         same = rbg.token_bytes(32) == twin.token_bytes(32)
     finally:
         if kept is not None:
-            memory, content = kept
-            memory[:] = list(content)
+            ctypes.memmove(*kept, len(kept[1]))
     assert same is not mixing
 
 

@@ -234,6 +234,17 @@ def test_nothing_secret_is_left_after_any_operation(
     assert not left, summary
 
 
+def test_nothing_of_its_input_is_left_after_hash_df(native: ModuleType, tmp_path: Path) -> None:
+    """What it returns is a bytes object, whose content Python leaves behind: not looked for here."""
+    with subject("main", MECHANISMS[0], tmp_path) as other:
+        for command in ("hash_df", "hash_df_512"):
+            data = secret(command, 96)
+            other.put(data)
+            other.run(command)
+            other.put(bytes(96))
+            assert not search(other.process.pid, Needles({"input": data}), Needles({}), [])
+
+
 def test_the_search_finds_what_is_planted(native: ModuleType, tmp_path: Path) -> None:
     """A search that finds nothing proves something only if it can find: here the inputs are not overwritten."""
     with subject("main", MECHANISMS[0], tmp_path) as other:
