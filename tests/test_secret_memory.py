@@ -281,3 +281,27 @@ def test_status_and_info_say_it() -> None:
     else:
         assert status == told == "reference kernels: not locked"
         assert not secret_memory().locked
+
+
+@on_linux
+def test_forks_while_other_threads_make_and_drop_states(native: ModuleType) -> None:
+    """The table of slots is never left locked in a child, whichever way the fork is made."""
+    code = (
+        "import ctypes, os, sys, threading, warnings\nwarnings.simplefilter('ignore')\n"
+        "from esoteric_drbg.kernels import _native\n"
+        "def work():\n"
+        "    while not over:\n"
+        "        some = [_native.HashDrbgState() for _ in range(20)]; del some\n"
+        "over = []\nthreads = [threading.Thread(target=work) for _ in range(3)]\n"
+        "for thread in threads: thread.start()\n"
+        "forks = {'os': os.fork, 'raw': ctypes.PyDLL(None).fork}\n"
+        "for turn in range(60):\n"
+        "    child = forks[('os', 'raw')[turn % 2]]()\n"
+        "    if child == 0:\n"
+        "        state = _native.HashDrbgState(); state.instantiate(bytes(48), b''); n = len(state.generate(32))\n"
+        "        os._exit(n if _native.secret_memory()[1] else 1)\n"
+        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 32\n"
+        "over.append(1)\nfor thread in threads: thread.join()\nprint('done')\n"
+    )
+    done = python(code)
+    assert done.stdout == "done\n", done.stderr

@@ -127,18 +127,24 @@ impl DrbgState {
     }
 
     /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
-    /// lock, which another thread may need to end its own request.
+    /// lock, which another thread may need to end its own request. `n_bytes` is what it hashes or fills: 0 if it only looks
+    /// at counters, and leaves nothing behind that would have to be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Sealed) -> R + Send) -> R {
+        let run = |sealed: &mut Sealed| {
+            if n_bytes == 0 {
+                function(sealed)
+            } else {
+                wipe::after_any(|| function(sealed))
+            }
+        };
         if n_bytes <= DETACH_BYTES {
             match self.sealed.try_lock() {
-                Ok(mut sealed) => return wipe::after_any(|| function(&mut sealed)),
-                Err(TryLockError::Poisoned(poisoned)) => {
-                    return wipe::after_any(|| function(&mut poisoned.into_inner()));
-                }
+                Ok(mut sealed) => return run(&mut sealed),
+                Err(TryLockError::Poisoned(poisoned)) => return run(&mut poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        ending::detach(py, || wipe::after_any(|| function(&mut locked(&self.sealed))))
+        ending::detach(py, || run(&mut locked(&self.sealed)))
     }
 
     fn fault(&self, py: Python<'_>, fault: &Fault) -> PyErr {
@@ -192,7 +198,7 @@ impl DrbgState {
         let extra = personalization_string.map(ByteView::new).transpose()?;
         let (entropy_input, nonce, extra) = (entropy_input.as_slice(), nonce.as_slice(), slice_of(&extra));
         self.check_entropy_input(py, entropy_input)?;
-        self.with(py, entropy_input.len() + nonce.len() + extra.len(), |sealed| {
+        self.with(py, 1 + entropy_input.len() + nonce.len() + extra.len(), |sealed| {
             sealed.kind.mechanism().instantiate(entropy_input, nonce, extra);
             sealed.close(1);
         });
@@ -210,7 +216,7 @@ impl DrbgState {
         let extra = additional_input.map(ByteView::new).transpose()?;
         let (entropy_input, extra) = (entropy_input.as_slice(), slice_of(&extra));
         self.check_entropy_input(py, entropy_input)?;
-        self.with(py, entropy_input.len() + extra.len(), |sealed| {
+        self.with(py, 1 + entropy_input.len() + extra.len(), |sealed| {
             sealed.run(|mechanism, _| mechanism.reseed(entropy_input, extra))?;
             sealed.close(1);
             Ok(())
@@ -232,7 +238,7 @@ impl DrbgState {
         let extra = additional_input.map(ByteView::new).transpose()?;
         let extra = slice_of(&extra);
         PyBytes::new_with(py, n_bytes, |out| {
-            self.with(py, out.len() + extra.len(), |sealed| {
+            self.with(py, 1 + out.len() + extra.len(), |sealed| {
                 let counter = sealed.reseed_counter;
                 sealed.run(|mechanism, counter| mechanism.generate(out, extra, counter))?;
                 sealed.close(counter + 1);

@@ -400,10 +400,14 @@ impl HashDrbgState {
     }
 
     /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
-    /// lock, which another thread may need to end its own request.
+    /// lock, which another thread may need to end its own request. `n_bytes` is what it hashes or fills: 0 if it only looks
+    /// at counters, and leaves nothing behind that would have to be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Guarded) -> R + Send) -> R {
         if n_bytes <= DETACH_BYTES {
             if let Some(mut guarded) = self.free() {
+                if n_bytes == 0 {
+                    return function(&mut guarded);
+                }
                 return wipe::after::<{ wipe::LONG }, _>(|| function(&mut guarded));
             }
         }
@@ -454,7 +458,7 @@ impl HashDrbgState {
         let extra = personalization_string.map(ByteView::new).transpose()?;
         let (entropy_input, nonce) = (entropy_input.as_slice(), nonce.as_slice());
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
-        self.with(py, entropy_input.len() + nonce.len() + extra.len(), |guarded| {
+        self.with(py, 1 + entropy_input.len() + nonce.len() + extra.len(), |guarded| {
             guarded.working.instantiate(entropy_input, nonce, extra);
             guarded.seal = guarded.working.fingerprint();
             guarded.budget_bits = 0;
@@ -473,7 +477,7 @@ impl HashDrbgState {
         let extra = additional_input.map(ByteView::new).transpose()?;
         let entropy_input = entropy_input.as_slice();
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
-        self.with(py, entropy_input.len() + extra.len(), |guarded| {
+        self.with(py, 1 + entropy_input.len() + extra.len(), |guarded| {
             guarded.check()?;
             guarded.working.reseed(entropy_input, extra);
             guarded.seal = guarded.working.fingerprint();
@@ -497,7 +501,7 @@ impl HashDrbgState {
         let extra = additional_input.map(ByteView::new).transpose()?;
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
         PyBytes::new_with(py, n_bytes, |out| {
-            self.with(py, out.len() + extra.len(), |guarded| guarded.generate(out, extra))
+            self.with(py, 1 + out.len() + extra.len(), |guarded| guarded.generate(out, extra))
                 .map_err(|found| fault(py, &found))
         })
     }
@@ -525,7 +529,7 @@ impl HashDrbgState {
     fn mix(&self, py: Python<'_>, extra: &Bound<'_, PyAny>) -> PyResult<()> {
         let extra = ByteView::new(extra)?;
         let extra = extra.as_slice();
-        self.with(py, extra.len(), |guarded| {
+        self.with(py, 1 + extra.len(), |guarded| {
             guarded.generate(&mut [], extra)?;
             guarded.mixed_at_ns = rough_ns();
             Ok(())

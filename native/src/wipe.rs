@@ -14,7 +14,7 @@ pub const MEDIUM: usize = optimized(1280);
 /// Bytes of stack that every other operation of Hash_DRBG SHA-256 takes.
 pub const LONG: usize = optimized(8 << 10);
 /// Bytes of stack that the operations of every mechanism and Hash_df take, however little is inlined into one another.
-pub const DEEP: usize = optimized(16 << 10);
+pub const DEEP: usize = optimized(12 << 10);
 
 /// Without optimization everything takes more.
 const fn optimized(bytes: usize) -> usize {
