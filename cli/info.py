@@ -9,6 +9,7 @@ import click
 
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.profiles import SP800_90C
 from esoteric_drbg.version import __version__
@@ -24,6 +25,7 @@ def collect_info() -> dict[str, Any]:
         "kernels": kernels.name,
         "kernels_reason": kernels.reason,
         "cpu_features": kernels.features,
+        "secret_memory": secret_memory().describe(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "mechanism": "Hash_DRBG SHA-256 (SP 800-90A 10.1.1)",

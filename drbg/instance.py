@@ -20,6 +20,7 @@ from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, in_one_process
+from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.ledger import SeedLedger, require_credit
 from esoteric_drbg.pool import BLOCK_BITS, EntropyPool
 from esoteric_drbg.profiles import SP800_90C, Profile
@@ -304,6 +305,7 @@ class RBG2Instance:
             "requests_since_seed": max(self._state.reseed_counter - 1, 0),
             "budget_bits_left": self._state.budget_bits,
             "lanes": 1 + len(lanes),
+            "secret_memory": secret_memory().describe(),
             "vm_generation": "not exposed by this kernel" if self._vm_generation is None else self._vm_generation,
         }
 

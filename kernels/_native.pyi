@@ -26,6 +26,7 @@ __all__ = [
     "rdseed_bytes",
     "rdseed_supported",
     "read_counter",
+    "secret_memory",
     "tuple_counts",
 ]
 
@@ -115,7 +116,7 @@ class TimingSampler:
 class WordStream:
     def __new__(
         cls,
-        fill: Callable[[bytearray], object],
+        fill: Callable[[memoryview], object],
         on_failure: Callable[[WordStream, BaseException], BaseException],
         buffer_bytes: int,
         max_age_ns: int | None = None,
@@ -148,6 +149,7 @@ def new_drbg_state(mechanism: str, primitive: str, derivation_function: bool, ct
 def rdseed_bytes(n_bytes: int) -> bytes: ...
 def rdseed_supported() -> bool: ...
 def read_counter() -> int: ...
+def secret_memory() -> tuple[int, int, bool, bool, int, str]: ...
 def bit_counts(packed: _Buffer, n: int) -> tuple[int, int, int, int, int]: ...
 def collision_counts(packed: _Buffer, n: int) -> tuple[int, int]: ...
 def gap_histogram(packed: _Buffer, n: int) -> bytes: ...

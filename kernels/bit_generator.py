@@ -28,7 +28,7 @@ class WordStream(Protocol):
 
 
 def new_word_stream(
-    fill: Callable[[bytearray], object],
+    fill: Callable[[bytearray | memoryview], object],
     on_failure: Callable[[WordStream, BaseException], BaseException],
     buffer_bytes: int,
     max_age_ns: int | None,

@@ -68,8 +68,8 @@ class Lock(Protocol):
 class ProcessLock:
     """A re-entrant lock of which a forked child has another one, free.
 
-    A frame that waits for it when its process is forked goes on in the child, where nobody lets go of what it waits for:
-    so it looks around now and then, and waits for the child's.
+    A frame that waits for it when its process is forked goes on in the child, where nobody lets go of what it waits
+    for: so it looks around now and then, and waits for the child's.
 
     Examples
     --------

@@ -75,7 +75,7 @@ _ended_by = 0
 
 #: Seconds after which a thread that waits wakes to look around.
 LOOK_S = 0.02
-#: How long the end of the interpreter waits: for threads in a kernel, and at most for threads in the middle of a request.
+#: How long the end of the interpreter waits: for threads in a kernel, and at most for threads in a request.
 _END_WAITS_S = 0.02
 _END_WAITS_AT_MOST_S = 1.0
 #: Threads in the middle of a request, with how many are nested in each, and those that have stopped for ever.
@@ -91,8 +91,8 @@ def ending() -> bool:
 def stop_if_ending() -> None:
     """Stop this thread for ever if another one is ending the interpreter.
 
-    To be called by a thread that has just woken from a wait. Should it wake again once the interpreter is gone, it would
-    be made to exit, through frames of Rust that cannot be left that way: see native/src/ending.rs.
+    To be called by a thread that has just woken from a wait. Should it wake again once the interpreter is gone, it
+    would be made to exit, through frames of Rust that cannot be left that way: see native/src/ending.rs.
     """
     if _ended_by not in (0, threading.get_ident()):
         _stopped.add(threading.get_ident())

@@ -39,6 +39,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "rdseed_bytes": f"{_REFERENCE}.rdseed",
         "rdseed_supported": f"{_REFERENCE}.rdseed",
         "read_counter": f"{_REFERENCE}.timing",
+        "secret_memory": f"{_REFERENCE}.secret_memory",
         "tuple_counts": f"{_REFERENCE}.tuples",
     }
 )

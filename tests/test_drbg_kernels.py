@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 from types import ModuleType
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from process_memory import slot_of
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels.table import reference
@@ -95,22 +95,12 @@ def test_life_cycle_is_the_same(native: ModuleType, limits: DRBGLimits) -> None:
                 state.instantiate(bytes(47), b"")
 
 
-def memory_of(state: Any) -> Any:
-    """Return the bytes of a Rust object, writable: a fault of memory in the test's hand."""
-    size = type(state).__basicsize__
-    return (ctypes.c_ubyte * size).from_address(id(state))
-
-
 @every_rust_mechanism
 def test_every_flipped_bit_of_the_working_state_is_noticed(native: ModuleType, limits: DRBGLimits) -> None:
     state = native.new_drbg_state(limits.mechanism, limits.primitive, limits.derivation_function, limits.ctr_len)
     drbg = DRBG(limits, lambda bits: bytes(range(bits // 8)), state=state)
     drbg.instantiate()
-    memory = memory_of(state)
-    before = bytes(memory)
-    drbg.generate(16)
-    after = bytes(memory)
-    changed = [index for index in range(len(before)) if before[index] != after[index]]
+    memory, changed = slot_of(lambda: drbg.generate(16))
     assert len(changed) > 24, "Key or V of the object was not found"
     gc.disable()
     try:

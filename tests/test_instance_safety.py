@@ -13,10 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 import pytest
+from process_memory import slot_of
 
 from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, errors, vm_generation
 from esoteric_drbg import instance as module
@@ -36,22 +38,13 @@ def rbg() -> RBG2Instance:
     return instance
 
 
-def working_state(instance: RBG2Instance) -> tuple[ctypes.Array[ctypes.c_ubyte], list[int]]:
-    """Return the memory of a Rust state, and where V lies in it: what a request changes."""
-    state = instance._state
-    memory = (ctypes.c_ubyte * type(state).__basicsize__).from_address(id(state))
-    before = bytes(memory)
-    instance.token_bytes(32)
-    return memory, [index for index, (old, new) in enumerate(zip(before, bytes(memory), strict=True)) if old != new]
-
-
 def flip(instance: RBG2Instance) -> None:
     """Change one bit of V, as a fault of memory would."""
     state = instance._state
     if isinstance(state, ReferenceState):
         state._v ^= 1 << 200
     else:
-        memory, changed = working_state(instance)
+        memory, changed = slot_of(lambda: instance.token_bytes(32))
         assert len(changed) > 48
         memory[changed[len(changed) // 2]] ^= 4
 
@@ -86,25 +79,17 @@ def test_a_failed_self_test_is_an_error_state_too(rbg: RBG2Instance, monkeypatch
     assert len(rbg.token_bytes(1)) == 1
 
 
-def clone(source: RBG2Instance, target: RBG2Instance) -> bytes | None:
-    """Give an instance the state of another one, as a restored snapshot has it. Return what to restore afterwards."""
+def clone(source: RBG2Instance, target: RBG2Instance) -> tuple[ctypes.Array[ctypes.c_ubyte], bytes] | None:
+    """Give an instance the state of another one, as a restored snapshot has it. Return what to restore."""
     if isinstance(source._state, ReferenceState):
         assert isinstance(target._state, ReferenceState)
         for name in ("_v", "_c", "_reseed_counter", "_budget_bits", "_seeded_in", "_mixed_at_ns", "_seal"):
             setattr(target._state, name, getattr(source._state, name))
         return None
-    size = type(source._state).__basicsize__
-    head = object.__basicsize__
-    ours, theirs = ((ctypes.c_ubyte * size).from_address(id(item._state)) for item in (source, target))
+    (ours, _), (theirs, _) = (slot_of(partial(item.token_bytes, 32)) for item in (source, target))
     kept = bytes(theirs)
-    ctypes.memmove(ctypes.addressof(theirs) + head, ctypes.addressof(ours) + head, size - head)
-    return kept
-
-
-def restore(target: RBG2Instance, kept: bytes | None) -> None:
-    if kept is not None:
-        head = object.__basicsize__
-        ctypes.memmove(id(target._state) + head, kept[head:], len(kept) - head)
+    ctypes.memmove(theirs, ours, len(theirs))
+    return theirs, kept
 
 
 @pytest.mark.parametrize("mixing", [True, False])
@@ -118,7 +103,8 @@ def test_clones_part_as_soon_as_kernel_randomness_is_due(rbg: RBG2Instance, mixi
     try:
         same = rbg.token_bytes(32) == twin.token_bytes(32)
     finally:
-        restore(twin, kept)
+        if kept is not None:
+            ctypes.memmove(*kept, len(kept[1]))
     assert same is not mixing
 
 

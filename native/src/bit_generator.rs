@@ -162,7 +162,7 @@ impl WordStream {
         loop {
             let generation = fork_guard::arm();
             self.filling.set(generation);
-            self.fill.bind(py).call1((&self.words.object,))?;
+            self.fill.bind(py).call1((self.words.view(py)?,))?;
             py.check_signals()?;
             // After a fork in the middle, parent and child would have the same bytes.
             if generation == fork_guard::current() {

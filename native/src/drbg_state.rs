@@ -16,6 +16,8 @@ use crate::fork_lock::{ForkLock, ForkLockGuard};
 use crate::hash_drbg::generation_of_seed;
 use crate::hash_drbg_512::HashDrbg512;
 use crate::hmac_drbg::{HmacDrbg, HmacSha256, HmacSha512};
+use crate::secret_memory::SecretBox;
+use crate::wipe;
 
 /// max_number_of_bits_per_request of tables 2 and 3, in bytes: 2^19 bits.
 const MAX_REQUEST_BYTES: usize = 1 << 16;
@@ -146,7 +148,7 @@ impl Sealed {
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct DrbgState {
     name: String,
-    sealed: ForkLock<Sealed>,
+    sealed: SecretBox<ForkLock<Sealed>>,
 }
 
 /// The state as it may be used: one that a thread of the parent was changing when it forked is overwritten.
@@ -158,21 +160,29 @@ fn whole(mut sealed: ForkLockGuard<'_, Sealed>) -> ForkLockGuard<'_, Sealed> {
 }
 
 impl DrbgState {
-    fn new(name: String, kind: Kind) -> Self {
+    fn new(py: Python<'_>, name: String, kind: Kind) -> Self {
         let mut sealed = Sealed { kind, reseed_counter: 0, seal: 0, seeded_in: 0 };
         sealed.seal = sealed.fingerprint();
-        Self { name, sealed: ForkLock::new(sealed) }
+        Self { name, sealed: SecretBox::new(py, ForkLock::new(sealed)) }
     }
 
     /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
-    /// lock, which another thread may need to end its own request.
+    /// lock, which another thread may need to end its own request. `n_bytes` is what it hashes or fills: 0 if it only looks
+    /// at counters, and leaves nothing behind that would have to be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Sealed) -> R + Send) -> R {
+        let run = |sealed: &mut Sealed| {
+            if n_bytes == 0 {
+                function(sealed)
+            } else {
+                wipe::after_any(|| function(sealed))
+            }
+        };
         if n_bytes <= DETACH_BYTES {
             if let Some(sealed) = self.sealed.try_lock() {
-                return function(&mut whole(sealed));
+                return run(&mut whole(sealed));
             }
         }
-        ending::detach(py, || function(&mut whole(self.sealed.lock())))
+        ending::detach(py, || run(&mut whole(self.sealed.lock())))
     }
 
     fn fault(&self, py: Python<'_>, fault: &Fault) -> PyErr {
@@ -230,7 +240,7 @@ impl DrbgState {
         let (entropy_input, nonce, extra) = (entropy_input.as_slice(), nonce.as_slice(), slice_of(&extra));
         self.check_entropy_input(py, entropy_input)?;
         let generation = generation_of_seed(py, generation)?;
-        self.with(py, entropy_input.len() + nonce.len() + extra.len(), |sealed| {
+        self.with(py, 1 + entropy_input.len() + nonce.len() + extra.len(), |sealed| {
             sealed.kind.mechanism().instantiate(entropy_input, nonce, extra);
             sealed.seeded(generation);
         });
@@ -251,7 +261,7 @@ impl DrbgState {
         let (entropy_input, extra) = (entropy_input.as_slice(), slice_of(&extra));
         self.check_entropy_input(py, entropy_input)?;
         let generation = generation_of_seed(py, generation)?;
-        self.with(py, entropy_input.len() + extra.len(), |sealed| {
+        self.with(py, 1 + entropy_input.len() + extra.len(), |sealed| {
             sealed.run(|mechanism, _| mechanism.reseed(entropy_input, extra))?;
             sealed.seeded(generation);
             Ok(())
@@ -273,7 +283,7 @@ impl DrbgState {
         let extra = additional_input.map(ByteView::new).transpose()?;
         let extra = slice_of(&extra);
         PyBytes::new_with(py, n_bytes, |out| {
-            self.with(py, out.len() + extra.len(), |sealed| sealed.generate(out, extra))
+            self.with(py, 1 + out.len() + extra.len(), |sealed| sealed.generate(out, extra))
                 .map_err(|fault| self.fault(py, &fault))
         })
     }
@@ -328,7 +338,7 @@ fn new_drbg_state(
             return Err(invalid(py, message));
         }
     };
-    Ok(DrbgState::new(format!("{mechanism} {primitive}"), kind))
+    Ok(DrbgState::new(py, format!("{mechanism} {primitive}"), kind))
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -8,6 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::bytes::ByteView;
 use crate::errors::invalid;
 use crate::sha256;
+use crate::wipe;
 
 /// Inputs from this many bytes on release the interpreter lock: hashing them takes over 50 microseconds.
 const DETACH_BYTES: usize = 1 << 16;
@@ -182,7 +183,7 @@ fn hash_df<'py>(
     if !(whole - 7..=whole).contains(&length) || length < 0 {
         return Err(invalid(py, format!("data_bits={length} does not fit data of {} bytes", bytes.len())));
     }
-    let run = || Zeroizing::new(hash_df_bits(hash, bytes, length as u64, n_bits as usize));
+    let run = || wipe::after_any(|| Zeroizing::new(hash_df_bits(hash, bytes, length as u64, n_bits as usize)));
     let derived = if bytes.len() > DETACH_BYTES { py.detach(run) } else { run() };
     Ok(PyBytes::new(py, &derived))
 }

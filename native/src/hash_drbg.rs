@@ -16,11 +16,17 @@ use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::fork_guard;
 use crate::fork_lock::{ForkLock, ForkLockGuard};
+use crate::secret_memory::SecretBox;
 use crate::sha256::digest;
-use crate::sha256_lanes::{hash_counter_blocks, hash_pair, increment};
+use crate::sha256_lanes::{hash_counter_blocks, hash_pair, increment, sha_in_registers, WIDE_FROM};
+use crate::wipe;
 
 /// seedlen of SHA-256 in bytes: 440 bits, SP 800-90A table 2.
 const SEED_BYTES: usize = 55;
+/// outlen of SHA-256 in bytes.
+const BLOCK_BYTES: usize = 32;
+/// Longest request whose blocks are hashed without the wide registers of AVX-512.
+const MEDIUM_BYTES: usize = BLOCK_BYTES * WIDE_FROM;
 /// max_number_of_bits_per_request of table 2, in bytes: 2^19 bits.
 const MAX_REQUEST_BYTES: usize = 1 << 16;
 /// reseed_interval of table 2: 2^48 requests.
@@ -176,39 +182,39 @@ impl Working {
             v.zeroize();
             w.zeroize();
         }
-        // Hash(V), the first block of output, and H = Hash(0x03 || V) do not depend on each other.
-        let mut output_block = self.v.output_block();
-        let mut update_block = self.v.update_block();
-        let [mut first, mut h] = hash_pair(&output_block, &update_block);
-        let (head, rest) = out.split_at_mut(out.len().min(32));
-        if let Ok(head) = <&mut [u8; 32]>::try_from(&mut *head) {
-            for (word, bytes) in first.iter().zip(head.as_chunks_mut::<8>().0) {
-                *bytes = word.to_be_bytes();
-            }
-        } else {
-            for (index, byte) in head.iter_mut().enumerate() {
-                *byte = first[index / 8].to_be_bytes()[index % 8];
-            }
-        }
+        let (head, rest) = out.split_at_mut(out.len().min(BLOCK_BYTES));
         if !rest.is_empty() {
             let mut block = [0u8; 64];
-            for (word, bytes) in output_block.iter().zip(block.as_chunks_mut::<8>().0) {
+            for (word, bytes) in self.v.output_block().iter().zip(block.as_chunks_mut::<8>().0) {
                 *bytes = word.to_be_bytes();
             }
             increment(&mut block);
             hashgen(&mut block, rest);
             block.zeroize();
         }
+        self.generate_block(head);
+    }
 
+    /// The first block of output, or less of it, and the update of V. Nothing is overwritten here: it runs under
+    /// `wipe::after`, which is cheaper than to do it twice.
+    #[inline(always)]
+    pub fn generate_block(&mut self, out: &mut [u8]) {
+        // Hash(V), the first block of output, and H = Hash(0x03 || V) do not depend on each other.
+        let [first, h] = hash_pair(&self.v.output_block(), &self.v.update_block());
+        if let Ok(out) = <&mut [u8; BLOCK_BYTES]>::try_from(&mut *out) {
+            for (word, bytes) in first.iter().zip(out.as_chunks_mut::<8>().0) {
+                *bytes = word.to_be_bytes();
+            }
+        } else {
+            for (index, byte) in out.iter_mut().enumerate() {
+                *byte = first[index / 8].to_be_bytes()[index % 8];
+            }
+        }
         self.v.add(&[h[3], h[2], h[1], h[0], 0, 0, 0]);
         let constant = self.c.0;
         self.v.add(&constant);
         self.v.add_small(self.reseed_counter);
         self.reseed_counter += 1;
-        output_block.zeroize();
-        update_block.zeroize();
-        first.zeroize();
-        h.zeroize();
     }
 }
 
@@ -365,6 +371,19 @@ impl Guarded {
         Ok(())
     }
 
+    /// A request of the hot path, after which no more is overwritten than it used.
+    #[inline(always)]
+    fn generate_wiped(&mut self, out: &mut [u8]) {
+        if out.len() <= BLOCK_BYTES && sha_in_registers() {
+            wipe::after::<{ wipe::SHORT }, _>(|| self.working.generate_block(out));
+        } else if out.len() <= MEDIUM_BYTES && sha_in_registers() {
+            wipe::after::<{ wipe::MEDIUM }, _>(|| self.working.generate(out, &[]));
+        } else {
+            wipe::after::<{ wipe::LONG }, _>(|| self.working.generate(out, &[]));
+        }
+        self.seal = self.working.fingerprint();
+    }
+
     fn fill(&mut self, out: &mut [u8]) -> Result<(), Fault> {
         out.chunks_mut(MAX_REQUEST_BYTES).try_for_each(|request| self.generate(request, &[]))
     }
@@ -375,7 +394,7 @@ impl Guarded {
 /// The state is behind a lock of its own, which is never held while its holder waits for the interpreter lock.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct HashDrbgState {
-    guarded: ForkLock<Guarded>,
+    guarded: SecretBox<ForkLock<Guarded>>,
     on_exhausted: Mutex<Option<Py<PyAny>>>,
 }
 
@@ -424,14 +443,18 @@ impl HashDrbgState {
     }
 
     /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
-    /// lock, which another thread may need to end its own request.
+    /// lock, which another thread may need to end its own request. `n_bytes` is what it hashes or fills: 0 if it only looks
+    /// at counters, and leaves nothing behind that would have to be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Guarded) -> R + Send) -> R {
         if n_bytes <= DETACH_BYTES {
             if let Some(mut guarded) = self.free() {
-                return function(&mut guarded);
+                if n_bytes == 0 {
+                    return function(&mut guarded);
+                }
+                return wipe::after::<{ wipe::LONG }, _>(|| function(&mut guarded));
             }
         }
-        ending::detach(py, || function(&mut whole(self.guarded.lock())))
+        ending::detach(py, || wipe::after::<{ wipe::LONG }, _>(|| function(&mut whole(self.guarded.lock()))))
     }
 }
 
@@ -445,17 +468,9 @@ impl HashDrbgState {
         }
         let working = Working::default();
         let seal = working.fingerprint();
-        Ok(Self {
-            guarded: ForkLock::new(Guarded {
-                working,
-                seal,
-                budget_bits: 0,
-                seeded_in: 0,
-                mixed_at_ns: 0,
-                mix_interval_ns: u64::MAX,
-            }),
-            on_exhausted: Mutex::new(on_exhausted),
-        })
+        let guarded =
+            Guarded { working, seal, budget_bits: 0, seeded_in: 0, mixed_at_ns: 0, mix_interval_ns: u64::MAX };
+        Ok(Self { guarded: SecretBox::new(py, ForkLock::new(guarded)), on_exhausted: Mutex::new(on_exhausted) })
     }
 
     #[getter]
@@ -489,7 +504,7 @@ impl HashDrbgState {
         let (entropy_input, nonce) = (entropy_input.as_slice(), nonce.as_slice());
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
         let generation = generation_of_seed(py, generation)?;
-        self.with(py, entropy_input.len() + nonce.len() + extra.len(), |guarded| {
+        self.with(py, 1 + entropy_input.len() + nonce.len() + extra.len(), |guarded| {
             guarded.working.instantiate(entropy_input, nonce, extra);
             guarded.seeded(generation);
         });
@@ -510,7 +525,7 @@ impl HashDrbgState {
         let entropy_input = entropy_input.as_slice();
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
         let generation = generation_of_seed(py, generation)?;
-        self.with(py, entropy_input.len() + extra.len(), |guarded| {
+        self.with(py, 1 + entropy_input.len() + extra.len(), |guarded| {
             guarded.check()?;
             guarded.working.reseed(entropy_input, extra);
             guarded.seeded(generation);
@@ -533,7 +548,7 @@ impl HashDrbgState {
         let extra = additional_input.map(ByteView::new).transpose()?;
         let extra = extra.as_ref().map_or(&[][..], ByteView::as_slice);
         PyBytes::new_with(py, n_bytes, |out| {
-            self.with(py, out.len() + extra.len(), |guarded| guarded.generate(out, extra))
+            self.with(py, 1 + out.len() + extra.len(), |guarded| guarded.generate(out, extra))
                 .map_err(|found| fault(py, &found))
         })
     }
@@ -561,7 +576,7 @@ impl HashDrbgState {
     fn mix(&self, py: Python<'_>, extra: &Bound<'_, PyAny>) -> PyResult<()> {
         let extra = ByteView::new(extra)?;
         let extra = extra.as_slice();
-        self.with(py, extra.len(), |guarded| {
+        self.with(py, 1 + extra.len(), |guarded| {
             guarded.generate(&mut [], extra)?;
             guarded.mixed_at_ns = rough_ns();
             Ok(())
@@ -633,8 +648,7 @@ impl HashDrbgState {
         if let (Ok(wanted @ 1..=DETACH_BYTES), Some(mut guarded)) = (usize::try_from(length), state.free()) {
             if guarded.intact() && !guarded.mixing_due() && guarded.charge(wanted) {
                 let token = PyBytes::new_with(py, wanted, |out| {
-                    guarded.working.generate(out, &[]);
-                    guarded.seal = guarded.working.fingerprint();
+                    guarded.generate_wiped(out);
                     Ok(())
                 })?;
                 // A handler in C may fork at any instruction above; parent and child would have the same bytes.

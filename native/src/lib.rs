@@ -27,11 +27,14 @@ mod iid_shuffle;
 mod iid_statistics;
 mod multiversion;
 mod rdseed;
+mod secret_memory;
+mod secret_pages;
 mod sha256;
 mod sha256_lanes;
 #[cfg(target_arch = "x86_64")]
 mod sha256_wide;
 mod timing;
+mod wipe;
 mod word_buffer;
 mod xoshiro_lanes;
 
@@ -80,6 +83,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     health::register(module)?;
     iid::register(module)?;
     rdseed::register(module)?;
+    secret_memory::register(module)?;
     timing::register(module)?;
     Ok(())
 }

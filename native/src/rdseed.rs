@@ -5,6 +5,7 @@ use pyo3::types::PyBytes;
 use zeroize::Zeroizing;
 
 use crate::errors::raise;
+use crate::wipe;
 
 /// Tries for one word before the instruction counts as failing; under load it may come up empty a few times.
 const TRIES: u32 = 1000;
@@ -82,7 +83,7 @@ fn rdseed_bytes(py: Python<'_>, n_bytes: usize) -> PyResult<Bound<'_, PyBytes>> 
         return Err(raise(py, "SourceUnavailableError", "this CPU has neither RDSEED nor RNDRRS".to_owned()));
     }
     let mut out = Zeroizing::new(vec![0u8; n_bytes]);
-    let filled = harvest(&mut out, TRIES, step);
+    let filled = wipe::after_any(|| harvest(&mut out, TRIES, step));
     Ok(PyBytes::new(py, &out[..filled]))
 }
 

@@ -14,6 +14,9 @@ use crate::sha256::INITIAL;
 /// begins every other cycle); their states and message words fit into sixteen registers, which those of three do not.
 pub const LANES: usize = 2;
 
+/// From this many blocks on, AVX-512 works on them where it is available.
+pub const WIDE_FROM: usize = 16;
+
 /// Digests of `block`, `block + 1`, ... (counted in the first 55 bytes), 32 bytes each, into `out`; `block` ends as the next one.
 ///
 /// The block is padded already: 55 bytes of data, 0x80, and the length of 440 bits.
@@ -42,6 +45,16 @@ pub fn hash_pair(first: &Words<8>, second: &Words<8>) -> [Words<4>; 2] {
         return unsafe { x86::hash_pair(first, second) };
     }
     [one_of_words(&[block_of(first)]), one_of_words(&[block_of(second), TAIL_448])]
+}
+
+/// True if `hash_pair`, and `hash_counter_blocks` of fewer than `WIDE_FROM` blocks, use the CPU's SHA instructions: they
+/// take next to no stack and none of the wide registers.
+#[inline]
+pub fn sha_in_registers() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return x86::available();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 fn block_of(words: &Words<8>) -> [u8; 64] {
@@ -180,9 +193,11 @@ const TAIL_448_ROUNDS: [u32; 64] = {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{increment, Words, INITIAL, K, LANES, TAIL_448_ROUNDS};
+    use super::{increment, Words, INITIAL, K, LANES, TAIL_448_ROUNDS, WIDE_FROM};
     use crate::sha256_wide;
     use std::arch::x86_64::*;
+
+    const _: () = assert!(WIDE_FROM >= sha256_wide::WIDTH);
 
     /// True if the CPU has every instruction set used below.
     #[inline]
@@ -297,7 +312,7 @@ mod x86 {
             }
             let mut index = low;
             let mut part = part;
-            if part.len() >= sha256_wide::WIDTH && sha256_wide::available() {
+            if part.len() >= WIDE_FROM && sha256_wide::available() {
                 let (groups, others) = part.as_chunks_mut::<{ sha256_wide::WIDTH }>();
                 let words = std::array::from_fn(|i| {
                     u32::from_be_bytes([block[4 * i], block[4 * i + 1], block[4 * i + 2], block[4 * i + 3]])

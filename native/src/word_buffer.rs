@@ -2,19 +2,40 @@
 
 use std::cell::Cell;
 
-use pyo3::buffer::PyBuffer;
+use std::ffi::c_int;
+
+use pyo3::exceptions::PyMemoryError;
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyByteArray;
+use pyo3::types::PyMemoryView;
 
 use crate::fork_guard;
 use crate::hash_drbg::rough_ns;
+use crate::secret_memory::SecretBytes;
+
+/// The bytes as Python sees them, in order to fill them. Lives as long as a view of them does.
+#[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
+struct SecretBuffer(SecretBytes);
+
+#[pymethods]
+impl SecretBuffer {
+    // SAFETY: as the buffer protocol has it: `view` is a Py_buffer to be filled in.
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let bytes = &slf.get().0;
+        let length = bytes.len() as isize; // an object of that size was made
+                                           // SAFETY: the bytes stay where they are for the life of the object, which the view keeps alive.
+        let filled = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), bytes.start().cast(), length, 0, flags) };
+        if filled == 0 {
+            Ok(())
+        } else {
+            Err(PyErr::fetch(slf.py()))
+        }
+    }
+}
 
 /// The words; the caller sees to it that one thread at a time uses them.
 pub struct WordBuffer {
-    /// Cannot be resized while `export` lives.
-    pub object: Py<PyByteArray>,
-    #[allow(dead_code)] // held for its effect
-    export: PyBuffer<u8>,
+    object: Py<SecretBuffer>,
     base: *mut u8,
     capacity: usize,
     /// The next unserved byte, a multiple of 4; `capacity` when there is none.
@@ -26,17 +47,22 @@ pub struct WordBuffer {
 impl WordBuffer {
     /// An empty buffer of `capacity` bytes, a positive multiple of 8.
     pub fn new(py: Python<'_>, capacity: usize) -> PyResult<Self> {
-        let object = PyByteArray::new_with(py, capacity, |_| Ok(()))?;
-        let export = PyBuffer::<u8>::get(object.as_any())?;
+        let bytes = SecretBytes::new(py, capacity)
+            .ok_or_else(|| PyMemoryError::new_err(format!("no memory for a buffer of {capacity} bytes")))?;
+        let base = bytes.start();
         Ok(Self {
-            object: object.unbind(),
-            base: export.buf_ptr().cast(),
-            export,
+            object: Py::new(py, SecretBuffer(bytes))?,
+            base,
             capacity,
             position: Cell::new(capacity),
             fork_generation: Cell::new(0),
             filled_at_ns: Cell::new(0),
         })
+    }
+
+    /// A writable view of the whole buffer.
+    pub fn view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
+        PyMemoryView::from(self.object.bind(py).as_any())
     }
 
     /// True if `size` more bytes are there, and they belong to this process.
@@ -82,7 +108,7 @@ impl WordBuffer {
     unsafe fn take<T: Default>(&self) -> T {
         let at = self.position.get();
         self.position.set(at + size_of::<T>());
-        // SAFETY: `has` keeps the range inside the exported buffer, and any bytes make an unsigned integer.
+        // SAFETY: `has` keeps the range inside the buffer, and any bytes make an unsigned integer.
         unsafe {
             let place = self.base.add(at).cast::<T>();
             let word = place.read_unaligned();
@@ -107,7 +133,7 @@ impl WordBuffer {
     pub fn wipe(&self) {
         self.position.set(self.capacity);
         for at in 0..self.capacity {
-            // SAFETY: inside the exported buffer. Volatile, so that it also happens just before the memory is freed.
+            // SAFETY: inside the buffer. Volatile, so that it also happens just before the memory is freed.
             unsafe { self.base.add(at).write_volatile(0) };
         }
     }
