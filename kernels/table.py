@@ -19,6 +19,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
     {
         "AdaptiveProportionScan": f"{_REFERENCE}.health",
         "HashDrbgState": f"{_REFERENCE}.hash_drbg",
+        "LagPredictorScan": f"{_REFERENCE}.lag_predictor",
         "RepetitionCountScan": f"{_REFERENCE}.health",
         "TimingSampler": f"{_REFERENCE}.timing",
         "WordStream": f"{_REFERENCE}.bit_generator",
