@@ -124,6 +124,11 @@ class LagPredictorTest:
         return self._scan.windows
 
     @property
+    def failures_by_kind(self) -> tuple[int, int, int]:
+        """Samples, windows and spans that failed."""
+        return self._scan.failures
+
+    @property
     def failures(self) -> int:
         """Samples, windows and spans that failed."""
         return sum(self._scan.failures)
