@@ -170,7 +170,7 @@ def test_bounds_of_false_alarms_are_below_alpha() -> None:
     assert plan.lag_false_alarm == pytest.approx(run + window / 512 + span / 32_768)
     assert plan.lag_false_alarms_per_day == pytest.approx(plan.lag_false_alarm * 1e5 * 86_400)
     assert plan_health(0.25, 2**-30, window=4096, faults=()).span == 16
-    result = CliRunner().invoke(cli, ["plan", "--h", "0.01", "--within", "2000"])
+    result = CliRunner().invoke(cli, ["plan", "--h", "0.01", "--within", "200"])
     assert "never fails" in result.stdout
     assert "developer-defined (SP 800-90B 4.5)" in result.stdout
 
@@ -178,6 +178,7 @@ def test_bounds_of_false_alarms_are_below_alpha() -> None:
 def test_a_missed_fault_fails_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fault, "inject", lambda _fault, _rng, healthy, *_others: healthy)
     assert not induce_failures(faults=FAULTS[:1], trials=5).passed
+    monkeypatch.setattr(induce_failures, "__kwdefaults__", induce_failures.__kwdefaults__ | {"faults": FAULTS[:1]})
     result = CliRunner().invoke(faults, ["--trials", "5", "--json"])
     assert result.exit_code == 1
     assert json.loads(result.stdout)["passed"] is False
@@ -205,11 +206,13 @@ def test_recorded_data_are_used_and_exhausted_ones_refused() -> None:
 
 
 def test_plan_and_faults_on_the_command_line(tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli, ["plan", "--h", "0.5", "--alpha", "2^-30", "--rate", "1e5", "--json"])
+    result = CliRunner().invoke(
+        cli, ["plan", "--h", "0.5", "--alpha", "2^-30", "--rate", "1e5", "--within", "900", "--json"]
+    )
     plan: dict[str, Any] = json.loads(result.stdout)
     assert (plan["rct_cutoff"], plan["apt_cutoff"], plan["window"]) == (61, 422, 512)
     assert plan["rct_false_alarms_per_day"] == pytest.approx(plan["rct_false_alarm"] * 1e5 * 86_400)
-    table = CliRunner().invoke(cli, ["plan", "--h", "1", "--bits", "1"])
+    table = CliRunner().invoke(cli, ["plan", "--h", "1", "--bits", "1", "--within", "900"])
     assert table.exit_code == 0
     assert "1024" in table.stdout
     text = CliRunner().invoke(faults, ["--trials", "5", "--out", str(tmp_path)]).stdout

@@ -7,8 +7,10 @@ import decimal
 import itertools
 import math
 import random
+import re
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -376,3 +378,12 @@ def test_the_face_refuses_what_no_kernel_holds() -> None:
     for bad in ("text", 5, None, [1, 2]):
         with pytest.raises((errors.InvalidInputError, TypeError)):
             LagPredictorTest((5, 5, 5)).push(bad)  # type: ignore[arg-type]
+
+
+def test_the_documented_cutoffs_are_those_computed() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "health-audit.md").read_text().replace(",", "")
+    rows = re.findall(r"^\| ([\d.]+) \| (\d+) / (\d+) \| (\d+) / (\d+) \| (\d+) / (\d+) \|$", page, re.MULTILINE)
+    assert len(rows) == 6
+    for entropy, *figures in rows:
+        tiers = [lag_cutoffs(entropy, alpha, 512) for alpha in (2**-30, 2**-60)]
+        assert [int(figure) for figure in figures] == [cutoff for pair in zip(*tiers, strict=True) for cutoff in pair]
