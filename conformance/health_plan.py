@@ -16,15 +16,12 @@ from fractions import Fraction
 from typing import Any
 
 import attrs
-import numpy as np
 
-from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_distribution, worst_symbols
+from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_distribution
+from esoteric_drbg.conformance.health_simulation import Cutoffs, Detection, clopper_pearson, simulated
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
-    AdaptiveProportionTest,
     LagCutoffs,
-    LagPredictorTest,
-    RepetitionCountTest,
     apt_cutoff,
     apt_window,
     lag_cutoffs,
@@ -38,37 +35,6 @@ __all__ = ["Detection", "HealthPlan", "clopper_pearson", "parse_alpha", "plan_he
 #: Symbols after which the hazard of a run no longer changes: so many times the cutoff.
 _BURN_IN = 60
 _DAY_S = 86_400
-#: Symbols that a simulated test takes at a time.
-_PIECE = 1024
-
-
-@attrs.frozen(kw_only=True)
-class Detection:
-    """What one test does about one fault.
-
-    Attributes
-    ----------
-    fault, test : str
-        The fault's name; ``RCT``, ``APT`` or ``lag``, the developer-defined Lag Predictor Test.
-    within : float
-        Probability of an alarm within the plan's number of symbols after the onset.
-    interval : tuple of float or None
-        99 % confidence interval of `within` where it was simulated.
-    mean_delay : float or None
-        Symbols from the onset to the alarm; None if it never comes. Of the detected ones only where simulated; of
-        ``lag``, where exact, the most that there can be.
-    how : {"exact", "simulated"}
-    note : str
-        Why the test cannot see the fault, if it cannot.
-    """
-
-    fault: str
-    test: str
-    within: float
-    interval: tuple[float, float] | None
-    mean_delay: float | None
-    how: str
-    note: str
 
 
 @attrs.frozen(kw_only=True)
@@ -125,17 +91,6 @@ class HealthPlan:
         return attrs.asdict(self) | {"detections": detections, "lag_cutoffs": self.lag_cutoffs._asdict()}
 
 
-@attrs.frozen
-class _Cutoffs:
-    """Of all tests of one tier, in one window length."""
-
-    rct: int
-    apt: int
-    lag: LagCutoffs
-    window: int
-    span: int
-
-
 def parse_alpha(text: str) -> Real:
     """Read a probability: ``2^-30``, ``1e-9``, ``1/1000``. The result is exact.
 
@@ -154,25 +109,6 @@ def parse_alpha(text: str) -> Real:
         return Fraction(base) ** power
     except (ValueError, ZeroDivisionError):
         raise InvalidInputError(f"alpha={text!r}: expected a probability such as 2^-30, 1e-9 or 1/1000") from None
-
-
-def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[float, float]:
-    """Return the exact confidence interval of a binomial probability.
-
-    Examples
-    --------
-    >>> low, high = clopper_pearson(0, 100, 0.95)
-    >>> low, round(high, 4)
-    (0.0, 0.0362)
-    """
-    from scipy.special import betaincinv  # noqa: PLC0415 - slow to import
-
-    if not 0 <= hits <= trials or trials < 1 or not 0 < confidence < 1:
-        raise InvalidInputError(f"hits={hits}, trials={trials}, confidence={confidence}: expected hits of trials")
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits else 0.0
-    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
-    return low, high
 
 
 def rct_within(distribution: Sequence[tuple[float, int]], cutoff: int, n: int) -> float:
@@ -238,7 +174,7 @@ def _window_fails(distribution: Sequence[tuple[float, int]], cutoff: int, length
     return math.fsum(times * p * _tail(cutoff - 1, length - 1, p) for p, times in distribution) if length else 0.0
 
 
-def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: _Cutoffs, n: int) -> list[Detection]:
+def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: Cutoffs, n: int) -> list[Detection]:
     """RCT and APT on i.i.d. data, from the start of a window."""
     rct, apt, window = plan.rct, plan.apt, plan.window
     rate = math.fsum(m * p**rct * (1 - p) / -math.expm1(rct * math.log(p)) for p, m in distribution if 0 < p < 1)
@@ -255,7 +191,7 @@ def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: _Cutoffs, n
     ]
 
 
-def _periodic(fault: Fault, symbol_bits: int, plan: _Cutoffs, n: int) -> list[Detection]:
+def _periodic(fault: Fault, symbol_bits: int, plan: Cutoffs, n: int) -> list[Detection]:
     """Different symbols in turn, at equal steps; what went before the onset matches none of them."""
     name, period = fault.name, fault.length
     rct, apt, window = plan.rct, plan.apt, plan.window
@@ -285,48 +221,6 @@ def _periodic(fault: Fault, symbol_bits: int, plan: _Cutoffs, n: int) -> list[De
 
 def _exact(fault: str, test: str, within: float, delay: float | None, note: str = "") -> Detection:
     return Detection(fault=fault, test=test, within=within, interval=None, mean_delay=delay, how="exact", note=note)
-
-
-def _first_failure(test: RepetitionCountTest | AdaptiveProportionTest | LagPredictorTest, symbols: bytes) -> int | None:
-    """Return the first sample at which a test fails; what follows its window is not looked at."""
-    for begin in range(0, len(symbols), _PIECE):
-        if test.push(symbols[begin : begin + _PIECE]):
-            break
-    return test.first_failure
-
-
-def _simulated(
-    fault: Fault, min_entropy: float, bits: int, plan: _Cutoffs, n: int, seed: int, trials: int, names: Sequence[str]
-) -> list[Detection]:
-    delays: dict[str, list[int]] = {name: [] for name in names}
-    rng = np.random.default_rng(seed)
-    for _ in range(trials):
-        phase = int(rng.integers(plan.window))
-        symbols = fault.inject(
-            rng, worst_symbols(rng, min_entropy, bits, phase + n), phase, min_entropy, bits
-        ).tobytes()
-        tests: dict[str, RepetitionCountTest | AdaptiveProportionTest | LagPredictorTest] = {
-            "RCT": RepetitionCountTest(plan.rct),
-            "lag": LagPredictorTest(plan.lag, plan.window, span=plan.span, symbol_bits=bits),
-        }
-        if plan.apt <= plan.window:
-            tests["APT"] = AdaptiveProportionTest(plan.apt, plan.window)
-        for name in names:
-            first = _first_failure(tests[name], symbols) if name in tests else None
-            if first is not None and first >= phase:
-                delays[name].append(first - phase + 1)
-    return [
-        Detection(
-            fault=fault.name,
-            test=name,
-            within=len(found) / trials,
-            interval=clopper_pearson(len(found), trials),
-            mean_delay=sum(found) / len(found) if found else None,
-            how="simulated",
-            note="" if found else f"not seen in {trials} trials",
-        )
-        for name, found in delays.items()
-    ]
 
 
 def plan_health(
@@ -378,7 +272,7 @@ def plan_health(
         raise InvalidInputError(f"within={within}, trials={trials}, rate={rate}: expected positive numbers")
     length = window or apt_window(symbol_bits)
     span = min(SPAN_WINDOWS, (1 << 16) // length)
-    plan = _Cutoffs(
+    plan = Cutoffs(
         rct=rct_cutoff(min_entropy, alpha),
         apt=apt_cutoff(min_entropy, alpha, length),
         lag=lag_cutoffs(min_entropy, alpha, length, span),
@@ -397,7 +291,7 @@ def plan_health(
     lag_alarm = lag_alarms[0] + lag_alarms[1] / length + lag_alarms[2] / (length * span)
     detections: list[Detection] = []
     for fault in faults:
-        simulated: tuple[str, ...] = ("RCT", "APT", "lag")
+        names: tuple[str, ...] = ("RCT", "APT", "lag")
         if fault.kind in {"stuck", "periodic"}:
             # A binary source has no period of more than two different symbols: longer ones are simulated.
             if fault.length * fault.step <= 1 << symbol_bits:
@@ -405,8 +299,8 @@ def plan_health(
                 continue
         elif fault.kind in {"biased", "loss"}:
             detections += _iid(fault.name, fault.distribution(min_entropy, symbol_bits), plan, within)
-            simulated = ("lag",)
-        detections += _simulated(fault, min_entropy, symbol_bits, plan, within, seed, trials, simulated)
+            names = ("lag",)
+        detections += simulated(fault, min_entropy, symbol_bits, plan, within, seed, trials, names)
     return HealthPlan(
         min_entropy=float(min_entropy),
         alpha=float(alpha),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from esoteric_drbg import EntropyPool
 from esoteric_drbg.cli.audit_faults import faults
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import induced_failures
@@ -21,7 +22,7 @@ from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_symbols
 from esoteric_drbg.conformance.health_plan import clopper_pearson, parse_alpha, plan_health, rct_within
 from esoteric_drbg.conformance.induced_failures import FaultySource, induce_failures
 from esoteric_drbg.conformance.multiplicity import family_verdict, holm, iid_family_rate
-from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import AdaptiveProportionTest, LagPredictorTest, RepetitionCountTest, lag_cutoffs
 from esoteric_drbg.noise_sources import Claim
 
@@ -143,6 +144,22 @@ def test_faults_that_only_the_lag_predictor_sees() -> None:
             assert row.delay_max <= 16 + run
 
 
+@pytest.mark.parametrize(
+    "block",
+    [b"\x03\xc8", b"\x03\xc8\x51", b"noise", bytes(range(256)), bytes(range(0, 256, 2)), bytes(range(1, 64)) + b"\xaa"],
+    ids=["period 2", "period 3", "period 5", "counter", "stuck bit below a counter", "period 64"],
+)
+@pytest.mark.parametrize("min_entropy", [0.25, 1.0])
+def test_a_source_that_repeats_itself_seeds_nothing(block: bytes, min_entropy: float) -> None:
+    claim = Claim.by_operator(min_entropy, certificate="none: a test")
+    pool = EntropyPool([FaultySource(block * 4000, claim)])
+    with pytest.raises(EntropyUnavailableError, match=r"Lag Predictor Test \(developer-defined\)"):
+        pool.seed_material(256)
+    row = pool.health_report()["sources"][0]
+    assert (row["state"], row["rct_alarms"], row["apt_alarms"], row["lag_alarms"]) == ("FAILED_PERMANENT", 0, 0, 1)
+    assert row["lag_cutoffs"][1]["run"] <= row["lag_highest"][0]
+
+
 @pytest.mark.parametrize("min_entropy", [0.25, 1.0, 4.0])
 @pytest.mark.parametrize("bits", [4, 8])
 def test_what_the_plan_says_of_the_lag_predictor_is_what_it_does(min_entropy: float, bits: int) -> None:
@@ -178,7 +195,9 @@ def test_bounds_of_false_alarms_are_below_alpha() -> None:
 def test_a_missed_fault_fails_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fault, "inject", lambda _fault, _rng, healthy, *_others: healthy)
     assert not induce_failures(faults=FAULTS[:1], trials=5).passed
-    monkeypatch.setattr(induce_failures, "__kwdefaults__", induce_failures.__kwdefaults__ | {"faults": FAULTS[:1]})
+    monkeypatch.setattr(
+        induce_failures, "__kwdefaults__", (induce_failures.__kwdefaults__ or {}) | {"faults": FAULTS[:1]}
+    )
     result = CliRunner().invoke(faults, ["--trials", "5", "--json"])
     assert result.exit_code == 1
     assert json.loads(result.stdout)["passed"] is False
