@@ -193,7 +193,7 @@ def _print_table(audits: list[SourceAudit]) -> None:
     for heading in ("source", "verdict"):
         table.add_column(heading, no_wrap=True)
     figures = ("claim", "H_orig", "n H_bit", "H_r", "H_c", "assessed", "credited\nbits/s")
-    for heading in (*figures, "RCT C\nalarms", "APT C\nalarms"):
+    for heading in (*figures, "RCT C\nalarms", "APT C\nalarms", "lag\nalarms"):
         table.add_column(heading, justify="right")
     for item in audits:
         first_tier = {test.test: test for test in item.false_alarms if test.tier == "intermittent"}
@@ -209,5 +209,6 @@ def _print_table(audits: list[SourceAudit]) -> None:
             _figure(item.h_assessed),
             f"{item.credited_bits_per_second:,.0f}",
             *(f"{first_tier[test].cutoff}\n{first_tier[test].alarms}" for test in ("RCT", "APT")),
+            str(sum(test.alarms for name, test in first_tier.items() if name.startswith("lag"))),
         )
     console().print(table)

@@ -86,16 +86,18 @@ def _print(document: dict[str, Any]) -> None:
         found = f"{row['detected']}/{row['trials']}"
         table.add_row(row["fault"], row["tier"], row["test"], found, *delays, verdict + row["note"])
     out.print(table)
+    out.print("lag: the Lag Predictor Test, developer-defined (SP 800-90B 4.5)", markup=False)
     for row in document["evidence"]:
         out.print(
             f"{row['tier']} {row['test']}: {row['symbols']:,} faulty symbols, {row['detections']} detections",
             markup=False,
         )
     for row in document["false_alarms"]:
-        what = "symbols" if row["test"] == "RCT" else "windows"
+        what = "windows" if row["test"] == "APT" else "symbols"
+        expected = ("at most " if row["test"] == "lag" else "") + f"{row['expected']:.2g}"
         out.print(
             f"healthy data, {row['tier']} {row['test']}: {row['alarms']} alarms in {row['tested']:,} {what}, "
-            f"99 % interval {row['interval'][0]:.2g} to {row['interval'][1]:.2g}, expected {row['expected']:.2g}",
+            f"99 % interval {row['interval'][0]:.2g} to {row['interval'][1]:.2g}, expected {expected}",
             markup=False,
         )
     pool = document["pool"]

@@ -50,8 +50,22 @@ def plan(
         ),
     ):
         table.add_row(name, str(cutoff), chance, "give --rate" if per_day is None else f"{per_day:.3g}")
+    at_most = result.lag_false_alarms_per_day
+    in_span = result.window * result.span
+    for name, cutoff, bound, unit, n in zip(
+        ("lag run", "lag window", "lag span"),
+        result.lag_cutoffs,
+        result.lag_false_alarms,
+        ("a symbol", f"a window of {result.window}", f"a span of {in_span:,}"),
+        (None, result.window, in_span),
+        strict=True,
+    ):
+        never = n is not None and cutoff > n
+        day = "" if n is not None else "give --rate" if at_most is None else f"at most {at_most:.3g} in all"
+        table.add_row(name, str(cutoff), "never fails" if never else f"at most {bound:.3g} {unit}", day)
     out = console()
     out.print(table)
+    out.print("lag: the Lag Predictor Test, developer-defined (SP 800-90B 4.5); its bounds hold for every such source")
     faults = Table("fault", "test", f"found in {within:,}", "mean delay", "how", "", box=None, pad_edge=False)
     for one in result.detections:
         found = f"{one.within:.6g}" + (f" ({one.interval[0]:.3f}-{one.interval[1]:.3f})" if one.interval else "")

@@ -21,6 +21,7 @@ from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
     AdaptiveProportionTest,
     HealthProfile,
+    LagPredictorTest,
     RepetitionCountTest,
     apt_cutoff,
     apt_window,
@@ -45,13 +46,13 @@ class FalseAlarms:
     Attributes
     ----------
     test : str
-        ``"RCT"`` or ``"APT"``.
+        ``"RCT"``, ``"APT"``, or run, window or span of the Lag Predictor Test: ``"lag run (developer-defined)"``.
     tier : str
         ``"intermittent"`` or ``"permanent"``.
     cutoff : int
-        C, in samples; of APT in a window of :func:`apt_window` samples.
+        C, in samples; of APT in a window of :func:`apt_window` samples; of the Lag Predictor Test in right predictions.
     chances : int
-        Samples (RCT) or windows (APT) tested.
+        Samples (RCT, lag run), windows (APT, lag window) or spans (lag span, one that began included) tested.
     alarms : int
         How many of them fired.
     rate, rate_below : float
@@ -358,7 +359,7 @@ def _judge(
 
 
 def false_alarms(symbols: bytes, min_entropy: float, symbol_bits: int = 8) -> tuple[FalseAlarms, ...]:
-    """Run both health tests, at the cutoffs of both tiers, over a recording.
+    """Run the health tests, at the cutoffs of both tiers, over a recording.
 
     Parameters
     ----------
@@ -371,8 +372,8 @@ def false_alarms(symbols: bytes, min_entropy: float, symbol_bits: int = 8) -> tu
 
     Examples
     --------
-    >>> [test.alarms for test in false_alarms(bytes(range(256)) * 8, 6.0)]
-    [0, 0, 0, 0]
+    >>> [test.alarms for test in false_alarms(bytes(i * i * i % 251 for i in range(2000)), 6.0)[:5]]
+    [0, 0, 0, 0, 0]
     """
     from scipy.special import betaincinv  # noqa: PLC0415 - scipy is slow to import
 
@@ -380,17 +381,22 @@ def false_alarms(symbols: bytes, min_entropy: float, symbol_bits: int = 8) -> tu
     window = apt_window(symbol_bits)
     results = []
     for tier, alpha in (("intermittent", profile.intermittent_alpha), ("permanent", profile.permanent_alpha)):
-        for test in ("RCT", "APT"):
-            if test == "RCT":
-                cutoff, chances, can_fail = rct_cutoff(min_entropy, alpha), len(symbols), True
-                scan: RepetitionCountTest | AdaptiveProportionTest = RepetitionCountTest(cutoff)
-            else:
-                cutoff, chances = apt_cutoff(min_entropy, alpha, window), len(symbols) // window
-                can_fail = cutoff <= window
-                scan = AdaptiveProportionTest(min(cutoff, window), window)
-            if can_fail:
-                scan.push(symbols)
-            alarms = scan.failures
+        rct, apt = rct_cutoff(min_entropy, alpha), apt_cutoff(min_entropy, alpha, window)
+        repetition, proportion = RepetitionCountTest(rct), AdaptiveProportionTest(min(apt, window), window)
+        lag = LagPredictorTest.from_claim(min_entropy, alpha, symbol_bits=symbol_bits)
+        repetition.push(symbols)
+        lag.push(symbols)
+        if apt <= window:
+            proportion.push(symbols)
+        windows = len(symbols) // window
+        kinds = (f"lag {kind} (developer-defined)" for kind in lag.cutoffs._fields)
+        spans = -(-windows // lag.span)
+        rows = [
+            ("RCT", rct, len(symbols), True, repetition.failures),
+            ("APT", apt, windows, apt <= window, proportion.failures),
+            *zip(kinds, lag.cutoffs, (len(symbols), windows, spans), lag.can_fail, lag.failures_by_kind, strict=True),
+        ]
+        for test, cutoff, chances, can_fail, alarms in rows:
             below = 1.0 if alarms >= chances else float(betaincinv(alarms + 1, chances - alarms, 0.95))
             results.append(
                 FalseAlarms(

@@ -51,23 +51,27 @@ class Fault:
     Attributes
     ----------
     name : str
-    kind : {"stuck", "biased", "periodic", "entrained", "repeated", "loss"}
+    kind : {"stuck", "biased", "periodic", "entrained", "creeping", "repeated", "loss"}
         One symbol for ever; one symbol with probability `share`; `length` different symbols in turn; such a period
-        that each symbol follows with probability `share`; a block of `length` healthy symbols again and again;
-        a min-entropy of `share` times what it was.
+        that each symbol follows with probability `share`; the same with a probability that grows from 0 to `share` over
+        half of the faulty symbols; a block of `length` healthy symbols again and again; a min-entropy of `share` times
+        what it was.
     length : int
         In symbols.
     share : float
         0 to 1.
+    step : int
+        From one symbol of a period to the next, modulo the number of symbols.
     """
 
     name: str
-    kind: Literal["stuck", "biased", "periodic", "entrained", "repeated", "loss"]
+    kind: Literal["stuck", "biased", "periodic", "entrained", "creeping", "repeated", "loss"]
     length: int = 1
     share: float = 1.0
+    step: int = 1
 
     def __attrs_post_init__(self) -> None:
-        if self.length < 1 or not 0 < self.share <= 1:
+        if self.length < 1 or not 0 < self.share <= 1 or self.step < 1:
             raise InvalidInputError(f"{self.name}: length={self.length}, share={self.share}: out of range")
 
     def distribution(self, min_entropy: float, symbol_bits: int) -> list[tuple[float, int]]:
@@ -86,11 +90,15 @@ class Fault:
         if n < 1:
             return symbols
         alphabet = 1 << symbol_bits
-        turn = ((np.arange(n) % self.length + int(rng.integers(alphabet))) % alphabet).astype(np.uint8)
+        places = np.arange(n) % self.length * self.step
+        turn = ((places + int(rng.integers(alphabet))) % alphabet).astype(np.uint8)
         if self.kind in {"stuck", "periodic"}:
             symbols[onset:] = turn
         elif self.kind == "entrained":
             symbols[onset:] = np.where(rng.random(n) < self.share, turn, symbols[onset:])
+        elif self.kind == "creeping":
+            share = self.share * np.minimum(np.arange(n) / max(1, n // 2), 1.0)
+            symbols[onset:] = np.where(rng.random(n) < share, turn, symbols[onset:])
         elif self.kind == "repeated":
             symbols[onset:] = np.resize(symbols[onset : onset + self.length], n)
         elif self.kind == "loss":
@@ -110,4 +118,11 @@ FAULTS = (
     Fault(name="entrained 0.95, period 2", kind="entrained", length=2, share=0.95),
     Fault(name="repeated block of 64", kind="repeated", length=64),
     Fault(name="min-entropy halved", kind="loss", share=0.5),
+    Fault(name="period 3", kind="periodic", length=3),
+    Fault(name="period 5", kind="periodic", length=5),
+    Fault(name="period 16", kind="periodic", length=16),
+    Fault(name="counter", kind="periodic", length=256),
+    Fault(name="stuck bit below a counter", kind="periodic", length=128, step=2),
+    Fault(name="period 2, noise 10 %", kind="entrained", length=2, share=0.9),
+    Fault(name="slow entrainment, period 5", kind="creeping", length=5, share=0.97),
 )

@@ -1,8 +1,10 @@
 """What the continuous health tests of SP 800-90B 4.4 will do: false alarms, and detection of named faults.
 
-Everything about i.i.d. data is exact, from the start of a window: run lengths by a recursion, windows by binomials.
-A stuck source and a period are deterministic, averaged over the phase of the window. Entrained data and repeated
-blocks are simulated, with a fixed seed and a 99 % Clopper-Pearson interval.
+Everything that RCT and APT do about i.i.d. data is exact, from the start of a window: run lengths by a recursion,
+windows by binomials. A stuck source and a period are deterministic, averaged over the phase of the window. Entrained
+data and repeated blocks, and what the developer-defined Lag Predictor Test ("lag") does about i.i.d. data, are
+simulated, with a fixed seed and a 99 % Clopper-Pearson interval. Its false alarms are a bound that holds for every
+source of the claim.
 """
 
 from __future__ import annotations
@@ -14,46 +16,25 @@ from fractions import Fraction
 from typing import Any
 
 import attrs
-import numpy as np
 
-from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_distribution, worst_symbols
+from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_distribution
+from esoteric_drbg.conformance.health_simulation import Cutoffs, Detection, clopper_pearson, simulated
 from esoteric_drbg.errors import InvalidInputError
-from esoteric_drbg.health_tests import AdaptiveProportionTest, RepetitionCountTest, apt_cutoff, apt_window, rct_cutoff
-from esoteric_drbg.health_tests.cutoffs import Real
+from esoteric_drbg.health_tests import (
+    LagCutoffs,
+    apt_cutoff,
+    apt_window,
+    lag_cutoffs,
+    rct_cutoff,
+)
+from esoteric_drbg.health_tests.cutoffs import SPAN_WINDOWS, Real
+from esoteric_drbg.kernels.health import LAG_PREDICTORS, LAGS
 
 __all__ = ["Detection", "HealthPlan", "clopper_pearson", "parse_alpha", "plan_health", "rct_within"]
 
 #: Symbols after which the hazard of a run no longer changes: so many times the cutoff.
 _BURN_IN = 60
 _DAY_S = 86_400
-
-
-@attrs.frozen(kw_only=True)
-class Detection:
-    """What one test does about one fault.
-
-    Attributes
-    ----------
-    fault, test : str
-        The fault's name; ``RCT`` or ``APT``.
-    within : float
-        Probability of an alarm within the plan's number of symbols after the onset.
-    interval : tuple of float or None
-        99 % confidence interval of `within` where it was simulated.
-    mean_delay : float or None
-        Symbols from the onset to the alarm; None if it never comes. Of the detected ones only where simulated.
-    how : {"exact", "simulated"}
-    note : str
-        Why the test cannot see the fault, if it cannot.
-    """
-
-    fault: str
-    test: str
-    within: float
-    interval: tuple[float, float] | None
-    mean_delay: float | None
-    how: str
-    note: str
 
 
 @attrs.frozen(kw_only=True)
@@ -70,8 +51,15 @@ class HealthPlan:
         C of each test; an APT cutoff above the window never fails.
     rct_false_alarm, apt_false_alarm : float
         For the worst i.i.d. source of this H: new runs of C per symbol, and failing windows per window.
-    rct_false_alarms_per_day, apt_false_alarms_per_day : float or None
-        At `rate` symbols per second.
+    lag_cutoffs : LagCutoffs
+        Of the Lag Predictor Test: right predictions in a row, in a window, in a span of `span` windows.
+    lag_false_alarms : tuple of float
+        Upper bounds for every source of this H: a failing run that begins at a symbol, a failing window, a failing
+        span.
+    lag_false_alarm : float
+        The same, together, per symbol.
+    rct_false_alarms_per_day, apt_false_alarms_per_day, lag_false_alarms_per_day : float or None
+        At `rate` symbols per second; of the Lag Predictor Test, at most.
     within : int
         Symbols after the onset that `detections` look at.
     detections : tuple of Detection
@@ -85,16 +73,22 @@ class HealthPlan:
     apt_cutoff: int
     rct_false_alarm: float
     apt_false_alarm: float
+    span: int
+    lag_cutoffs: LagCutoffs
+    lag_false_alarms: tuple[float, float, float]
+    lag_false_alarm: float
     rate: float | None
     rct_false_alarms_per_day: float | None
     apt_false_alarms_per_day: float | None
+    lag_false_alarms_per_day: float | None
     within: int
     seed: int
     detections: tuple[Detection, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes as plain JSON-ready values."""
-        return attrs.asdict(self) | {"detections": [attrs.asdict(one) for one in self.detections]}
+        detections = [attrs.asdict(one) for one in self.detections]
+        return attrs.asdict(self) | {"detections": detections, "lag_cutoffs": self.lag_cutoffs._asdict()}
 
 
 def parse_alpha(text: str) -> Real:
@@ -115,25 +109,6 @@ def parse_alpha(text: str) -> Real:
         return Fraction(base) ** power
     except (ValueError, ZeroDivisionError):
         raise InvalidInputError(f"alpha={text!r}: expected a probability such as 2^-30, 1e-9 or 1/1000") from None
-
-
-def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[float, float]:
-    """Return the exact confidence interval of a binomial probability.
-
-    Examples
-    --------
-    >>> low, high = clopper_pearson(0, 100, 0.95)
-    >>> low, round(high, 4)
-    (0.0, 0.0362)
-    """
-    from scipy.special import betaincinv  # noqa: PLC0415 - slow to import
-
-    if not 0 <= hits <= trials or trials < 1 or not 0 < confidence < 1:
-        raise InvalidInputError(f"hits={hits}, trials={trials}, confidence={confidence}: expected hits of trials")
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits else 0.0
-    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
-    return low, high
 
 
 def rct_within(distribution: Sequence[tuple[float, int]], cutoff: int, n: int) -> float:
@@ -199,9 +174,9 @@ def _window_fails(distribution: Sequence[tuple[float, int]], cutoff: int, length
     return math.fsum(times * p * _tail(cutoff - 1, length - 1, p) for p, times in distribution) if length else 0.0
 
 
-def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: tuple[int, int, int], n: int) -> list[Detection]:
-    """Both tests on i.i.d. data, from the start of a window."""
-    rct, apt, window = plan
+def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: Cutoffs, n: int) -> list[Detection]:
+    """RCT and APT on i.i.d. data, from the start of a window."""
+    rct, apt, window = plan.rct, plan.apt, plan.window
     rate = math.fsum(m * p**rct * (1 - p) / -math.expm1(rct * math.log(p)) for p, m in distribution if 0 < p < 1)
     fails = _window_fails(distribution, apt, window)
     whole, rest = divmod(n, window)
@@ -216,9 +191,10 @@ def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: tuple[int, 
     ]
 
 
-def _periodic(name: str, period: int, plan: tuple[int, int, int], n: int) -> list[Detection]:
-    """Different symbols in turn; what went before the onset matches none of them."""
-    rct, apt, window = plan
+def _periodic(fault: Fault, symbol_bits: int, plan: Cutoffs, n: int) -> list[Detection]:
+    """Different symbols in turn, at equal steps; what went before the onset matches none of them."""
+    name, period = fault.name, fault.length
+    rct, apt, window = plan.rct, plan.apt, plan.window
     need = (apt - 1) * period + 1
     seen = need <= window
     note = "" if seen else f"in {window} symbols no symbol comes more than {-(-window // period)} times, cutoff {apt}"
@@ -229,45 +205,22 @@ def _periodic(name: str, period: int, plan: tuple[int, int, int], n: int) -> lis
         (window - 1) / 2 + need if seen else None,
         note,
     )
+    # The lag of the period is right from the second period on, the straight line from the third symbol on: to the end
+    # of the period, or for ever where all symbols come in turn.
+    delays = [period + plan.lag.run] if period <= LAGS else []
+    if period >= 2 + plan.lag.run or period * fault.step == 1 << symbol_bits:
+        delays.append(2 + plan.lag.run)
+    if delays:
+        lag_line = _exact(name, "lag", float(n >= min(delays)), float(min(delays)))
+    else:
+        lag_line = _exact(name, "lag", 0.0, None, f"longer than {LAGS} symbols, shorter than a run of {plan.lag.run}")
     if period == 1:
-        return [_exact(name, "RCT", float(n >= rct), float(rct)), apt_line]
-    return [_exact(name, "RCT", 0.0, None, "no two neighbours are equal"), apt_line]
+        return [_exact(name, "RCT", float(n >= rct), float(rct)), apt_line, lag_line]
+    return [_exact(name, "RCT", 0.0, None, "no two neighbours are equal"), apt_line, lag_line]
 
 
 def _exact(fault: str, test: str, within: float, delay: float | None, note: str = "") -> Detection:
     return Detection(fault=fault, test=test, within=within, interval=None, mean_delay=delay, how="exact", note=note)
-
-
-def _simulated(
-    fault: Fault, min_entropy: float, bits: int, plan: tuple[int, int, int], n: int, seed: int, trials: int
-) -> list[Detection]:
-    rct, apt, window = plan
-    delays: dict[str, list[int]] = {"RCT": [], "APT": []}
-    rng = np.random.default_rng(seed)
-    for _ in range(trials):
-        phase = int(rng.integers(window))
-        symbols = fault.inject(
-            rng, worst_symbols(rng, min_entropy, bits, phase + n), phase, min_entropy, bits
-        ).tobytes()
-        tests: list[tuple[str, RepetitionCountTest | AdaptiveProportionTest]] = [("RCT", RepetitionCountTest(rct))]
-        if apt <= window:
-            tests.append(("APT", AdaptiveProportionTest(apt, window)))
-        for name, test in tests:
-            test.push(symbols)
-            if test.first_failure is not None and test.first_failure >= phase:
-                delays[name].append(test.first_failure - phase + 1)
-    return [
-        Detection(
-            fault=fault.name,
-            test=name,
-            within=len(found) / trials,
-            interval=clopper_pearson(len(found), trials),
-            mean_delay=sum(found) / len(found) if found else None,
-            how="simulated",
-            note="" if found else f"not seen in {trials} trials",
-        )
-        for name, found in delays.items()
-    ]
 
 
 def plan_health(
@@ -318,34 +271,53 @@ def plan_health(
     if within < 1 or trials < 1 or (rate is not None and not 0 < rate < math.inf):
         raise InvalidInputError(f"within={within}, trials={trials}, rate={rate}: expected positive numbers")
     length = window or apt_window(symbol_bits)
-    rct, apt = rct_cutoff(min_entropy, alpha), apt_cutoff(min_entropy, alpha, length)
+    span = min(SPAN_WINDOWS, (1 << 16) // length)
+    plan = Cutoffs(
+        rct=rct_cutoff(min_entropy, alpha),
+        apt=apt_cutoff(min_entropy, alpha, length),
+        lag=lag_cutoffs(min_entropy, alpha, length, span),
+        window=length,
+        span=span,
+    )
     worst = worst_distribution(min_entropy, symbol_bits)
-    per_symbol = math.fsum(times * (1 - p) * p**rct for p, times in worst)
-    per_window = _window_fails(worst, apt, length)
-    plan = (rct, apt, length)
+    per_symbol = math.fsum(times * (1 - p) * p**plan.rct for p, times in worst)
+    per_window = _window_fails(worst, plan.apt, length)
+    right = 2.0**-min_entropy
+    lag_alarms = (
+        LAG_PREDICTORS * right**plan.lag.run,
+        LAG_PREDICTORS * _tail(plan.lag.window, length, right),
+        LAG_PREDICTORS * _tail(plan.lag.span, length * span, right),
+    )
+    lag_alarm = lag_alarms[0] + lag_alarms[1] / length + lag_alarms[2] / (length * span)
     detections: list[Detection] = []
     for fault in faults:
+        names: tuple[str, ...] = ("RCT", "APT", "lag")
         if fault.kind in {"stuck", "periodic"}:
             # A binary source has no period of more than two different symbols: longer ones are simulated.
-            if fault.length <= 1 << symbol_bits:
-                detections += _periodic(fault.name, fault.length, plan, within)
+            if fault.length * fault.step <= 1 << symbol_bits:
+                detections += _periodic(fault, symbol_bits, plan, within)
                 continue
         elif fault.kind in {"biased", "loss"}:
             detections += _iid(fault.name, fault.distribution(min_entropy, symbol_bits), plan, within)
-            continue
-        detections += _simulated(fault, min_entropy, symbol_bits, plan, within, seed, trials)
+            names = ("lag",)
+        detections += simulated(fault, min_entropy, symbol_bits, plan, within, seed, trials, names)
     return HealthPlan(
         min_entropy=float(min_entropy),
         alpha=float(alpha),
         symbol_bits=symbol_bits,
         window=length,
-        rct_cutoff=rct,
-        apt_cutoff=apt,
+        rct_cutoff=plan.rct,
+        apt_cutoff=plan.apt,
         rct_false_alarm=per_symbol,
         apt_false_alarm=per_window,
+        span=span,
+        lag_cutoffs=plan.lag,
+        lag_false_alarms=lag_alarms,
+        lag_false_alarm=lag_alarm,
         rate=rate,
         rct_false_alarms_per_day=None if rate is None else per_symbol * rate * _DAY_S,
         apt_false_alarms_per_day=None if rate is None else per_window * rate / length * _DAY_S,
+        lag_false_alarms_per_day=None if rate is None else lag_alarm * rate * _DAY_S,
         within=within,
         seed=seed,
         detections=tuple(detections),

@@ -30,7 +30,11 @@ SPAN = 16_384
 #: A fault has to be found if the plan gives it more than 1 minus this.
 SURE = 2.0**-20
 _PERCENTS = (5, 25, 50, 75, 95, 100)
-_TESTS = {"RCT": "Repetition Count Test", "APT": "Adaptive Proportion Test"}
+_TESTS = {
+    "RCT": "Repetition Count Test",
+    "APT": "Adaptive Proportion Test",
+    "lag": r"Lag Predictor Test \(developer-defined\)",
+}
 
 Progress = Callable[[int, int, str], None]
 
@@ -119,7 +123,7 @@ class FaultResult:
 
 @attrs.frozen(kw_only=True)
 class FalseAlarms:
-    """Alarms on healthy data; `tested` counts symbols for the RCT and windows for the APT."""
+    """Alarms on healthy data; `tested` counts windows for the APT, otherwise symbols; ``lag``: at most `expected`."""
 
     test: str
     tier: str
@@ -261,11 +265,19 @@ def induce_failures(
     results: list[FaultResult] = []
     alarms: list[FalseAlarms] = []
     for tier, alpha in tiers.items():
-        plan = plan_health(min_entropy, alpha, symbol_bits=symbol_bits, within=span - window, faults=faults, seed=seed)
+        plan = plan_health(
+            min_entropy,
+            alpha,
+            symbol_bits=symbol_bits,
+            within=span - window,
+            faults=faults,
+            seed=seed,
+            trials=min(200, 4 * trials),
+        )
         planned = {(one.fault, one.test): one for one in plan.detections}
         for number, fault in enumerate((None, *faults)):
             rng = np.random.default_rng([seed, number, tier == "permanent"])
-            delays: dict[str, list[int]] = {"RCT": [], "APT": []}
+            delays: dict[str, list[int]] = {test: [] for test in _TESTS}
             symbols = 0
             for _ in range(trials):
                 pushed, seen = bench.trial(rng, fault, alpha)
@@ -283,8 +295,8 @@ def induce_failures(
                         _result(fault, test, tier, found, trials, span, one.within if one else 0.0, must, note)
                     )
                     continue
-                tested = max(1, symbols if test == "RCT" else symbols // window)
-                chance = plan.rct_false_alarm if test == "RCT" else plan.apt_false_alarm
+                tested = max(1, symbols // window if test == "APT" else symbols)
+                chance = {"RCT": plan.rct_false_alarm, "APT": plan.apt_false_alarm, "lag": plan.lag_false_alarm}[test]
                 alarms.append(
                     FalseAlarms(
                         test=test,
@@ -373,9 +385,10 @@ class _Bench:
             slot.read_tested(self._span)
         delays = {}
         for test, words in _TESTS.items():
-            found = re.search(f"{words}: [^;]*first reached at sample (\\d+)", slot.monitor.report().last_alarm)
-            if found and int(found[1]) >= onset:
-                delays[test] = int(found[1]) - onset + 1
+            found = re.findall(f"{words}: [^;]*first reached [^;]*at sample (\\d+)", slot.monitor.report().last_alarm)
+            first = min(map(int, found), default=-1)
+            if first >= onset:
+                delays[test] = first - onset + 1
         return slot.monitor.report().samples, delays
 
     def pool_outcome(self, rng: np.random.Generator) -> PoolOutcome:

@@ -263,14 +263,18 @@ def _campaign(campaign: dict[str, Any]) -> dict[str, Any]:
     """Return the view of one source's induced failures; the curves are of the intermittent tier."""
     name = campaign["source"]
     curves = []
-    for test, title in (("RCT", "Repetition count test"), ("APT", "Adaptive proportion test")):
+    for test, title in (
+        ("RCT", "Repetition count test"),
+        ("APT", "Adaptive proportion test"),
+        ("lag", "Lag predictor test (developer-defined)"),
+    ):
         found = [row for row in campaign["results"] if row["test"] == test and row["tier"] == "intermittent"]
         if any(row["curve"] for row in found):
             curves.append((title, _safe(delay_curves(name, found, title))))
     pool = campaign["pool"]
     alarms = (
         f"{row['alarms']} alarms of the {row['tier']} {row['test']} in {row['tested']:,} "
-        f"{'symbols' if row['test'] == 'RCT' else 'windows'}"
+        f"{'windows' if row['test'] == 'APT' else 'symbols'}"
         for row in campaign["false_alarms"]
     )
     evidence = (

@@ -25,7 +25,7 @@ def health_table(report: dict[str, Any]) -> Table:
     table.add_column("state", no_wrap=True)
     table.add_column("credit\nbits/symbol", justify="right")
     table.add_column("tested\nsymbols", justify="right")
-    table.add_column("alarms\nRCT/APT", justify="right")
+    table.add_column("alarms\nRCT/APT\n/lag", justify="right")
     table.add_column("group")
     table.add_column("remark", overflow="fold")
     for row in report["sources"]:
@@ -36,7 +36,7 @@ def health_table(report: dict[str, Any]) -> Table:
             f"[{style}]{state}[/]",
             f"{row['credit']:.3f}",
             f"{row['samples_tested']:,}",
-            f"{row['rct_alarms']}/{row['apt_alarms']}",
+            f"{row['rct_alarms']}/{row['apt_alarms']}/{row['lag_alarms']}",
             escape(row["independence_group"]),
             escape(row["fault"] or row["reason"] or row["note"]),
         )

@@ -22,7 +22,7 @@ from esoteric_drbg.errors import (
     SelfTestError,
 )
 from esoteric_drbg.frozen import Frozen
-from esoteric_drbg.health_tests import AdaptiveProportionTest, RepetitionCountTest
+from esoteric_drbg.health_tests import AdaptiveProportionTest, LagPredictorTest, RepetitionCountTest
 from esoteric_drbg.kernels.drbg import new_drbg_state
 from esoteric_drbg.known_answers import HASH_DF, KNOWN_ANSWERS
 from esoteric_drbg.mechanism import DRBG, STRENGTHS
@@ -111,6 +111,7 @@ def run_self_tests(progress: Callable[[str], object] | None = None) -> list[Self
 def _tests() -> Iterator[tuple[str, Callable[[], None]]]:
     yield "Repetition Count Test", _repetition_count_test
     yield "Adaptive Proportion Test", _adaptive_proportion_test
+    yield "Lag Predictor Test (developer-defined)", _lag_predictor_test
     yield "Hash_df SHA-256", _hash_df_test
     for limits in all_limits():
         yield limits.name, lambda limits=limits: check_mechanism(limits)  # type: ignore[misc]
@@ -240,6 +241,16 @@ def _adaptive_proportion_test() -> None:
     _require(test.failures == 0, "the Adaptive Proportion Test fires too early")
     test.push(bytes([1, 2, 1, 2, 1, 2, 1, 2]))
     _require(test.failures == 1, "the Adaptive Proportion Test does not fire")
+
+
+def _lag_predictor_test() -> None:
+    for cutoffs, place in (((8, 99, 99), "in a row"), ((99, 8, 99), "in a window"), ((99, 99, 8), "in a span")):
+        test = LagPredictorTest(cutoffs=cutoffs, window=10, span=2)
+        test.push(bytes([1, 2] * 4 + [1, 3]))
+        _require(test.failures == 0, f"the Lag Predictor Test fires too early {place}")
+        test.reset()
+        test.push(bytes([1, 2] * 5))
+        _require(test.failures == 1, f"the Lag Predictor Test does not fire {place}")
 
 
 def _hash_df_test() -> None:

@@ -1,7 +1,16 @@
-"""Health tests: exact cutoffs, the two continuous tests, and the state machine around them (SP 800-90B section 4)."""
+"""Health tests: exact cutoffs, the two continuous tests of SP 800-90B 4.4, one of our own (4.5), the state machine."""
 
 from esoteric_drbg.health_tests.continuous import AdaptiveProportionTest, RepetitionCountTest
-from esoteric_drbg.health_tests.cutoffs import apt_can_fail, apt_cutoff, apt_window, rct_cutoff
+from esoteric_drbg.health_tests.cutoffs import (
+    LagCutoffs,
+    apt_can_fail,
+    apt_cutoff,
+    apt_window,
+    lag_can_fail,
+    lag_cutoffs,
+    rct_cutoff,
+)
+from esoteric_drbg.health_tests.lag_predictor import LagPredictorTest
 from esoteric_drbg.health_tests.monitor import HealthMonitor, HealthProfile, HealthState, MonitorReport
 
 __all__ = [
@@ -9,10 +18,14 @@ __all__ = [
     "HealthMonitor",
     "HealthProfile",
     "HealthState",
+    "LagCutoffs",
+    "LagPredictorTest",
     "MonitorReport",
     "RepetitionCountTest",
     "apt_can_fail",
     "apt_cutoff",
     "apt_window",
+    "lag_can_fail",
+    "lag_cutoffs",
     "rct_cutoff",
 ]

@@ -19,6 +19,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
     {
         "AdaptiveProportionScan": f"{_REFERENCE}.health",
         "HashDrbgState": f"{_REFERENCE}.hash_drbg",
+        "LagPredictorScan": f"{_REFERENCE}.lag_predictor",
         "RepetitionCountScan": f"{_REFERENCE}.health",
         "TimingSampler": f"{_REFERENCE}.timing",
         "WordStream": f"{_REFERENCE}.bit_generator",
@@ -59,5 +60,5 @@ def kernel(name: str) -> Any:
 
 def load_for_seeds() -> None:
     """Load the kernels that a seed runs: one that a fork cuts into must not be in the middle of an import."""
-    for name in ("AdaptiveProportionScan", "RepetitionCountScan", "TimingSampler", "hash_df", "rdseed_supported"):
+    for name in ("AdaptiveProportionScan", "LagPredictorScan", "RepetitionCountScan", "TimingSampler", "hash_df", "rdseed_supported"):
         kernel(name)

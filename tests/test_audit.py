@@ -107,12 +107,14 @@ def test_a_source_that_repeats_after_a_restart_fails(
 def test_false_alarms_count_what_fires() -> None:
     healthy = random.Random(2).randbytes(100_000)
     tests = {(test.test, test.tier): test for test in false_alarms(healthy, 6.0)}
-    assert [test.alarms for test in tests.values()] == [0] * 4
+    assert [test.alarms for test in tests.values()] == [0] * 10
     rct = tests["RCT", "intermittent"]
     assert (rct.cutoff, rct.chances) == (6, 100_000)
     assert rct.rate_below == pytest.approx(1 - 0.05 ** (1 / 100_000))
     stuck = false_alarms(healthy + bytes(2000), 6.0)
-    assert all(test.alarms > 0 for test in stuck)
+    assert all(test.alarms > 0 for test in stuck if not test.test.startswith("lag span"))
+    assert [test.alarms for test in false_alarms(bytes(70_000), 6.0)][4::5] == [3, 3]  # spans
+    assert {test.test for test in stuck} >= {f"lag {what} (developer-defined)" for what in ("run", "window", "span")}
     weak = {(test.test, test.tier): test for test in false_alarms(healthy, 0.01)}
     assert not weak["APT", "permanent"].can_fail
     assert weak["APT", "permanent"].alarms == 0

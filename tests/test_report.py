@@ -113,8 +113,8 @@ def page(folder: Path) -> str:
     return html(read_report(folder))
 
 
-#: Nine pictures of each of three sources, the matrix of independence, delay curves of two tests.
-PICTURES = 3 * 9 + 1 + 2
+#: Nine pictures of each of three sources, the matrix of independence, delay curves of three tests.
+PICTURES = 3 * 9 + 1 + 3
 
 
 def test_markdown_puts_verdicts_first(folder: Path) -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from esoteric_drbg import errors, mechanism, self_test
 from esoteric_drbg.cli.main import cli
+from esoteric_drbg.health_tests import LagPredictorTest
 from esoteric_drbg.kernels.table import reference
 from esoteric_drbg.known_answers import KNOWN_ANSWERS
 from esoteric_drbg.mechanism import DRBG
@@ -27,7 +28,7 @@ def entropy(min_entropy: int) -> bytes:
 def test_every_self_test_passes() -> None:
     names: list[str] = []
     results = run_self_tests(names.append)
-    assert [result.fault for result in results] == [""] * 23
+    assert [result.fault for result in results] == [""] * 24
     assert names == [result.name for result in results]
 
 
@@ -79,10 +80,14 @@ def test_a_dead_health_test_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RepetitionCountTest", "AdaptiveProportionTest"):
         healthy = getattr(self_test, name)
         monkeypatch.setattr(self_test, name, lambda healthy=healthy, **arguments: healthy(**arguments | {"cutoff": 8}))
+    monkeypatch.setattr(
+        self_test, "LagPredictorTest", lambda cutoffs, **others: LagPredictorTest((99, 99, 99), **others)
+    )
     faults = [result.fault for result in run_self_tests() if not result.passed]
     assert faults == [
         "the Repetition Count Test does not fire; nothing will be generated",
         "the Adaptive Proportion Test does not fire; nothing will be generated",
+        "the Lag Predictor Test does not fire in a row; nothing will be generated",
     ]
 
 
@@ -112,7 +117,7 @@ def test_a_flipped_bit_of_a_reference_state_is_an_error_state(limits: DRBGLimits
 def test_the_command_tells_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = CliRunner().invoke(cli, ["selftest"])
     assert answer.exit_code == 0
-    assert "23 of 23 passed" in answer.output
+    assert "24 of 24 passed" in answer.output
     monkeypatch.setitem(KNOWN_ANSWERS, "HMAC_DRBG SHA-384", ("", ""))
     answer = CliRunner().invoke(cli, ["selftest", "--json"])
     assert answer.exit_code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 
@@ -57,7 +58,7 @@ class Spare(NoiseSource):
         return Availability(True)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return bytes(index * 167 & 0xFF for index in range(n_samples))
+        return random.Random(n_samples).randbytes(n_samples)
 
 
 def test_the_reserve_joins_before_a_seed_fails(monkeypatch: pytest.MonkeyPatch) -> None:

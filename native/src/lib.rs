@@ -25,6 +25,8 @@ mod iid_move_to_front;
 mod iid_rotations;
 mod iid_shuffle;
 mod iid_statistics;
+mod lag_block;
+mod lag_predictor;
 mod multiversion;
 mod rdseed;
 mod secret_memory;
@@ -82,6 +84,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     hash_drbg::register(module)?;
     health::register(module)?;
     iid::register(module)?;
+    lag_predictor::register(module)?;
     rdseed::register(module)?;
     secret_memory::register(module)?;
     timing::register(module)?;
