@@ -24,6 +24,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "WordStream": f"{_REFERENCE}.bit_generator",
         "bit_counts": f"{_REFERENCE}.bit_statistics",
         "collision_counts": f"{_REFERENCE}.bit_statistics",
+        "counter_facts": f"{_REFERENCE}.timing",
         "counter_step": f"{_REFERENCE}.timing",
         "gap_histogram": f"{_REFERENCE}.bit_statistics",
         "hash_df": f"{_REFERENCE}.hash_df",
