@@ -27,7 +27,10 @@ class LedgerEntry(NamedTuple):
     credited_bits : int
         What the block counts in the seed: 0 where there is no evidence.
     note : str
-        Whether the claim is provisional, or which certificate an operator named.
+        Whether the claim is provisional, which certificate an operator named, or what was found on this machine.
+    basis : str
+        What H rests on: ``"recorded"`` (evidence that fits this machine), ``"self-assessed"``, ``"gate"``,
+        ``"configured"`` (an operator's certificate) or ``"none"``.
     """
 
     source: str
@@ -42,6 +45,7 @@ class LedgerEntry(NamedTuple):
     h_out: float
     credited_bits: int
     note: str
+    basis: str = "none"
 
 
 class SeedLedger(NamedTuple):

@@ -47,9 +47,9 @@ class Evidence(Frozen):
     certificate : str
         For noise that this package cannot reach: the certificate an operator names. Shown in every ledger.
     system, architecture, kernels, counter : str
-        What :class:`~esoteric_drbg.noise_sources.machine.MachineFacts` says of the machine that was recorded. Without an
-        architecture the evidence fits no machine; :data:`ANY_MACHINE` fits all of them. What else is empty, or 0, does
-        not matter to this source.
+        What :class:`~esoteric_drbg.noise_sources.machine.MachineFacts` says of the machine that was recorded. Without
+        an architecture the evidence fits no machine; :data:`ANY_MACHINE` fits all of them. What else is empty, or 0,
+        does not matter to this source.
     counter_step_ns : float
         By how many ns the counter moved at a time.
     l2_kib : int

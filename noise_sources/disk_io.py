@@ -52,7 +52,7 @@ class DiskIoSource(OneByOneSource):
     estimated_rate = 1.2e4
     claim = Claim(
         min_entropy=3.0,
-        evidence=recorded(6.766, on=EPYC_26),
+        evidence=recorded(6.64, on=EPYC_26),
         further_evidence=(recorded(6.64, on=EPYC_26, kernels="reference"),),
     )
 
@@ -62,7 +62,7 @@ class DiskIoSource(OneByOneSource):
         self._page = mmap.mmap(-1, READ_BYTES)
 
     def availability(self) -> Availability:
-        """Return whether a file can be made in the temporary folder, and whether there is a counter to time its reads."""
+        """Return whether a file can be made in the temporary folder, and its reads be timed."""
         if fault := timer_fault():
             return Availability(False, fault)
         if not hasattr(os, "O_DIRECT"):

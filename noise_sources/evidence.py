@@ -28,10 +28,8 @@ class MachineClass(NamedTuple):
 
 
 #: The machine classes that the claims were measured on.
-EPYC_25 = MachineClass(
-    "AMD EPYC family 25, KVM guest, TSC of 2450 MHz stepping at 100 MHz, L2 of 512 KiB, Linux 6.18", 10.0, 512
-)
-EPYC_26 = MachineClass("AMD EPYC family 26, KVM guest, TSC stepping at 100 MHz, L2 of 1024 KiB, Linux 6.18", 10.0, 1024)
+EPYC_25 = MachineClass("AMD EPYC family 25, KVM guest, TSC of 2450 MHz stepping at 100 MHz, Linux 6.18", 10.0, 512)
+EPYC_26 = MachineClass("AMD EPYC family 26, KVM guest, TSC stepping at 100 MHz, Linux 6.18", 10.0, 1024)
 
 _DATASET = "1,000,000 consecutive symbols, and a 1000 x 1000 restart matrix by rows and by columns"
 _METHOD = "SP 800-90B 6.3.1 to 6.3.10 on symbols and bitstring"

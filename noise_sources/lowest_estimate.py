@@ -1,8 +1,9 @@
-"""A quick and low estimate of the min-entropy of fresh symbols: what the gate of a source without fitting evidence asks.
+"""A quick and low estimate of the min-entropy of fresh symbols: what the gate asks where no evidence fits.
 
-Seven of the ten estimators of SP 800-90B 6.3, on the symbols and on their bitstring, from the counts of the kernels and
-plain floats: no numpy with the Rust kernels. Left out are Compression, whose equation takes seconds to solve without
-numpy, MultiMCW and LZ78Y, which found nothing in any of the faults that the others had not found (docs/sources/README.md).
+Six of the ten estimators of SP 800-90B 6.3, on the symbols and on their bitstring, from the counts of the kernels and
+plain floats: no numpy with the Rust kernels. Left out are Compression, whose equation takes a second to solve without
+numpy, Collision, MultiMCW and LZ78Y, which found little in the faults that the others had not found
+(docs/self-assessment.md).
 """
 
 from __future__ import annotations
@@ -77,14 +78,14 @@ def lowest_estimate(symbols: bytes, symbol_bits: int = 8) -> LowestEstimate:
 
 
 def _packed(symbols: bytes, width: int) -> bytes:
-    """Return the bitstring of symbols of ``width`` bits, the first bit in the most significant place; zeros at its end."""
+    """Return the bitstring of symbols of ``width`` bits, the first bit in the most significant place; zeros fill up."""
     digits = "".join([format(symbol, f"0{width}b") for symbol in symbols])
     digits += "0" * (-len(digits) % 8)
     return int(digits, 2).to_bytes(len(digits) // 8, "big")
 
 
 def _estimates(data: bytes, n: int, k: int, mode: int = 0) -> list[tuple[str, float]]:
-    """Return the estimates of ``n`` symbols of an alphabet of ``k``, packed if they are bits; ``mode`` as 6.3.1 has it."""
+    """Return the estimates of ``n`` symbols of an alphabet of ``k``, packed if they are bits; ``mode`` as in 6.3.1."""
     found = []
     if k == 2:
         ones, n_00, n_01, n_10, n_11 = kernel("bit_counts")(data, n)

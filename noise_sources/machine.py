@@ -82,7 +82,7 @@ def machine_facts() -> MachineFacts:
 
 @functools.cache
 def machine_identity() -> MachineIdentity:
-    """Return what this machine calls itself, found at the first call: only where a self-assessment is stored or made."""
+    """Return what this machine calls itself: asked where a self-assessment is stored or made."""
     facts = _first_cpu()
     if facts:
         names = ("vendor_id", "model name", "cpu family", "model", "stepping", "CPU implementer", "CPU part")
@@ -152,13 +152,14 @@ def _sysctl_int(name: bytes) -> int:
 
 
 def _sysctl_bytes(name: bytes) -> bytes:
-    if sys.platform != "darwin":
-        return b""
-    import ctypes  # noqa: PLC0415 - macOS only
+    if sys.platform == "darwin":
+        import ctypes  # noqa: PLC0415 - macOS only
 
-    try:
-        sysctl = ctypes.CDLL(None).sysctlbyname
-    except (OSError, AttributeError):
-        return b""
-    value, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
-    return value.raw[: size.value] if sysctl(name, value, ctypes.byref(size), None, 0) == 0 else b""
+        try:
+            sysctl = ctypes.CDLL(None).sysctlbyname
+        except (OSError, AttributeError):
+            return b""
+        value, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+        if sysctl(name, value, ctypes.byref(size), None, 0) == 0:
+            return value.raw[: size.value]
+    return b""

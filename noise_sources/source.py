@@ -123,7 +123,7 @@ class NoiseSource(abc.ABC):
         return bytes(value & mask for value in wide)
 
     def parameters(self) -> dict[str, str | int]:
-        """Return what the raw symbols depend on and may be set: a stored self-assessment holds for these values only."""
+        """Return what the raw symbols depend on: a stored self-assessment holds for these values only."""
         return {}
 
     def is_available(self) -> bool:

@@ -87,7 +87,7 @@ class TimedSource(NoiseSource):
         InvalidInputError
             If this source's work is no matter of touches, or they would be more than 1024.
         """
-        if not (times == 1 or (self.adaptable and 1 <= times and times * self.touches <= _MOST_TOUCHES)):
+        if not (times == 1 or (self.adaptable and times >= 1 and times * self.touches <= _MOST_TOUCHES)):
             raise InvalidInputError(f"{self.name}: {times} times the work is not possible")
         if times != self._times:
             self._times, self._sampler = times, None
@@ -95,7 +95,9 @@ class TimedSource(NoiseSource):
     def sampler(self) -> TimingSampler:
         """Return the kernel's sampler, made anew in a forked child: a parent's thread may have held it."""
         if self._sampler is None or self._process != os.getpid():
-            self._sampler = new_timing_sampler(self.kind, buffer_bytes=self.buffer_bytes, touches=self.touches * self._times)
+            self._sampler = new_timing_sampler(
+                self.kind, buffer_bytes=self.buffer_bytes, touches=self.touches * self._times
+            )
             self._process = os.getpid()
             if self.warm_up:
                 self._sampler.read_symbols(self.warm_up)

@@ -13,8 +13,8 @@ from esoteric_drbg.kernels.timing import CounterFacts, counter_facts
 __all__ = ["COARSEST_NS", "TRAPPED_NS", "fault_of", "timer_fault"]
 
 #: Coarsest step in ns. The most that any source of ours was assessed at is 6.64 bits in steps of 10 ns: most of its
-#: durations lie within 1 us of each other. A step of half of that leaves the best of them less than a bit. Real counters
-#: are well below: 0.3 to 52 ns (TSC, CNTVCT), 100 ns (Windows), 279 ns (ACPI).
+#: durations lie within 1 us of each other. A step of half of that leaves the best of them about one bit, and the others
+#: nothing. Real counters are well below: 0.3 to 52 ns (TSC, CNTVCT), 100 ns (Windows), 279 ns (ACPI).
 COARSEST_NS = 500.0
 #: Longest read in ns. An instruction takes some 10, a call of the operating system some 100; what takes two
 #: microseconds is answered by somebody else: a hypervisor, an emulator, a signal handler, an I/O port.
@@ -38,7 +38,9 @@ def fault_of(facts: CounterFacts) -> str:
         return f"the counter is stuck: it did not move in {facts.reads:,} reads and 5 ms more"
     faults = []
     if facts.backwards * BACKWARDS_EVERY > facts.reads:
-        faults.append(f"the counter runs backwards: {facts.backwards:,} of {facts.reads:,} reads are below the last one")
+        faults.append(
+            f"the counter runs backwards: {facts.backwards:,} of {facts.reads:,} reads are below the last one"
+        )
     if facts.read_ns > TRAPPED_NS:
         faults.append(f"the counter is trapped: one read takes {facts.read_ns / 1000:.1f} us")
     if facts.step_ns > COARSEST_NS:
@@ -48,5 +50,5 @@ def fault_of(facts: CounterFacts) -> str:
 
 @functools.cache
 def timer_fault() -> str:
-    """Return why this process's counter times nothing, or an empty string. Measured at the first call, in some 0.5 ms."""
+    """Return why this process's counter times nothing, or an empty string; measured once, in some 0.5 ms."""
     return fault_of(counter_facts())

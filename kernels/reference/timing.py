@@ -195,7 +195,7 @@ def _sleep_work() -> None:
 
 
 def _try_to_sleep() -> None:
-    """Sleep once for a time that is known: the kernel never sleeps shorter. Half of it allows for an inexact counter."""
+    """Sleep once for a known time: the kernel never sleeps shorter. Half of it allows for an inexact counter."""
     before = time.perf_counter_ns()
     time.sleep(_TRIAL_NS / 1e9)
     slept = time.perf_counter_ns() - before
@@ -369,7 +369,9 @@ class TimingSampler:
             if self._work is _sleep_work:
                 _try_to_sleep()
             return self._deltas(n_samples, deadline_s)
-        except OSError as error:  # a sandbox that refuses a call, for example: how long that takes is not what is measured
+        except (
+            OSError
+        ) as error:  # a sandbox that refuses a call, for example: how long that takes is not what is measured
             raise SourceReadError(f"the work could not be done: {error.strerror or error}") from None
         finally:
             self._busy.release()

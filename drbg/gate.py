@@ -1,0 +1,200 @@
+"""The gate: what fresh symbols are worth where no evidence fits this machine and no self-assessment is stored.
+
+A quarter of the lowest of six estimates counts, at most the claim, and nothing that the health tests cannot guard.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esoteric_drbg.health_tests import apt_can_fail, apt_cutoff, apt_window
+from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.noise_sources import Claim, NoiseSource
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["TIMES", "Credit", "Read", "gate", "guarded", "if_guarded", "repeat", "rounded_down"]
+
+#: What is credited of what was found: less than the half of a full assessment, since the look is short.
+GATE_SHARE = 0.25
+#: Seconds that the gate of one source takes at most, more or less. The reference kernels count slowly.
+GATE_SECONDS = {"rust": 0.05, "reference": 3.0}
+#: Symbols of the gate's first look, and of its last one at most.
+FIRST_SYMBOLS, MOST_SYMBOLS = 2048, 32768
+#: Fewest symbols that anything is concluded from: the longest lag that is looked at, 128, is met four times.
+FEWEST_SYMBOLS = 512
+#: By how much more work a symbol is made of where the shipped work shows too little.
+TIMES = (1, 2, 4, 8, 16, 32)
+
+
+Read = Callable[[int], bytes | None]
+
+
+class Credit(NamedTuple):
+    """A decision.
+
+    Attributes
+    ----------
+    bits : float
+        Credited per raw symbol.
+    basis : str
+        ``"recorded"``, ``"self-assessed"``, ``"gate"``, ``"configured"``, ``"none"``; ``"unread"`` where the
+        source could not be read, so that nothing is decided.
+    reason : str
+        What it rests on, or why nothing is credited.
+    times : int
+        By how much the work of a symbol was multiplied.
+    """
+
+    bits: float
+    basis: str
+    reason: str
+    times: int = 1
+
+
+def guarded(bits: float, symbol_bits: int, alpha: float = 2.0**-30) -> str:
+    """Return why the continuous health tests cannot guard so many bits per symbol; an empty string if they can.
+
+    Examples
+    --------
+    >>> guarded(0.25, 8)
+    ''
+    >>> guarded(0.05, 8)
+    '0.05 bits per symbol cannot be guarded: the Adaptive Proportion Test would fail at 513 of 512 symbols'
+    """
+    window = apt_window(symbol_bits)
+    if bits > 0 and apt_can_fail(bits, alpha, window):
+        return ""
+    cutoff = apt_cutoff(bits, alpha, window) if bits > 0 else window + 1
+    return (
+        f"{bits:g} bits per symbol cannot be guarded: the Adaptive Proportion Test would fail at {cutoff} of "
+        f"{window} symbols"
+    )
+
+
+def if_guarded(bits: float, basis: str, words: str, symbol_bits: int, alpha: float, times: int = 1) -> Credit:
+    """Return so many bits as a credit, or none if they cannot be guarded."""
+    fault = guarded(bits, symbol_bits, alpha)
+    return Credit(0.0, "none", f"{words}; {fault}", times) if fault else Credit(bits, basis, words, times)
+
+
+def rounded_down(bits: float) -> float:
+    """Return bits per symbol rounded down to what a reader and a cutoff can be asked to handle."""
+    return math.floor(bits * 1000) / 1000
+
+
+#: What the gates of this process found, for sources of ours: by class, parameters, claim and alpha. Forks keep it.
+_GATES: dict[tuple[Any, ...], Credit] = {}
+
+
+def gate(source: NoiseSource, claim: Claim, read: Read, *, alpha: float = 2.0**-30, misfit: str = "") -> Credit:
+    """Return a quarter of what fresh symbols show, at most the claim, or nothing with the reason.
+
+    First a look at 2,048 symbols; where they show too little for the health tests to guard, with more work a symbol.
+    Then as many more as the time allows. The lowest figure counts, and holds for this process.
+    """
+    ours = type(source).__module__.startswith("esoteric_drbg.")
+    key = (type(source), tuple(sorted(source.parameters().items())), claim.min_entropy, alpha)
+    known = _GATES.get(key) if ours else None
+    if known is not None:
+        repeat(source, known.times)
+        return known
+    credit = _run_gate(source, claim, read, alpha, misfit)
+    if credit.bits == 0:
+        repeat(source, 1)
+    if ours and credit.basis != "unread":
+        _GATES[key] = credit
+    return credit
+
+
+def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfit: str) -> Credit:
+    from esoteric_drbg.noise_sources.lowest_estimate import (  # noqa: PLC0415 - only where no evidence fits
+        LowestEstimate,
+        lowest_estimate,
+    )
+
+    kernels = kernel_info().name
+    seconds = GATE_SECONDS[kernels]
+    until = time.monotonic() + seconds
+    if kernels == "reference":
+        import logging  # noqa: PLC0415 - not on the token path
+
+        logging.getLogger("esoteric_drbg").warning(
+            "%s: %s; what this machine gives is being found out with the reference kernels, which takes some seconds "
+            "(esoteric-drbg self-assess keeps the result)",
+            source.name,
+            misfit,
+        )
+    best = LowestEstimate(-1.0, "", 0)
+    for times in TIMES if getattr(source, "adaptable", False) else (1,):
+        if time.monotonic() > until - seconds / 2 and best.samples:
+            break
+        repeat(source, times)
+        found = _first_look(source, read, until, lowest_estimate)
+        if isinstance(found, str):
+            return Credit(0.0, "unread", f"{misfit}; {found}")
+        if found.samples and not guarded(_share(found, claim), source.symbol_bits, alpha):
+            found = min(found, _last_look(source, read, until, found, lowest_estimate))
+        best = max(best, found, key=lambda one: one.min_entropy)
+        if found.samples and not guarded(_share(found, claim), source.symbol_bits, alpha):
+            words = f"{misfit}; {found.samples:,} fresh symbols have {found.min_entropy:.4g} bits ({found.decided_by})"
+            if times > 1:
+                words += f", each {times} times the work"
+            return Credit(_share(found, claim), "gate", words, times)
+    if not best.samples:
+        return Credit(
+            0.0,
+            "none",
+            f"{misfit}; too slow for the gate: fewer than {FEWEST_SYMBOLS} symbols in {seconds:g} s (self-assess)",
+        )
+    words = f"{misfit}; {best.samples:,} fresh symbols have {best.min_entropy:.4g} bits ({best.decided_by})"
+    return Credit(0.0, "none", f"{words}; a quarter, {guarded(_share(best, claim), source.symbol_bits, alpha)}")
+
+
+def _share(found: Any, claim: Claim) -> float:
+    return rounded_down(min(claim.min_entropy, GATE_SHARE * found.min_entropy))
+
+
+def _first_look(source: NoiseSource, read: Read, until: float, estimate: Callable[[bytes, int], Any]) -> Any:
+    """Return the estimate of a few symbols, of none if the source is too slow; or why they could not be read."""
+    if read(16) is None:  # what is made with the first read is made by now
+        return "it could not be read"
+    began = time.monotonic()
+    if read(64) is None:
+        return "it could not be read"
+    each = max((time.monotonic() - began) / 64, 1e-9)
+    left = until - time.monotonic()
+    # A fast source has a second look coming; a slow one spends all its time on the first.
+    n = FIRST_SYMBOLS if FIRST_SYMBOLS * each < left / 5 else int(min(FIRST_SYMBOLS, 0.85 * left / each))
+    if n < FEWEST_SYMBOLS:
+        from esoteric_drbg.noise_sources.lowest_estimate import LowestEstimate  # noqa: PLC0415 - as above
+
+        return LowestEstimate(0.0, "", 0)
+    symbols = read(n)
+    return "it could not be read" if symbols is None else estimate(symbols, source.symbol_bits)
+
+
+def _last_look(source: NoiseSource, read: Read, until: float, found: Any, estimate: Callable[[bytes, int], Any]) -> Any:
+    """Return the estimate of as many symbols as fit into the time that is left; the first one where none do."""
+    began = time.monotonic()
+    again = read(found.samples)
+    if again is None:
+        return found
+    second = estimate(again, source.symbol_bits)
+    each = (time.monotonic() - began) / found.samples
+    n = int(min(MOST_SYMBOLS, 0.8 * (until - time.monotonic()) / each))
+    if n <= found.samples:
+        return second
+    symbols = read(n)
+    return second if symbols is None else min(second, estimate(symbols, source.symbol_bits))
+
+
+def repeat(source: NoiseSource, times: int) -> None:
+    """Have a source do so many times the shipped work a symbol, if it knows how."""
+    do_more = getattr(source, "repeat", None)
+    if do_more is not None:
+        do_more(times)
