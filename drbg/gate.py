@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from esoteric_drbg.health_tests import apt_can_fail, apt_cutoff, apt_window
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 
 if TYPE_CHECKING:
-    pass
+    from esoteric_drbg.noise_sources.lowest_estimate import LowestEstimate
 
 __all__ = ["TIMES", "Credit", "Read", "gate", "guarded", "if_guarded", "repeat", "rounded_down"]
 
@@ -30,8 +30,8 @@ FEWEST_SYMBOLS = 512
 #: By how much more work a symbol is made of where the shipped work shows too little.
 TIMES = (1, 2, 4, 8, 16, 32)
 
-
 Read = Callable[[int], bytes | None]
+Look: TypeAlias = "Callable[[int], LowestEstimate | None]"
 
 
 class Credit(NamedTuple):
@@ -120,6 +120,11 @@ def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfi
     kernels = kernel_info().name
     seconds = GATE_SECONDS[kernels]
     until = time.monotonic() + seconds
+
+    def look(n: int) -> LowestEstimate | None:
+        symbols = read(n)
+        return None if symbols is None else lowest_estimate(symbols, source.symbol_bits)
+
     if kernels == "reference":
         import logging  # noqa: PLC0415 - not on the token path
 
@@ -131,66 +136,68 @@ def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfi
         )
     best = LowestEstimate(-1.0, "", 0)
     for times in TIMES if getattr(source, "adaptable", False) else (1,):
-        if time.monotonic() > until - seconds / 2 and best.samples:
+        began = time.monotonic()
+        if began > until - seconds / 2 and best.samples:
             break
         repeat(source, times)
-        found = _first_look(source, read, until, lowest_estimate)
-        if isinstance(found, str):
-            return Credit(0.0, "unread", f"{misfit}; {found}")
-        if found.samples and not guarded(_share(found, claim), source.symbol_bits, alpha):
-            found = min(found, _last_look(source, read, until, found, lowest_estimate))
+        n = _first_symbols(read, until)
+        if n is None:
+            return Credit(0.0, "unread", f"{misfit}; it could not be read")
+        if n < FEWEST_SYMBOLS:
+            continue
+        found = look(n)
+        if found is not None and not guarded(_share(found, claim), source.symbol_bits, alpha):
+            found = _longer_look(found, look, time.monotonic() - began, until)
+        if found is None:
+            return Credit(0.0, "unread", f"{misfit}; it could not be read")
         best = max(best, found, key=lambda one: one.min_entropy)
-        if found.samples and not guarded(_share(found, claim), source.symbol_bits, alpha):
+        if not guarded(_share(found, claim), source.symbol_bits, alpha):
             words = f"{misfit}; {found.samples:,} fresh symbols have {found.min_entropy:.4g} bits ({found.decided_by})"
             if times > 1:
                 words += f", each {times} times the work"
             return Credit(_share(found, claim), "gate", words, times)
     if not best.samples:
-        return Credit(
-            0.0,
-            "none",
-            f"{misfit}; too slow for the gate: fewer than {FEWEST_SYMBOLS} symbols in {seconds:g} s (self-assess)",
+        slow = (
+            f"too slow for the gate: fewer than {FEWEST_SYMBOLS} symbols in {seconds:g} s (esoteric-drbg self-assess)"
         )
+        return Credit(0.0, "none", f"{misfit}; {slow}")
     words = f"{misfit}; {best.samples:,} fresh symbols have {best.min_entropy:.4g} bits ({best.decided_by})"
     return Credit(0.0, "none", f"{words}; a quarter, {guarded(_share(best, claim), source.symbol_bits, alpha)}")
 
 
-def _share(found: Any, claim: Claim) -> float:
+def _share(found: LowestEstimate, claim: Claim) -> float:
     return rounded_down(min(claim.min_entropy, GATE_SHARE * found.min_entropy))
 
 
-def _first_look(source: NoiseSource, read: Read, until: float, estimate: Callable[[bytes, int], Any]) -> Any:
-    """Return the estimate of a few symbols, of none if the source is too slow; or why they could not be read."""
+def _first_symbols(read: Read, until: float) -> int | None:
+    """Return how many symbols the first look takes; None if the source cannot be read."""
     if read(16) is None:  # what is made with the first read is made by now
-        return "it could not be read"
+        return None
     began = time.monotonic()
     if read(64) is None:
-        return "it could not be read"
-    each = max((time.monotonic() - began) / 64, 1e-9)
-    left = until - time.monotonic()
-    # A fast source has a second look coming; a slow one spends all its time on the first.
-    n = FIRST_SYMBOLS if FIRST_SYMBOLS * each < left / 5 else int(min(FIRST_SYMBOLS, 0.85 * left / each))
-    if n < FEWEST_SYMBOLS:
-        from esoteric_drbg.noise_sources.lowest_estimate import LowestEstimate  # noqa: PLC0415 - as above
-
-        return LowestEstimate(0.0, "", 0)
-    symbols = read(n)
-    return "it could not be read" if symbols is None else estimate(symbols, source.symbol_bits)
+        return None
+    now = time.monotonic()
+    return int(min(FIRST_SYMBOLS, 0.85 * max(0.0, until - now) / max((now - began) / 64, 1e-9)))
 
 
-def _last_look(source: NoiseSource, read: Read, until: float, found: Any, estimate: Callable[[bytes, int], Any]) -> Any:
-    """Return the estimate of as many symbols as fit into the time that is left; the first one where none do."""
-    began = time.monotonic()
-    again = read(found.samples)
-    if again is None:
-        return found
-    second = estimate(again, source.symbol_bits)
-    each = (time.monotonic() - began) / found.samples
-    n = int(min(MOST_SYMBOLS, 0.8 * (until - time.monotonic()) / each))
+def _longer_look(found: LowestEstimate, look: Look, seconds: float, until: float) -> LowestEstimate | None:
+    """Return the lowest of a first look, which took some seconds, and of as long ones as there is time for."""
+    if seconds < (until - time.monotonic()) / 4:  # what was loaded for the first look does not cost anything again
+        began = time.monotonic()
+        again = look(found.samples)
+        if again is None:
+            return None
+        found, seconds = _lower(found, again), time.monotonic() - began
+    n = int(min(MOST_SYMBOLS, 0.8 * (until - time.monotonic()) / (seconds / found.samples)))
     if n <= found.samples:
-        return second
-    symbols = read(n)
-    return second if symbols is None else min(second, estimate(symbols, source.symbol_bits))
+        return found
+    longer = look(n)
+    return None if longer is None else _lower(found, longer)
+
+
+def _lower(one: LowestEstimate, other: LowestEstimate) -> LowestEstimate:
+    """Return the lower one of two estimates, with the samples of the longer one."""
+    return min(one, other)._replace(samples=max(one.samples, other.samples))
 
 
 def repeat(source: NoiseSource, times: int) -> None:

@@ -56,8 +56,8 @@ def lowest_estimate(symbols: bytes, symbol_bits: int = 8) -> LowestEstimate:
     --------
     >>> lowest_estimate(bytes(1000)).min_entropy
     0.0
-    >>> lowest_estimate(bytes(range(100)) * 10).decided_by
-    'symbols: lag'
+    >>> lowest_estimate(bytes(range(100)) * 10).min_entropy < 0.01  # every symbol follows from the last one
+    True
     """
     n = len(symbols)
     alphabet = bytes(sorted(set(symbols)))

@@ -344,7 +344,7 @@ def test_seeding_credits_no_more_than_was_audited(tmp_path: Path, monkeypatch: p
         "",
         "{",
         "[]",
-        '{"format": 2, "sources": {}}',
+        '{"format": 3, "sources": {}}',
         '{"format": 1, "sources": {"x": {}}}',
         '{"format": 1, "sources": 1}',
     ]
