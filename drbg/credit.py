@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from esoteric_drbg import machine_profile
+from esoteric_drbg.errors import SourceError
 from esoteric_drbg.gate import TIMES, Credit, Read, gate, if_guarded, repeat, rounded_down
 from esoteric_drbg.machine_profile import StoredAssessment
 from esoteric_drbg.noise_sources import Claim, NoiseSource
@@ -22,6 +23,7 @@ from esoteric_drbg.version import __version__
 __all__ = [
     "Credit",
     "assessed_here",
+    "credit_here",
     "decide",
     "description_of_machine",
     "self_assessed",
@@ -53,7 +55,10 @@ def decide(
     facts = facts or machine_facts()
     found = without_reading(source, claim, alpha=alpha, facts=facts)
     if found is None:
-        return gate(source, claim, read, alpha=alpha, misfit=claim.fits(facts))
+        misfit = claim.fits(facts)
+        if stale := _looked_up(source, facts)[1]:
+            misfit += f"; {stale}"
+        return gate(source, claim, read, alpha=alpha, misfit=misfit)
     if found.times > 1:
         repeat(source, found.times)
     return found
@@ -68,7 +73,7 @@ def without_reading(
     if certificate := next((evidence.certificate for evidence in claim.all_evidence if evidence.certificate), ""):
         return Credit(claim.credit, "configured", certificate)
     facts = facts or machine_facts()
-    stored = assessed_here(source, facts)
+    stored, stale = _looked_up(source, facts)
     if stored is not None:
         shipped = source.parameters().get("touches", 0)
         times = stored.parameters.get("touches", 0) // shipped if isinstance(shipped, int) and shipped else 1
@@ -76,8 +81,27 @@ def without_reading(
         words = f"{stored.h_lowest:.4g} bits were found on {stored.date}"
         return if_guarded(bits, "self-assessed", words, source.symbol_bits, alpha, times)
     if not claim.fits(facts):
-        return Credit(claim.credit, "recorded", "")
+        return Credit(claim.credit, "recorded", stale)
     return None
+
+
+def credit_here(source: NoiseSource) -> Credit:
+    """Return what an available source is credited with on this machine, outside of any pool.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.noise_sources import create
+    >>> credit_here(create("rdseed")).basis
+    'none'
+    """
+
+    def read(n: int) -> bytes | None:
+        try:
+            return source.read_exactly(n, deadline_s=2.0)
+        except SourceError:
+            return None
+
+    return decide(source, source.claim, read)
 
 
 def description_of_machine(facts: MachineFacts | None = None) -> dict[str, Any]:
@@ -106,9 +130,18 @@ def assessed_here(source: NoiseSource, facts: MachineFacts | None = None) -> Sto
     InvalidInputError
         If there is a profile that cannot be trusted; see :func:`esoteric_drbg.machine_profile.self_assessments`.
     """
-    stored = machine_profile.self_assessments().get(source.name, [])
-    holding = [one for one in stored if not differs(one, source, facts or machine_facts())]
-    return min(holding, key=lambda one: one.h_lowest, default=None)
+    return _looked_up(source, facts or machine_facts())[0]
+
+
+def _looked_up(source: NoiseSource, facts: MachineFacts) -> tuple[StoredAssessment | None, str]:
+    """Return the lowest stored self-assessment that holds; or why those that are stored do not."""
+    reasons, holding = [], []
+    for stored in machine_profile.self_assessments().get(source.name, []):
+        if reason := differs(stored, source, facts):
+            reasons.append(f"the self-assessment in {stored.where} does not hold: {reason}")
+        else:
+            holding.append(stored)
+    return min(holding, key=lambda one: one.h_lowest, default=None), "" if holding else "; ".join(reasons)
 
 
 def differs(stored: StoredAssessment, source: NoiseSource | None, facts: MachineFacts) -> str:
