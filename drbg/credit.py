@@ -9,19 +9,21 @@ the lowest of six estimates of some 50 ms). Never more than the claim, and nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg import machine_profile
 from esoteric_drbg.errors import SourceError
-from esoteric_drbg.gate import TIMES, Credit, Read, gate, if_guarded, repeat, rounded_down
+from esoteric_drbg.ledger import Credit
 from esoteric_drbg.machine_profile import StoredAssessment
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.claims import NATIVE_READ_NS, STEP_FACTOR
 from esoteric_drbg.noise_sources.machine import MachineFacts, machine_facts, machine_identity
 from esoteric_drbg.version import __version__
 
+if TYPE_CHECKING:
+    from esoteric_drbg.gate import Read
+
 __all__ = [
-    "Credit",
     "assessed_here",
     "credit_here",
     "decide",
@@ -55,11 +57,15 @@ def decide(
     facts = facts or machine_facts()
     found = without_reading(source, claim, alpha=alpha, facts=facts)
     if found is None:
+        from esoteric_drbg.gate import gate  # noqa: PLC0415 - not needed where evidence fits
+
         misfit = claim.fits(facts)
         if stale := _looked_up(source, facts)[1]:
             misfit += f"; {stale}"
         return gate(source, claim, read, alpha=alpha, misfit=misfit)
     if found.times > 1:
+        from esoteric_drbg.gate import repeat  # noqa: PLC0415 - as above
+
         repeat(source, found.times)
     return found
 
@@ -75,6 +81,8 @@ def without_reading(
     facts = facts or machine_facts()
     stored, stale = _looked_up(source, facts)
     if stored is not None:
+        from esoteric_drbg.gate import if_guarded, rounded_down  # noqa: PLC0415 - as above
+
         shipped = source.parameters().get("touches", 0)
         times = stored.parameters.get("touches", 0) // shipped if isinstance(shipped, int) and shipped else 1
         bits = rounded_down(min(claim.min_entropy, ASSESSED_SHARE * stored.h_lowest))
@@ -106,7 +114,7 @@ def credit_here(source: NoiseSource) -> Credit:
 
 def description_of_machine(facts: MachineFacts | None = None) -> dict[str, Any]:
     """Return what a self-assessment made now holds for, as the profile keeps it."""
-    return {**(facts or machine_facts())._asdict(), **machine_identity()._asdict()}
+    return {**(facts or machine_facts()).as_dict(), **machine_identity().as_dict()}
 
 
 def self_assessed(name: str) -> float | None:
@@ -164,6 +172,8 @@ def differs(stored: StoredAssessment, source: NoiseSource | None, facts: Machine
 
 def _other_parameters(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return which parameters of a source have changed. Touches may have been more, a multiple."""
+    from esoteric_drbg.gate import TIMES  # noqa: PLC0415 - only where something is stored
+
     for label in sorted(then.keys() | now.keys()):
         old, new = then.get(label), now.get(label)
         multiple = (

@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from esoteric_drbg.health_tests import apt_can_fail, apt_cutoff, apt_window
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.ledger import Credit
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 
 if TYPE_CHECKING:
     from esoteric_drbg.noise_sources.lowest_estimate import LowestEstimate
 
-__all__ = ["TIMES", "Credit", "Read", "gate", "guarded", "if_guarded", "repeat", "rounded_down"]
+__all__ = ["TIMES", "Read", "gate", "guarded", "if_guarded", "repeat", "rounded_down"]
 
 #: What is credited of what was found: less than the half of a full assessment, since the look is short. Fewer symbols
 #: than these hide more: beats of a coarse counter that 20,000 symbols show at 0.09 bits looked like 0.24 in 2,048.
@@ -35,28 +36,6 @@ TIMES = (1, 2, 4, 8, 16, 32)
 
 Read = Callable[[int], bytes | None]
 Look: TypeAlias = "Callable[[int], LowestEstimate | None]"
-
-
-class Credit(NamedTuple):
-    """A decision.
-
-    Attributes
-    ----------
-    bits : float
-        Credited per raw symbol.
-    basis : str
-        ``"recorded"``, ``"self-assessed"``, ``"gate"``, ``"configured"``, ``"none"``; ``"unread"`` where the
-        source could not be read, so that nothing is decided.
-    reason : str
-        What it rests on, or why nothing is credited.
-    times : int
-        By how much the work of a symbol was multiplied.
-    """
-
-    bits: float
-    basis: str
-    reason: str
-    times: int = 1
 
 
 def guarded(bits: float, symbol_bits: int, alpha: float = 2.0**-30) -> str:

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["LedgerEntry", "SeedLedger"]
+__all__ = ["Credit", "LedgerEntry", "SeedLedger"]
+
+
+class Credit(NamedTuple):
+    """What a source is credited with on this machine, and what that rests on.
+
+    Attributes
+    ----------
+    bits : float
+        Credited per raw symbol.
+    basis : str
+        ``"recorded"``, ``"self-assessed"``, ``"gate"``, ``"configured"``, ``"none"``; ``"unread"`` where the
+        source could not be read, so that nothing is decided.
+    reason : str
+        What it rests on, or why nothing is credited.
+    times : int
+        By how much the work of a symbol was multiplied.
+    """
+
+    bits: float
+    basis: str
+    reason: str
+    times: int = 1
 
 
 class LedgerEntry(NamedTuple):

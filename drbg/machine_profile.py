@@ -11,9 +11,10 @@ import math
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _FORMATS = (1, 2)
 _MOST_BYTES = 4 << 20
 
 
-class StoredAssessment(NamedTuple):
+class StoredAssessment(Frozen):
     """A self-assessment of one source, as it is kept.
 
     Attributes
@@ -129,8 +130,15 @@ def self_assessments(path: Path | None = None) -> dict[str, list[StoredAssessmen
                 parameters, machine = record.get("parameters"), record.get("machine")
                 if not (isinstance(parameters, dict) and isinstance(machine, dict)):
                     raise _malformed(place)
-                package, date = str(record.get("package", "")), str(record.get("date", ""))
-                found.setdefault(name, []).append(StoredAssessment(lowest, parameters, machine, package, date, place))
+                stored = StoredAssessment(
+                    h_lowest=lowest,
+                    parameters=parameters,
+                    machine=machine,
+                    package=str(record.get("package", "")),
+                    date=str(record.get("date", "")),
+                    where=place,
+                )
+                found.setdefault(name, []).append(stored)
     return found
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from esoteric_drbg.conditioning import conditioned_credit, output_entropy
-from esoteric_drbg.credit import Credit, decide, without_reading
+from esoteric_drbg.credit import decide, without_reading
 from esoteric_drbg.errors import EsotericDRBGError, HealthTestError
 from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
-from esoteric_drbg.ledger import LedgerEntry
+from esoteric_drbg.ledger import Credit, LedgerEntry
 from esoteric_drbg.machine_profile import lowered_claim
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 

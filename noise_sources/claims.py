@@ -77,11 +77,19 @@ class Evidence(Frozen):
         --------
         >>> from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
         >>> from esoteric_drbg.noise_sources.machine import MachineFacts
-        >>> machine = MachineFacts("linux", "x86_64", "rust", "tsc", 10.0, 20.0, 1024)
+        >>> machine = MachineFacts(
+        ...     system="linux",
+        ...     architecture="x86_64",
+        ...     kernels="rust",
+        ...     counter="tsc",
+        ...     counter_step_ns=10.0,
+        ...     counter_read_ns=20.0,
+        ...     l2_kib=1024,
+        ... )
         >>> evidence = recorded(0.507, on=EPYC_26, cache=True)
         >>> evidence.fits(machine)
         ''
-        >>> evidence.fits(machine._replace(counter_step_ns=100.0))
+        >>> evidence.fits(machine.replace(counter_step_ns=100.0))
         'the counter moves by 100 ns at a time, by 10 ns where it was recorded'
         """
         if self.certificate or self.architecture == ANY_MACHINE:

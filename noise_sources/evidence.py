@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.noise_sources.claims import ANY_MACHINE, Evidence
 
 __all__ = ["EPYC_25", "EPYC_26", "MachineClass", "measured", "recorded"]
 
 
-class MachineClass(NamedTuple):
+class MachineClass(Frozen):
     """A kind of machine that recordings were made on.
 
     Attributes
@@ -28,8 +27,14 @@ class MachineClass(NamedTuple):
 
 
 #: The machine classes that the claims were measured on.
-EPYC_25 = MachineClass("AMD EPYC family 25, KVM guest, TSC of 2450 MHz stepping at 100 MHz, Linux 6.18", 10.0, 512)
-EPYC_26 = MachineClass("AMD EPYC family 26, KVM guest, TSC stepping at 100 MHz, Linux 6.18", 10.0, 1024)
+EPYC_25 = MachineClass(
+    words="AMD EPYC family 25, KVM guest, TSC of 2450 MHz stepping at 100 MHz, Linux 6.18",
+    counter_step_ns=10.0,
+    l2_kib=512,
+)
+EPYC_26 = MachineClass(
+    words="AMD EPYC family 26, KVM guest, TSC stepping at 100 MHz, Linux 6.18", counter_step_ns=10.0, l2_kib=1024
+)
 
 _DATASET = "1,000,000 consecutive symbols, and a 1000 x 1000 restart matrix by rows and by columns"
 _METHOD = "SP 800-90B 6.3.1 to 6.3.10 on symbols and bitstring"

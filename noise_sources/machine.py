@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import NamedTuple
+from typing import Any
 
+from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import counter_facts
 
@@ -18,7 +19,7 @@ _CLOCK = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 _SYNONYMS = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
-class MachineFacts(NamedTuple):
+class MachineFacts(Frozen):
     """What evidence is compared with.
 
     Attributes
@@ -43,8 +44,12 @@ class MachineFacts(NamedTuple):
     counter_read_ns: float
     l2_kib: int
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by name."""
+        return self._values()
 
-class MachineIdentity(NamedTuple):
+
+class MachineIdentity(Frozen):
     """What a stored self-assessment holds for, beside :class:`MachineFacts`: it is made again when one of them changes.
 
     Attributes
@@ -63,6 +68,10 @@ class MachineIdentity(NamedTuple):
     kernel: str
     hypervisor: str
     clock_source: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by name."""
+        return self._values()
 
 
 @functools.cache

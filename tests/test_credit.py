@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from esoteric_drbg import EntropyPool, credit, errors, gate, machine_profile
-from esoteric_drbg.gate import Credit
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.ledger import Credit
 from esoteric_drbg.noise_sources import Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import EPYC_25, EPYC_26, measured, recorded
 from esoteric_drbg.noise_sources.lowest_estimate import lowest_estimate
@@ -25,7 +25,15 @@ from esoteric_drbg.noise_sources.memory_timing import MemoryTimingSource
 from esoteric_drbg.noise_sources.source import Availability
 
 #: The machine that the claims of the Rust kernels were recorded on.
-RECORDED = MachineFacts("linux", "x86_64", "rust", "tsc", 10.0, 20.0, 1024)
+RECORDED = MachineFacts(
+    system="linux",
+    architecture="x86_64",
+    kernels="rust",
+    counter="tsc",
+    counter_step_ns=10.0,
+    counter_read_ns=20.0,
+    l2_kib=1024,
+)
 CREDITED = [
     "memory_timing",
     "cpu_jitter",
@@ -76,7 +84,7 @@ class Fake(NoiseSource):
 ANOTHER = Evidence(
     dataset="d", date="2026-01-01", machine_class="another", assessed=8.0, method="x", architecture="another"
 )
-ELSEWHERE = RECORDED._replace(architecture="aarch64", counter="cntvct")
+ELSEWHERE = RECORDED.replace(architecture="aarch64", counter="cntvct")
 
 
 def decide(source: NoiseSource, facts: MachineFacts = ELSEWHERE) -> Credit:
@@ -94,7 +102,7 @@ def never(n: int) -> bytes:
 @pytest.mark.parametrize("name", CREDITED)
 def test_evidence_fits_the_machine_that_was_recorded_and_costs_no_symbol(name: str) -> None:
     claim = RUST_CLAIMS[name]
-    facts = RECORDED if name in {"memory_timing", "cpu_jitter"} else RECORDED._replace(l2_kib=2048)
+    facts = RECORDED if name in {"memory_timing", "cpu_jitter"} else RECORDED.replace(l2_kib=2048)
     assert claim.fits(facts) == ""
     assert decide(Fake(never, claim), facts) == Credit(claim.min_entropy, "recorded", "")
 
@@ -116,7 +124,7 @@ def test_every_difference_takes_the_evidence_away(name: str, changed: dict[str, 
     claim = RUST_CLAIMS[name]
     if name == "disk_io" and "kernels" in changed:
         pytest.skip("recorded with both kernels")
-    facts = RECORDED._replace(**changed)  # type: ignore[arg-type]
+    facts = RECORDED.replace(**changed)
     assert told in claim.fits(facts)
     assert credit.without_reading(Fake(never, claim), claim, facts=facts) is None
 
@@ -124,21 +132,21 @@ def test_every_difference_takes_the_evidence_away(name: str, changed: dict[str, 
 @pytest.mark.parametrize("name", ["memory_timing", "cpu_jitter"])
 @pytest.mark.parametrize("l2_kib", [0, 256, 2048, 4096])
 def test_another_cache_takes_the_evidence_away(name: str, l2_kib: int) -> None:
-    assert "second-level cache of" in RUST_CLAIMS[name].fits(RECORDED._replace(l2_kib=l2_kib))
+    assert "second-level cache of" in RUST_CLAIMS[name].fits(RECORDED.replace(l2_kib=l2_kib))
 
 
 def test_the_smaller_cache_was_recorded_for_one_source() -> None:
-    smaller = RECORDED._replace(l2_kib=EPYC_25.l2_kib)
+    smaller = RECORDED.replace(l2_kib=EPYC_25.l2_kib)
     assert RUST_CLAIMS["memory_timing"].fits(smaller) == ""
     assert RUST_CLAIMS["cpu_jitter"].fits(smaller) != ""
 
 
 def test_boundaries_of_the_step_and_of_a_read() -> None:
     evidence = recorded(1.0, on=EPYC_26)
-    assert evidence.fits(RECORDED._replace(counter_step_ns=15.0, counter_read_ns=400.0)) == ""
-    assert evidence.fits(RECORDED._replace(counter_step_ns=15.01)) != ""
-    assert evidence.fits(RECORDED._replace(counter_step_ns=10 / 1.5)) == ""
-    assert evidence.fits(RECORDED._replace(counter_read_ns=400.1)) != ""
+    assert evidence.fits(RECORDED.replace(counter_step_ns=15.0, counter_read_ns=400.0)) == ""
+    assert evidence.fits(RECORDED.replace(counter_step_ns=15.01)) != ""
+    assert evidence.fits(RECORDED.replace(counter_step_ns=10 / 1.5)) == ""
+    assert evidence.fits(RECORDED.replace(counter_read_ns=400.1)) != ""
 
 
 def test_evidence_that_names_no_machine_fits_none() -> None:
@@ -353,7 +361,7 @@ def test_a_larger_cache_is_credited_with_what_it_shows(buffer_kib: int) -> None:
         seen.append(source.read_raw(n))
         return seen[-1]
 
-    decision = credit.decide(source, source.claim, read, facts=machine_facts()._replace(l2_kib=8192))
+    decision = credit.decide(source, source.claim, read, facts=machine_facts().replace(l2_kib=8192))
     assert decision.basis in {"gate", "none"}
     assert decision.bits <= assess_non_iid(max(reversed(seen), key=len), 8, threads=1).h_assessed / 2
 
@@ -382,7 +390,7 @@ def test_a_machine_that_fits_is_credited_as_recorded_and_loads_no_estimator() ->
 #: A process on a machine that was not recorded.
 UNKNOWN = (
     "from esoteric_drbg.noise_sources import machine\n"
-    "found = machine.machine_facts()._replace(architecture='unheard of')\n"
+    "found = machine.machine_facts().replace(architecture='unheard of')\n"
     "machine.machine_facts = lambda: found\n"
     "import sys, time, esoteric_drbg\n"
 )

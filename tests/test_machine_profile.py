@@ -21,6 +21,7 @@ from esoteric_drbg.cli import self_assess as cli_self_assess
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import self_assessment
 from esoteric_drbg.conformance.self_assessment import self_assess
+from esoteric_drbg.ledger import Credit
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources import machine as machine_module
 from esoteric_drbg.noise_sources.evidence import measured
@@ -87,14 +88,14 @@ def machine_profile_version() -> str:
     return __version__
 
 
-def decided(source: NoiseSource | None = None) -> credit.Credit:
+def decided(source: NoiseSource | None = None) -> Credit:
     source = source or Fake(never)
     return credit.decide(source, source.claim, source.read_raw)
 
 
 def test_half_of_a_stored_self_assessment_is_credited_and_never_more_than_the_claim(path: Path) -> None:
     machine_profile.save_self_assessments({"fake": record(1.5)})
-    assert decided() == credit.Credit(0.75, "self-assessed", "1.5 bits were found on 2026-11-28")
+    assert decided() == Credit(0.75, "self-assessed", "1.5 bits were found on 2026-11-28")
     assert credit.self_assessed("fake") == 0.75
     assert credit.self_assessed("other") is None
     machine_profile.save_self_assessments({"fake": record(7.9)})
@@ -108,7 +109,7 @@ def test_half_of_a_stored_self_assessment_is_credited_and_never_more_than_the_cl
 def test_a_self_assessment_lowers_what_evidence_that_fits_would_give() -> None:
     source = Fake(never)
     source.claim = Claim(min_entropy=2.0, evidence=measured(8.0))
-    assert decided(source) == credit.Credit(2.0, "recorded", "")
+    assert decided(source) == Credit(2.0, "recorded", "")
     machine_profile.save_self_assessments({"fake": record(3.0)})
     assert decided(source)[:2] == (1.5, "self-assessed")
 
@@ -147,7 +148,7 @@ def test_on_another_machine_it_does_not_hold_and_the_gate_says_so(changed: dict[
 
 def test_a_slower_counter_takes_a_self_assessment_away(monkeypatch: pytest.MonkeyPatch) -> None:
     machine_profile.save_self_assessments({"fake": record(4.0)})
-    slower = machine_facts()._replace(counter_read_ns=5000.0)
+    slower = machine_facts().replace(counter_read_ns=5000.0)
     monkeypatch.setattr(credit, "machine_facts", lambda: slower)
     assert decided(Fake()).basis == "gate"
 
@@ -271,7 +272,7 @@ def test_a_self_assessment_asks_both_moments_and_takes_the_lower() -> None:
     assert (found.samples_quiet, found.samples_loaded) == (12_000, 12_000)
     assert found.neighbours >= 1
     machine_profile.save_self_assessments({"fake": found.as_dict()})
-    assert decided() == credit.Credit(
+    assert decided() == Credit(
         int(500 * found.h_lowest) / 1000, "self-assessed", f"{found.h_lowest:.4g} bits were found on {found.date}"
     )
 
@@ -352,7 +353,7 @@ def test_the_command_writes_for_the_system(tmp_path: Path, monkeypatch: pytest.M
 
 def test_pool_assesses_a_machine_that_nothing_is_known_about(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small(monkeypatch)
-    unknown = machine_facts()._replace(architecture="unheard of")
+    unknown = machine_facts().replace(architecture="unheard of")
     for module in (machine_module, credit, self_assessment):
         monkeypatch.setattr(module, "machine_facts", lambda: unknown)
     monkeypatch.setattr(registry, "seeding", lambda: [registry.create("memory_timing")])

@@ -226,7 +226,7 @@ def test_every_group_lists_its_commands_as_if_they_were_loaded(name: str, group:
 
 def test_shells_complete_commands_and_their_options() -> None:
     complete = ShellComplete(cli, {}, "esoteric-drbg", "_COMPLETE").get_completions
-    assert [item.value for item in complete([], "s")] == ["scan", "selftest", "stream"]
+    assert [item.value for item in complete([], "s")] == ["scan", "self-assess", "selftest", "stream"]
     assert [item.value for item in complete(["assess"], "")] == sorted(cli.commands["assess"].commands)  # type: ignore[attr-defined]
     assert "--quick" in [item.value for item in complete(["assess", "non-iid"], "--q")]
 
