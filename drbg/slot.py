@@ -165,6 +165,8 @@ class SourceSlot:
         Cutoffs follow from what is credited: a decision for less than the claim makes the health tests anew.
         """
         if self._decision is None:
+            if not self.usable:
+                return False
             available, reason = self.availability()
             if not available:
                 self.fault = reason
