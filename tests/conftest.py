@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_profile_of_the_user() -> Iterator[None]:
-    """Keep what this machine's user has stored about it out of the tests, and what commands store out of his folders."""
+    """Keep what the user has stored about this machine out of the tests, and what they store out of his folders."""
     folder = tempfile.mkdtemp(prefix="esoteric_drbg_tests_")
     os.environ["ESOTERIC_DRBG_MACHINE_PROFILE"] = f"{folder}/machine.json"
     yield
