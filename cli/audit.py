@@ -56,7 +56,11 @@ audit.add_command(independence)
     help="Folder of the recordings.",
 )
 @click.option("--reuse", is_flag=True, help="Judge the recordings in the folder (see record) instead of new ones.")
-@click.option("--save", is_flag=True, help="Write the machine profile: seeding then credits no more than was found.")
+@click.option(
+    "--save",
+    is_flag=True,
+    help="Write the machine profile, a self-assessment included: seeding then credits no more than was found.",
+)
 @consent_options
 @json_option
 def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bool, as_json: bool) -> None:
@@ -108,6 +112,7 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
         if any(item.machine.get("cpu") != here for item in audits):
             raise InvalidInputError("--save: a recording is of another machine; its audit says nothing of this one")
         where = machine_profile.save({item.name: _profile(item) for item in audits})
+        _self_assess([source for source, _, _ in chosen if source.claim.credit > 0], left_out)
     family = restart_family([item.restart.sanity_passed for item in audits])
     if as_json:
         document: dict[str, Any] = {
@@ -131,6 +136,16 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
         raise SystemExit(1)
     if not audits or (names and left_out):
         fail("could not be audited: " + ", ".join(left_out) if left_out else "no source could be audited")
+
+
+def _self_assess(sources: list[NoiseSource], left_out: dict[str, str]) -> None:
+    """Assess what was audited as it is now, too, for machines that the claims were not recorded on."""
+    from esoteric_drbg.cli.self_assess import assess_and_keep
+
+    sources = [source for source in sources if source.name not in left_out and source.is_available()]
+    if sources:
+        for name, reason in assess_and_keep(sources)[1].items():
+            click.echo(f"{name}: no self-assessment is kept: {reason}", err=True)
 
 
 def _profile(item: SourceAudit) -> dict[str, Any]:

@@ -31,6 +31,7 @@ _COMMANDS = LazyCommands(
         "record": "record:record",
         "report": "report:report",
         "scan": "sources:scan",
+        "self-assess": "self_assess:self_assess",
         "selftest": "selftest:selftest",
         "stream": "randomness:stream",
     }

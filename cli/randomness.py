@@ -94,9 +94,14 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
 @consent_options
 @json_option
 def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bool) -> None:
-    """Test every source, seed a DRBG, and show health, ledger and random bytes."""
+    """Test every source, seed a DRBG, and show health, ledger and random bytes.
+
+    On a machine that no claim was recorded on, the sources are assessed first, once, and the result is kept.
+    """
+    from esoteric_drbg.cli.self_assess import assess_where_needed
     from esoteric_drbg.pool import EntropyPool
 
+    assess_where_needed()
     entropy_pool = EntropyPool.auto(claims=parse_credits(credits_), profile=profile_named(profile_name))
     entropy_pool.start()
     data = entropy_pool.get_random_bytes(n_bytes)
@@ -122,7 +127,7 @@ def ledger_lines(ledger: SeedLedger) -> list[str]:
         lines.append(
             f"  {entry.source} ({entry.independence_group}): {entry.symbols} symbols x {entry.min_entropy:g} bits "
             f"= h_in {entry.h_in:.1f} of n_in {entry.n_in} -> n_out {entry.n_out}, h_out {entry.h_out:.2f}, "
-            f"credited {entry.credited_bits}; health {entry.health}{note}"
+            f"credited {entry.credited_bits} ({entry.basis}); health {entry.health}{note}"
         )
     lines += [f"  missing: {reason}" for reason in ledger.missing]
     return lines

@@ -179,16 +179,19 @@ def _measure(
 ) -> dict[str, Any]:
     """Return the source's quality figures together with its rate and credit."""
     progress = None if report is None else lambda done, total: report(done, total, "")
-    claim = claim_in_force(source)
+    from esoteric_drbg.credit import credit_here
+
     quality = source.entropy_quality(samples, progress=progress)
+    credit = credit_here(source)
     rate = quality["samples"] / quality["seconds"] if quality["seconds"] > 0 else 0.0
     return {
         "name": source.name,
         **quality,
         "symbols_per_second": rate,
         "claim": source.claim.min_entropy,
-        "credit": claim.credit,
-        "credited_bits_per_second": rate * claim.credit,
+        "credit": credit.bits,
+        "basis": credit.basis,
+        "credited_bits_per_second": rate * credit.bits,
     }
 
 

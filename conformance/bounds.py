@@ -1,114 +1,25 @@
-"""Arithmetic shared by the ten estimators of SP 800-90B 6.3."""
+"""Arithmetic shared by the ten estimators of SP 800-90B 6.3; it lies where the gate of a token can use it, too."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from esoteric_drbg.kernels.estimate_bounds import (
+    MARKOV_STEPS,
+    Z_99,
+    decreasing_root,
+    entropy_of,
+    local_probability,
+    markov_path,
+    prediction_bounds,
+    upper_bound,
+)
 
-__all__ = ["Z_99", "decreasing_root", "entropy_of", "local_probability", "upper_bound"]
-
-#: Two-sided 99% point of the normal distribution, z of 6.3.
-Z_99 = 2.5758293035489008
-
-_LOG_CONFIDENCE = math.log(0.99)
-_FIXED_POINT_STEPS = 65
-
-
-def upper_bound(p_hat: float, n: int) -> float:
-    """Upper end of the 99% confidence interval of a probability, at most 1.
-
-    Parameters
-    ----------
-    p_hat : float
-        Observed proportion.
-    n : int
-        Observations; the standard divides by n - 1.
-
-    Examples
-    --------
-    >>> from esoteric_drbg.conformance.bounds import upper_bound
-    >>> round(upper_bound(0.4, 20), 4)  # the example of SP 800-90B 6.3.1
-    0.6895
-    """
-    if n < 2:
-        return 1.0
-    return min(1.0, p_hat + Z_99 * math.sqrt(p_hat * (1.0 - p_hat) / (n - 1)))
-
-
-def entropy_of(p: float) -> float:
-    """Min-entropy in bits of an outcome of probability `p`: -log2(p), and 0 (never -0) for 1."""
-    return -math.log2(p) if p < 1.0 else 0.0
-
-
-def decreasing_root(f: Callable[[float], float], low: float, high: float) -> float:
-    """Where the decreasing function `f` changes its sign, ``f(low) > 0 >= f(high)``, to double precision.
-
-    Inverse quadratic interpolation through three points where they lie well for it, halving otherwise
-    (Chandrupatla 1997).
-    """
-    # The latest point, the other end of the bracket, and the point that was given up last.
-    a, b = high, low
-    f_a, f_b = f(high), f(low)
-    fraction = 0.5
-    while True:
-        x = a + fraction * (b - a)
-        f_x = f(x)
-        if f_x == 0.0:
-            return x
-        if (f_x > 0.0) == (f_a > 0.0):
-            c, f_c = a, f_a
-        else:
-            c, f_c, b, f_b = b, f_b, a, f_a
-        a, f_a = x, f_x
-        best = a if abs(f_a) < abs(f_b) else b
-        least = math.ulp(best) / abs(b - a)  # of the bracket, so that both ends move
-        if least >= 0.5:
-            return best
-        place, value = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b) if f_c != f_b else math.nan
-        fraction = 0.5
-        if value * value < place and (1.0 - value) * (1.0 - value) < 1.0 - place:
-            fraction = f_a / (f_b - f_a) * (f_c / (f_b - f_c))
-            fraction += (c - a) / (b - a) * (f_a / (f_c - f_a)) * (f_b / (f_c - f_b))
-        fraction = min(max(fraction, least), 1.0 - least)
-
-
-def _log_no_run(p: float, run: int, n: int) -> float:
-    """Log of the probability that `n` trials of probability `p` show no run of `run` successes (Feller; 6.3.7 step 8).
-
-    With x = 1 + e the root of 1 - x + q p^r x^(r+1), every factor is written as log(1 + small): plain doubles suffice.
-    """
-    q = 1.0 - p
-    if q <= 0.0:
-        return -math.inf
-    step = q * p**run
-    e = 0.0
-    for _ in range(_FIXED_POINT_STEPS):
-        following = step * math.exp((run + 1) * math.log1p(e))
-        if following == e:
-            break
-        e = following
-        if e * run >= 1.0 or p * e >= q:
-            return -math.inf
-    return math.log1p(-p * e / q) - math.log1p(-run * e) - (n + 1) * math.log1p(e)
-
-
-def local_probability(run: int, n: int, least: float) -> float | None:
-    """Return P_local of 6.3.7 step 8: runs of `run` right predictions in `n` are met with probability 1%.
-
-    Parameters
-    ----------
-    run : int
-        r, one more than the longest run of right predictions.
-    n : int
-        N, predictions.
-    least : float
-        The larger of 1/k and P_global'.
-
-    Returns
-    -------
-    float or None
-        None if P_local is not above `least`: it cannot change the result.
-    """
-    if least >= 1.0 or _log_no_run(least, run, n) <= _LOG_CONFIDENCE:
-        return None
-    return decreasing_root(lambda p: _log_no_run(p, run, n) - _LOG_CONFIDENCE, least, 1.0)
+__all__ = [
+    "MARKOV_STEPS",
+    "Z_99",
+    "decreasing_root",
+    "entropy_of",
+    "local_probability",
+    "markov_path",
+    "prediction_bounds",
+    "upper_bound",
+]

@@ -11,7 +11,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.bounds import Z_99, decreasing_root, entropy_of, local_probability, upper_bound
+from esoteric_drbg.conformance.bounds import (
+    MARKOV_STEPS,
+    Z_99,
+    decreasing_root,
+    entropy_of,
+    markov_path,
+    prediction_bounds,
+    upper_bound,
+)
 from esoteric_drbg.conformance.estimates import (
     CollisionEstimate,
     CompressionEstimate,
@@ -41,7 +49,6 @@ __all__ = [
     "t_tuple_and_lrs",
 ]
 
-_MARKOV_STEPS = 128
 _COMPRESSION_BLOCK = 6
 _COMPRESSION_DICTIONARY = 1000
 #: Terms of G(z) that share a power.
@@ -113,17 +120,7 @@ def markov(data: Data, n: int, k: int) -> Estimate:
     # A state that is never left has no transitions: 0, not 0/0.
     p_00, p_01 = (n_00 / (n_00 + n_01), n_01 / (n_00 + n_01)) if n_00 + n_01 else (0.0, 0.0)
     p_10, p_11 = (n_10 / (n_10 + n_11), n_11 / (n_10 + n_11)) if n_10 + n_11 else (0.0, 0.0)
-    half = _MARKOV_STEPS // 2
-    paths = (  # first bit, then how often each transition is taken; table 4
-        (p_0, ((p_00, 127),)),
-        (p_0, ((p_01, half), (p_10, half - 1))),
-        (p_0, ((p_01, 1), (p_11, 126))),
-        (p_1, ((p_10, 1), (p_00, 126))),
-        (p_1, ((p_10, half), (p_01, half - 1))),
-        (p_1, ((p_11, 127),)),
-    )
-    logs = [_log2(first) + sum(times * _log2(p) for p, times in steps) for first, steps in paths]
-    best = max(logs)
+    best = markov_path(p_0, p_1, p_00, p_01, p_10, p_11)
     return MarkovEstimate(
         p_0=p_0,
         p_1=p_1,
@@ -132,12 +129,8 @@ def markov(data: Data, n: int, k: int) -> Estimate:
         p_10=p_10,
         p_11=p_11,
         p_hat_max=2.0**best,
-        min_entropy=min(1.0, abs(best) / _MARKOV_STEPS),
+        min_entropy=min(1.0, abs(best) / MARKOV_STEPS),
     )
-
-
-def _log2(p: float) -> float:
-    return math.log2(p) if p > 0.0 else -math.inf
 
 
 def compression(data: Data, n: int, k: int) -> Estimate:
@@ -297,19 +290,15 @@ def lz78y(data: Data, n: int, k: int) -> Estimate:
 
 def _prediction(correct: int, longest_run: int, n: int, k: int) -> PredictionEstimate:
     """From C, r and N to the estimate: 6.3.7 steps 5 to 9, and their like in 6.3.8 to 6.3.10."""
-    r = longest_run + 1
-    p_global = correct / n
-    p_global_prime = upper_bound(p_global, n) if correct else 1.0 - 0.01 ** (1.0 / n)
-    least = max(p_global_prime, 1.0 / k)
-    p_local = local_probability(r, n, least)
+    p_global_prime, p_local, p = prediction_bounds(correct, longest_run, n, k)
     return PredictionEstimate(
         N=n,
         C=correct,
-        r=r,
-        p_global=p_global,
+        r=longest_run + 1,
+        p_global=correct / n,
         p_global_prime=p_global_prime,
         p_local=p_local,
-        min_entropy=entropy_of(least if p_local is None else max(least, p_local)),
+        min_entropy=entropy_of(p),
     )
 
 

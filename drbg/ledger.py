@@ -6,7 +6,29 @@ from typing import Any, NamedTuple
 
 from esoteric_drbg.errors import EntropyUnavailableError
 
-__all__ = ["LedgerEntry", "SeedLedger", "require_credit"]
+__all__ = ["Credit", "LedgerEntry", "SeedLedger", "require_credit"]
+
+
+class Credit(NamedTuple):
+    """What a source is credited with on this machine, and what that rests on.
+
+    Attributes
+    ----------
+    bits : float
+        Credited per raw symbol.
+    basis : str
+        ``"recorded"``, ``"self-assessed"``, ``"gate"``, ``"configured"``, ``"none"``; ``"unread"`` where the
+        source could not be read, so that nothing is decided.
+    reason : str
+        What it rests on, or why nothing is credited.
+    times : int
+        By how much the work of a symbol was multiplied.
+    """
+
+    bits: float
+    basis: str
+    reason: str
+    times: int = 1
 
 
 class LedgerEntry(NamedTuple):
@@ -29,7 +51,10 @@ class LedgerEntry(NamedTuple):
     credited_bits : int
         What the block counts in the seed: 0 where there is no evidence.
     note : str
-        Whether the claim is provisional, or which certificate an operator named.
+        Whether the claim is provisional, which certificate an operator named, or what was found on this machine.
+    basis : str
+        What H rests on: ``"recorded"`` (evidence that fits this machine), ``"self-assessed"``, ``"gate"``,
+        ``"configured"`` (an operator's certificate) or ``"none"``.
     """
 
     source: str
@@ -44,6 +69,7 @@ class LedgerEntry(NamedTuple):
     h_out: float
     credited_bits: int
     note: str
+    basis: str = "none"
 
 
 class SeedLedger(NamedTuple):

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from esoteric_drbg import machine_profile
+from esoteric_drbg.credit import self_assessed
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.guard import is_foreign
@@ -34,7 +34,8 @@ class PluginCredit(NamedTuple):
 
 def assessed_here(name: str) -> float | None:
     """Return the lowest figure that an assessment on this machine found for a source, in bits per symbol, if any."""
-    return machine_profile.load().get(name)
+    half = self_assessed(name)
+    return None if half is None else 2 * half
 
 
 def plugin_credits(sources: Iterable[NoiseSource], credited_plugins: Iterable[str] = ()) -> dict[str, PluginCredit]:

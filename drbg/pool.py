@@ -382,6 +382,9 @@ class EntropyPool:
     ) -> tuple[list[bytes], list[LedgerEntry]]:
         """Take blocks worth ``bits`` from the first source of a group that delivers them: one source counts."""
         for slot in group:
+            if not slot.decide_credit():
+                missing.append(f"{slot.name}: {slot.fault}")
+                continue
             while True:
                 # What a source gave to this seed before it failed is dropped with the rest of it.
                 blocks, entries = self._from_slot(slot, -(-bits // BLOCK_BITS))
@@ -419,10 +422,11 @@ class EntropyPool:
 
     def _shortfall(self, ledger: SeedLedger) -> str:
         reasons = list(ledger.missing)
+        listed = {reason.partition(":")[0] for reason in reasons}
         reasons += [
             f"{slot.name}: {'no credit' if available else reason}"
             for slot, (available, reason) in ((slot, slot.availability()) for slot in self._slots.values())
-            if slot.credit == 0
+            if slot.credit == 0 and slot.name not in listed
         ]
         return (
             f"{ledger.requested_bits} bits of min-entropy were asked for and {ledger.credited_bits} could be credited; "

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from esoteric_drbg.conditioning import conditioned_credit, output_entropy
+from esoteric_drbg.credit import decide, without_reading
 from esoteric_drbg.errors import HealthTestError
 from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
 from esoteric_drbg.kernels.process import fork_generation
-from esoteric_drbg.ledger import LedgerEntry
+from esoteric_drbg.ledger import Credit, LedgerEntry
+from esoteric_drbg.machine_profile import lowered_claim
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 from esoteric_drbg.noise_sources.guard import GuardedSource, ask, guarded, is_foreign, take
 from esoteric_drbg.noise_sources.intake import Fault
@@ -46,9 +48,12 @@ class SourceSlot:
     def __init__(self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float) -> None:
         self.source = guarded(source)
         self.foreign = is_foreign(self.source)
+        #: The claim in force: the one handed over, or what is left of it on this machine.
         self.claim = claim
-        #: Bits credited per raw symbol; 0 without evidence.
+        #: Bits credited per raw symbol; 0 without evidence. At most these until :meth:`decide_credit` has decided.
         self.credit = claim.credit
+        self._decision = None if claim.credit else Credit(0.0, "none", "no evidence, no credit")
+        self._handed = claim
         self.deadline_s = deadline_s
         self._health_profile = health_profile
         self.startup_samples = health_profile.startup_samples
@@ -178,11 +183,41 @@ class SourceSlot:
         """True if a start-up test cannot be had within one deadline, by the rate that the source tells."""
         return self.seconds_for(self.startup_samples) > self.deadline_s
 
+    def decide_credit(self) -> bool:
+        """Find out once what is credited on this machine; True if anything is. Otherwise :attr:`fault` says why not.
+
+        Cutoffs follow from what is credited: a decision for less than the claim makes the health tests anew.
+        """
+        if self._decision is None:
+            if not self.usable:
+                return False
+            available, reason = self.availability()
+            if not available:
+                self.fault = reason
+                return False
+            alpha = self._health_profile.intermittent_alpha
+            decision = decide(self.source, self._handed, self._read, alpha=alpha)
+            if decision.basis == "unread":  # nothing is decided: the next seed asks again
+                self.fault = self.fault or decision.reason
+                return False
+            self._decision = decision
+            if decision.bits != self.credit:
+                self.credit = decision.bits
+                self.claim = lowered_claim(self._handed, decision.bits)
+                self._monitor = None
+            if decision.basis != "configured" and decision.reason:
+                self.note = "; ".join(filter(None, (_note(self.claim), decision.reason)))
+            self._entries.clear()
+        if self.credit == 0 and self._handed.credit > 0:
+            self.fault = f"no credit: {self._decision.reason}"
+        return self.credit > 0
+
     def start(self) -> bool:
         """Bring the source to HEALTHY by a start-up test (SP 800-90B 4.3); its symbols are discarded.
 
         An intermittent failure gets a fresh start-up test, as often as the health profile allows.
         """
+        self.decide_credit()
         while self.usable:
             if self.monitor.state is HealthState.HEALTHY:
                 return True
@@ -236,6 +271,7 @@ class SourceSlot:
             h_out=h_out,
             credited_bits=int(conditioned_credit(n_in, block_bits, NARROWEST_BITS, h_in)),
             note=self.note,
+            basis=self._decision.basis if self._decision is not None else "none",
         )
 
     def report(self) -> dict[str, Any]:
@@ -243,6 +279,12 @@ class SourceSlot:
         source = self.source
         monitor = self.monitor.report()
         available, reason = self.availability()
+        credit = self._decision
+        if credit is None and available:
+            credit = without_reading(source, self._handed, alpha=self._health_profile.intermittent_alpha)
+        credit = credit or Credit(
+            0.0, "none", "not decided yet: no evidence fits this machine, and the gate has not run"
+        )
         return {
             "name": source.name,
             "description": source.description,
@@ -251,8 +293,11 @@ class SourceSlot:
             "available": available,
             "reason": reason,
             "state": self.state,
-            "claim": self.claim.min_entropy,
-            "credit": self.credit,
+            "claim": self._handed.min_entropy,
+            "credit": credit.bits,
+            "basis": credit.basis,
+            "basis_reason": credit.reason,
+            "parameters": source.parameters(),
             "note": self.note,
             "rct_cutoffs": list(monitor.rct_cutoffs),
             "apt_cutoffs": list(monitor.apt_cutoffs),

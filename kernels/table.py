@@ -25,6 +25,7 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "WordStream": f"{_REFERENCE}.bit_generator",
         "bit_counts": f"{_REFERENCE}.bit_statistics",
         "collision_counts": f"{_REFERENCE}.bit_statistics",
+        "counter_facts": f"{_REFERENCE}.timing",
         "counter_step": f"{_REFERENCE}.timing",
         "fork_generation": f"{_REFERENCE}.fork_guard",
         "gap_histogram": f"{_REFERENCE}.bit_statistics",
@@ -60,5 +61,13 @@ def kernel(name: str) -> Any:
 
 def load_for_seeds() -> None:
     """Load the kernels that a seed runs: one that a fork cuts into must not be in the middle of an import."""
-    for name in ("AdaptiveProportionScan", "LagPredictorScan", "RepetitionCountScan", "TimingSampler", "hash_df", "rdseed_supported"):
+    for name in (
+        "AdaptiveProportionScan",
+        "LagPredictorScan",
+        "RepetitionCountScan",
+        "TimingSampler",
+        "counter_facts",
+        "hash_df",
+        "rdseed_supported",
+    ):
         kernel(name)

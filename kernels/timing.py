@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from esoteric_drbg.kernels.table import kernel
 
 __all__ = [
+    "CounterFacts",
     "TimingSampler",
+    "counter_facts",
     "counter_step",
     "new_timing_sampler",
     "rdseed_bytes",
@@ -31,6 +33,44 @@ def new_timing_sampler(kind: str, *, buffer_bytes: int = 1 << 20, touches: int =
     """
     sampler: TimingSampler = kernel("TimingSampler")(kind, buffer_bytes=buffer_bytes, touches=touches)
     return sampler
+
+
+class CounterFacts(NamedTuple):
+    """What was found out about the counter when it was first read.
+
+    Attributes
+    ----------
+    kind : str
+        ``"tsc"``, ``"cntvct"``, ``"monotonic"``, or ``"perf_counter"`` with the reference kernels.
+    step : float
+        By how many ticks it moves at a time.
+    ticks_per_ns : float
+        How fast it runs.
+    read_ns : float
+        Nanoseconds of this thread's run time that one read takes: the middle of several batches.
+    reads, backwards : int
+        Back-to-back reads, and how many of them were below the one before.
+    moved : bool
+        False for a counter that stood still for all these reads and 5 ms more.
+    """
+
+    kind: str
+    step: float
+    ticks_per_ns: float
+    read_ns: float
+    reads: int
+    backwards: int
+    moved: bool
+
+    @property
+    def step_ns(self) -> float:
+        """By how many ns the counter moves at a time."""
+        return self.step / self.ticks_per_ns
+
+
+def counter_facts() -> CounterFacts:
+    """Return what is known of the counter; found at the first call, in some 0.5 ms, and kept."""
+    return CounterFacts(*kernel("counter_facts")())
 
 
 def counter_step() -> float:

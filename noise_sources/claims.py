@@ -7,12 +7,25 @@ most half of what its evidence assessed, unless it rests on a certificate that a
 from __future__ import annotations
 
 import math
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.frozen import Frozen
 
-__all__ = ["Claim", "Evidence"]
+if TYPE_CHECKING:
+    from esoteric_drbg.noise_sources.machine import MachineFacts
+
+__all__ = ["ANY_MACHINE", "NATIVE_READ_NS", "STEP_FACTOR", "Claim", "Evidence"]
+
+#: The architecture of evidence that depends on no machine: noise of a device that brings its own.
+ANY_MACHINE = "any"
+#: By which factor the counter's step may differ, either way. A step that is coarser by it shows at most log2(1.5) = 0.6
+#: bits less of a duration, and a finer one is another digitization: low bits that beat with the core's clock on the
+#: machine that was recorded may be constant there. Claims are at most half of what was assessed.
+STEP_FACTOR = 1.5
+#: Longest read of the counter, in ns, that recordings of the CPU's own counter stand for. An instruction and a call of
+#: the language that hands it on take 10 to 300 ns; an exit to a hypervisor or a signal takes 500 at least.
+NATIVE_READ_NS = 400.0
 
 #: Days of each month.
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -53,6 +66,14 @@ class Evidence(Frozen):
         True while the complete SP 800-90B assessment is not part of the evidence.
     certificate : str
         For noise that this package cannot reach: the certificate an operator names. Shown in every ledger.
+    system, architecture, kernels, counter : str
+        What :class:`~esoteric_drbg.noise_sources.machine.MachineFacts` says of the machine that was recorded. Without
+        an architecture the evidence fits no machine; :data:`ANY_MACHINE` fits all of them. What else is empty, or 0,
+        does not matter to this source.
+    counter_step_ns : float
+        By how many ns the counter moved at a time.
+    l2_kib : int
+        Second-level cache of a core in KiB.
 
     Raises
     ------
@@ -68,6 +89,51 @@ class Evidence(Frozen):
     method: str
     provisional: bool = False
     certificate: str = ""
+    system: str = ""
+    architecture: str = ""
+    kernels: str = ""
+    counter: str = ""
+    counter_step_ns: float = 0.0
+    l2_kib: int = 0
+
+    def fits(self, facts: MachineFacts) -> str:
+        """Return why this evidence says nothing of a machine; an empty string if it fits.
+
+        Examples
+        --------
+        >>> from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
+        >>> from esoteric_drbg.noise_sources.machine import MachineFacts
+        >>> machine = MachineFacts(
+        ...     system="linux",
+        ...     architecture="x86_64",
+        ...     kernels="rust",
+        ...     counter="tsc",
+        ...     counter_step_ns=10.0,
+        ...     counter_read_ns=20.0,
+        ...     l2_kib=1024,
+        ... )
+        >>> evidence = recorded(0.507, on=EPYC_26, cache=True)
+        >>> evidence.fits(machine)
+        ''
+        >>> evidence.fits(machine.replace(counter_step_ns=100.0))
+        'the counter moves by 100 ns at a time, by 10 ns where it was recorded'
+        """
+        if self.certificate or self.architecture == ANY_MACHINE:
+            return ""
+        if not self.architecture:
+            return "the evidence names no machine"
+        for label in ("system", "architecture", "kernels", "counter"):
+            recorded, here = getattr(self, label), getattr(facts, label)
+            if recorded and recorded != here:
+                return f"{label} {here or 'unknown'}, {recorded} where it was recorded"
+        step, here_ns = self.counter_step_ns, facts.counter_step_ns
+        if step and not step / STEP_FACTOR <= here_ns <= step * STEP_FACTOR:
+            return f"the counter moves by {here_ns:.3g} ns at a time, by {step:.3g} ns where it was recorded"
+        if self.counter and facts.counter_read_ns > NATIVE_READ_NS:
+            return f"a read of the counter takes {facts.counter_read_ns:.0f} ns: it is not the CPU's own that answers"
+        if self.l2_kib and self.l2_kib != facts.l2_kib:
+            return f"second-level cache of {facts.l2_kib or 'unknown'} KiB, {self.l2_kib} KiB where it was recorded"
+        return ""
 
     def _check(self) -> None:
         by_certificate = isinstance(self.certificate, str) and self.certificate.strip()
@@ -98,6 +164,8 @@ class Claim(Frozen):
         What the claim rests on. Without it the credit is 0.
     iid : bool
         Whether the source is claimed to be IID (SP 800-90B 3.1.2). An audit then runs the tests of section 5.
+    further_evidence : tuple of Evidence
+        Other recordings that the claim rests on, of other machine classes: one that fits is enough.
     health_min_entropy : float, optional
         The H from which health-test cutoffs follow where nothing is claimed (SP 800-90B 4.4 needs H > 0).
 
@@ -117,6 +185,7 @@ class Claim(Frozen):
     evidence: Evidence | None = None
     health_min_entropy: float | None = None
     iid: bool = False
+    further_evidence: tuple[Evidence, ...] = ()
 
     def _check(self) -> None:
         if type(self.symbol_bits) is not int or not 1 <= self.symbol_bits <= 8:
@@ -129,8 +198,8 @@ class Claim(Frozen):
                 _is_number(value) and 0 <= value <= self.symbol_bits
             ):
                 raise InvalidInputError(f"{label}={value}: expected 0 to {self.symbol_bits} bits per symbol")
-        if self.evidence is not None:
-            self._check_evidence(self.evidence)
+        for evidence in self.all_evidence:
+            self._check_evidence(evidence)
 
     def _check_evidence(self, evidence: Evidence) -> None:
         assessed = evidence.assessed
@@ -145,8 +214,23 @@ class Claim(Frozen):
             )
 
     @property
+    def all_evidence(self) -> tuple[Evidence, ...]:
+        """Every recording that the claim rests on; none where nothing is credited."""
+        return () if self.evidence is None else (self.evidence, *self.further_evidence)
+
+    def fits(self, facts: MachineFacts) -> str:
+        """Return why no evidence of this claim says anything of a machine; an empty string if one does."""
+        reasons = [evidence.fits(facts) for evidence in self.all_evidence]
+        if not reasons:
+            return "no evidence"
+        return "" if "" in reasons else "; ".join(dict.fromkeys(reasons))
+
+    @property
     def credit(self) -> float:
-        """Min-entropy credited per raw symbol, in bits: the claim if there is evidence, otherwise 0."""
+        """Most min-entropy credited per raw symbol, in bits: the claim if there is evidence, otherwise 0.
+
+        What is credited on the machine at hand is decided by :mod:`esoteric_drbg.credit`.
+        """
         return self.min_entropy if self.evidence is not None else 0.0
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.evidence import EPYC_25, measured
+from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
 from esoteric_drbg.noise_sources.timed import TimedSource
 
 __all__ = ["ClockJitterSource"]
@@ -32,8 +32,9 @@ class ClockJitterSource(TimedSource):
     estimated_rate = 1.0e5
     kind = "clock"
     touches = 32
+    adaptable = True
     warm_up = 256
     claims: ClassVar[Mapping[str, Claim]] = {
-        "rust": Claim(min_entropy=0.4, evidence=measured(0.982, machine_class=EPYC_25, date="2026-11-25")),
+        "rust": Claim(min_entropy=0.4, evidence=recorded(0.982, on=EPYC_25, date="2026-11-25")),
         "reference": Claim(min_entropy=0.0, health_min_entropy=0.3),
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.evidence import measured
+from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
 from esoteric_drbg.noise_sources.timed import TimedSource
 
 __all__ = ["CpuJitterSource"]
@@ -33,7 +33,8 @@ class CpuJitterSource(TimedSource):
     kind = "cpu"
     buffer_bytes = 1 << 20
     touches = 4
+    adaptable = True
     claims: ClassVar[Mapping[str, Claim]] = {
-        "rust": Claim(min_entropy=0.15, evidence=measured(0.347)),
-        "reference": Claim(min_entropy=1.0, evidence=measured(4.665)),
+        "rust": Claim(min_entropy=0.15, evidence=recorded(0.347, on=EPYC_26, cache=True)),
+        "reference": Claim(min_entropy=1.0, evidence=recorded(4.665, on=EPYC_26, kernels="reference", cache=True)),
     }

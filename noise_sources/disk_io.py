@@ -11,10 +11,11 @@ from array import array
 from esoteric_drbg.errors import SourceReadError, SourceUnavailableError
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.evidence import measured
+from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
 from esoteric_drbg.noise_sources.one_by_one import OneByOneSource, ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timer import timer_fault
 
 __all__ = ["DiskIoSource"]
 
@@ -49,7 +50,11 @@ class DiskIoSource(OneByOneSource):
     physical = True
     independence_group = CPU_COUNTER
     estimated_rate = 1.2e4
-    claim = Claim(min_entropy=3.0, evidence=measured(6.64))
+    claim = Claim(
+        min_entropy=3.0,
+        evidence=recorded(6.64, on=EPYC_26),
+        further_evidence=(recorded(6.64, on=EPYC_26, kernels="reference"),),
+    )
 
     def __init__(self) -> None:
         self._file = -1
@@ -57,7 +62,9 @@ class DiskIoSource(OneByOneSource):
         self._page = mmap.mmap(-1, READ_BYTES)
 
     def availability(self) -> Availability:
-        """Return whether a file can be made in the temporary folder."""
+        """Return whether a file can be made in the temporary folder, and its reads be timed."""
+        if fault := timer_fault():
+            return Availability(False, fault)
         if not hasattr(os, "O_DIRECT"):
             return Availability(False, f"written for Linux's direct I/O; this is {sys.platform}")
         folder, reason = _folder()

@@ -11,6 +11,7 @@ from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counter_files import FileGrowth, read_file
 from esoteric_drbg.noise_sources.counter_source import CounterSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timer import timer_fault
 
 __all__ = ["InterruptsSource"]
 
@@ -49,6 +50,8 @@ class InterruptsSource(CounterSource[tuple[str, bytes]]):
 
     def availability(self) -> Availability:
         """Return whether both files can be read."""
+        if fault := timer_fault():
+            return Availability(False, fault)
         if not sys.platform.startswith("linux"):
             return Availability(False, f"written for Linux's /proc; this is {sys.platform}")
         missing = [path for path in PATHS if not os.access(path, os.R_OK)]
@@ -58,7 +61,10 @@ class InterruptsSource(CounterSource[tuple[str, bytes]]):
         """Return the path and the content of the next file."""
         self._next = (self._next + 1) % len(PATHS)
         path = PATHS[self._next]
-        return path, read_file(path)
+        content = read_file(path)
+        if not content:
+            raise OSError(0, f"{path} is empty")
+        return path, content
 
     def growth(self, reading: tuple[str, bytes]) -> int:
         """Return the weighted growth of a file's counters since it was last read; 0 the first time."""

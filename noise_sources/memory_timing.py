@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.evidence import measured
+from esoteric_drbg.noise_sources.evidence import EPYC_25, EPYC_26, recorded
 from esoteric_drbg.noise_sources.timed import TimedSource
 
 __all__ = ["MemoryTimingSource"]
@@ -34,7 +34,12 @@ class MemoryTimingSource(TimedSource):
     kind = "memory"
     buffer_bytes = 1 << 20
     touches = 3
+    adaptable = True
     claims: ClassVar[Mapping[str, Claim]] = {
-        "rust": Claim(min_entropy=0.25, evidence=measured(0.507)),
-        "reference": Claim(min_entropy=1.0, evidence=measured(2.249)),
+        "rust": Claim(
+            min_entropy=0.25,
+            evidence=recorded(0.507, on=EPYC_26, cache=True),
+            further_evidence=(recorded(1.055, on=EPYC_25, cache=True, date="2026-11-25"),),
+        ),
+        "reference": Claim(min_entropy=1.0, evidence=recorded(2.249, on=EPYC_26, kernels="reference", cache=True)),
     }

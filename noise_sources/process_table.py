@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counter_source import CounterSource
-from esoteric_drbg.noise_sources.evidence import EPYC_25, measured
+from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timer import timer_fault
 
 __all__ = ["ProcessTableSource"]
 
@@ -46,7 +47,7 @@ class ProcessTableSource(CounterSource[Books]):
     platforms = ("linux",)
     estimated_rate = 4.0e4
     claims: ClassVar[Mapping[str, Claim]] = {
-        "rust": Claim(min_entropy=2, evidence=measured(4.467, machine_class=EPYC_25, date="2026-11-25")),
+        "rust": Claim(min_entropy=2, evidence=recorded(4.467, on=EPYC_25, date="2026-11-25")),
         "reference": Claim(min_entropy=0.0, health_min_entropy=2.0),
     }
 
@@ -59,6 +60,8 @@ class ProcessTableSource(CounterSource[Books]):
 
     def availability(self) -> Availability:
         """Return whether this is Linux and the kernel accounts run times."""
+        if fault := timer_fault():
+            return Availability(False, fault)
         if not sys.platform.startswith("linux"):
             return Availability(False, f"written for Linux's /proc; this is {sys.platform}")
         if not os.path.exists(f"{_PROC}/self/schedstat"):  # noqa: PTH110 - without pathlib
@@ -98,14 +101,23 @@ class ProcessTableSource(CounterSource[Books]):
 
 
 def _schedstat(pid: str) -> bytes:
-    """Return run time, wait time and slices of a process as the kernel writes them; nothing if it is gone."""
+    """Return run time, wait time and slices of a process as the kernel writes them; nothing if it is gone.
+
+    Raises
+    ------
+    OSError
+        If the kernel refuses: how long a refusal takes is not what the claim was measured on.
+    """
     try:
-        handle = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        handle = os.open(f"{_PROC}/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
         return b""
     try:
-        return os.read(handle, 128)
-    except OSError:
+        content = os.read(handle, 128)
+    except ProcessLookupError:
         return b""
     finally:
         os.close(handle)
+    if not content:
+        raise OSError(0, f"{_PROC}/{pid}/schedstat is empty")
+    return content

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.evidence import measured
+from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
 from esoteric_drbg.noise_sources.timed import TimedSource
 
 __all__ = ["SleepJitterSource"]
@@ -33,6 +33,6 @@ class SleepJitterSource(TimedSource):
     kind = "sleep"
     warm_up = 0
     claims: ClassVar[Mapping[str, Claim]] = {
-        "rust": Claim(min_entropy=2.5, evidence=measured(5.786)),
-        "reference": Claim(min_entropy=2.5, evidence=measured(5.786)),
+        "rust": Claim(min_entropy=2.5, evidence=recorded(5.786, on=EPYC_26)),
+        "reference": Claim(min_entropy=2.5, evidence=recorded(6.64, on=EPYC_26, kernels="reference")),
     }

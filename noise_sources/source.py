@@ -118,6 +118,10 @@ class NoiseSource(abc.ABC):
         mask = (1 << self.symbol_bits) - 1
         return bytes(value & mask for value in wide)
 
+    def parameters(self) -> dict[str, str | int]:
+        """Return what the raw symbols depend on: a stored self-assessment holds for these values only."""
+        return {}
+
     def is_available(self) -> bool:
         """Return True if the source can be read on this machine."""
         from esoteric_drbg.noise_sources.guard import guarded  # noqa: PLC0415 - it imports this module

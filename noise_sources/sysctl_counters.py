@@ -14,8 +14,9 @@ from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counter_files import CounterFile, FileGrowth, read_file, readable_files
 from esoteric_drbg.noise_sources.counter_source import CounterSource
-from esoteric_drbg.noise_sources.evidence import EPYC_25, measured
+from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timer import timer_fault
 
 __all__ = ["CounterReading", "LinuxCounters", "SysctlSource"]
 
@@ -72,7 +73,7 @@ class SysctlSource(CounterSource[CounterReading]):
     platforms = ("linux", "darwin")
     estimated_rate = 2.0e4
     claims: ClassVar[Mapping[str, Claim]] = {
-        "rust": Claim(min_entropy=2.5, evidence=measured(6.638, machine_class=EPYC_25, date="2026-11-25")),
+        "rust": Claim(min_entropy=2.5, evidence=recorded(6.638, on=EPYC_25, date="2026-11-25")),
         "reference": Claim(min_entropy=0.0, health_min_entropy=2.0),
     }
 
@@ -83,6 +84,8 @@ class SysctlSource(CounterSource[CounterReading]):
 
     def availability(self) -> Availability:
         """Return whether there are counters that this process may read."""
+        if fault := timer_fault():
+            return Availability(False, fault)
         if sys.platform == "darwin":
             from esoteric_drbg.noise_sources.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
@@ -209,7 +212,7 @@ class LinuxCounters:
         return self.files[part].keys()
 
     def read_next(self) -> CounterReading:
-        """Return the next file's content. One that cannot be read any more is left out from now on.
+        """Return the next file's content. One that cannot be read any more, or is empty, is left out from now on.
 
         Raises
         ------
@@ -220,9 +223,11 @@ class LinuxCounters:
             self._next = (self._next + 1) % len(self.sampled)
             try:
                 path = self.sampled[self._next]
-                return path, read_file(path)
+                if content := read_file(path):
+                    return path, content
             except OSError:
-                del self.sampled[self._next]
+                pass
+            del self.sampled[self._next]
         raise SourceReadError("sysctl_counters: no file of counters can be read any more")
 
     def growth(self, reading: CounterReading) -> int:

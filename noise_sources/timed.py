@@ -6,12 +6,14 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.process import ProcessLocal
 from esoteric_drbg.kernels.timing import TimingSampler, new_timing_sampler
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.one_by_one import ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+from esoteric_drbg.noise_sources.timer import timer_fault
 
 if TYPE_CHECKING:
     from array import array
@@ -22,6 +24,8 @@ __all__ = ["CPU_COUNTER", "TimedSource"]
 CPU_COUNTER = "cpu_counter"
 
 _AVAILABLE = Availability(True)
+#: Most repetitions that a sampler takes.
+_MOST_TOUCHES = 1024
 
 
 class TimedSource(NoiseSource):
@@ -37,6 +41,8 @@ class TimedSource(NoiseSource):
         What the kernel's sampler is made with.
     warm_up : int
         Symbols read and dropped when a sampler is made: right after its buffer was filled, caches answer too evenly.
+    adaptable : bool
+        Whether more ``touches`` make a symbol of more of the same work, for machines where few show too little.
     claims : mapping of str to Claim
         The claim by kernels, ``"rust"`` and ``"reference"``: an interpreted loop has other deltas.
     """
@@ -50,18 +56,45 @@ class TimedSource(NoiseSource):
     buffer_bytes: ClassVar[int] = 1 << 20
     touches: ClassVar[int] = 2
     warm_up: ClassVar[int] = 4096
+    adaptable: ClassVar[bool] = False
     claims: ClassVar[Mapping[str, Claim]] = {}
 
     def __init__(self) -> None:
         self.claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
+        self._times = 1
         self._samplers = ProcessLocal(self._new_sampler)
 
     def availability(self) -> Availability:
-        """Return that a counter can be read: every platform has one."""
-        return _AVAILABLE
+        """Return whether the counter can time anything: it passes its start-up test, once per process."""
+        fault = timer_fault()
+        return Availability(False, fault) if fault else _AVAILABLE
+
+    def parameters(self) -> dict[str, str | int]:
+        """Return what makes this source's symbols what they are: kind of work, buffer, repetitions, digitization."""
+        return {
+            "kind": self.kind,
+            "buffer_bytes": self.buffer_bytes,
+            "touches": self.touches * self._times,
+            "warm_up": self.warm_up,
+        }
+
+    def repeat(self, times: int) -> None:
+        """Make a symbol of ``times`` as much work as shipped from the next read on: a machine may show more of it.
+
+        Raises
+        ------
+        InvalidInputError
+            If this source's work is no matter of touches, or they would be more than 1024.
+        """
+        if not (times == 1 or (self.adaptable and times >= 1 and times * self.touches <= _MOST_TOUCHES)):
+            raise InvalidInputError(f"{self.name}: {times} times the work is not possible")
+        if times != self._times:
+            self._times = times
+            self._samplers = ProcessLocal(self._new_sampler)
 
     def _new_sampler(self) -> TimingSampler:
-        sampler = new_timing_sampler(self.kind, buffer_bytes=self.buffer_bytes, touches=self.touches)
+        touches = self.touches * self._times
+        sampler = new_timing_sampler(self.kind, buffer_bytes=self.buffer_bytes, touches=touches)
         if self.warm_up:
             sampler.read_symbols(self.warm_up)
         return sampler

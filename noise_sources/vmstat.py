@@ -11,6 +11,7 @@ from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counter_files import FileGrowth, read_file
 from esoteric_drbg.noise_sources.counter_source import CounterSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timer import timer_fault
 
 __all__ = ["VmstatSource"]
 
@@ -48,6 +49,8 @@ class VmstatSource(CounterSource[bytes]):
 
     def availability(self) -> Availability:
         """Return whether the counters can be read."""
+        if fault := timer_fault():
+            return Availability(False, fault)
         if sys.platform == "darwin":
             from esoteric_drbg.noise_sources.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
@@ -65,7 +68,10 @@ class VmstatSource(CounterSource[bytes]):
             from esoteric_drbg.noise_sources.darwin import host_vm_info  # noqa: PLC0415 - macOS only
 
             return host_vm_info()
-        return read_file(PATH)
+        content = read_file(PATH)
+        if not content:
+            raise OSError(0, f"{PATH} is empty")
+        return content
 
     def growth(self, reading: bytes) -> int:
         """Return the weighted growth of the counters; 0 the first time."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +15,15 @@ import pytest
 # A shell's job in the background ignores Ctrl-C, and hands that down to the commands whose Ctrl-C is tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_profile_of_the_user() -> Iterator[None]:
+    """Keep what the user has stored about this machine out of the tests, and what they store out of his folders."""
+    folder = tempfile.mkdtemp(prefix="esoteric_drbg_tests_")
+    os.environ["ESOTERIC_DRBG_MACHINE_PROFILE"] = f"{folder}/machine.json"
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -330,10 +330,10 @@ def test_a_real_source_from_the_command_line(tmp_path: Path, monkeypatch: pytest
 def test_seeding_credits_no_more_than_was_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "machine.json"
     monkeypatch.setenv("ESOTERIC_DRBG_MACHINE_PROFILE", str(path))
-    shipped = {slot["name"]: slot["credit"] for slot in EntropyPool.auto(plugins=False).health_report()["sources"]}
+    shipped = {slot["name"]: slot["claim"] for slot in EntropyPool.auto(plugins=False).health_report()["sources"]}
     machine_profile.save({"memory_timing": {"h_assessed": 0.05}, "cpu_jitter": {"h_assessed": 7.0}})
     machine_profile.save({"sleep_jitter": {"h_assessed": 0}})
-    lowered = {slot["name"]: slot["credit"] for slot in EntropyPool.auto(plugins=False).health_report()["sources"]}
+    lowered = {slot["name"]: slot["claim"] for slot in EntropyPool.auto(plugins=False).health_report()["sources"]}
     assert lowered["memory_timing"] == 0.05
     assert lowered["cpu_jitter"] == shipped["cpu_jitter"] > 0
     assert lowered["sleep_jitter"] == 0
@@ -346,7 +346,7 @@ def test_seeding_credits_no_more_than_was_audited(tmp_path: Path, monkeypatch: p
         "",
         "{",
         "[]",
-        '{"format": 2, "sources": {}}',
+        '{"format": 3, "sources": {}}',
         '{"format": 1, "sources": {"x": {}}}',
         '{"format": 1, "sources": 1}',
     ]

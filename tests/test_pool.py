@@ -23,6 +23,7 @@ EVIDENCE = Evidence(
     machine_class="test",
     assessed=8.0,
     method="by construction",
+    architecture="any",
 )
 
 

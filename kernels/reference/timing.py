@@ -19,12 +19,21 @@ from collections.abc import Callable, Sequence
 
 from esoteric_drbg.errors import InvalidInputError, SourceReadError, SourceUnavailableError
 
-__all__ = ["TimingSampler", "counter_step", "read_counter"]
+__all__ = ["TimingSampler", "counter_facts", "counter_step", "read_counter"]
 
-_STEP_READS = 2048
-_STEP_BATCHES = 9
+# Back-to-back reads of one batch, and how many batches: the figures of the counter are the middle ones.
+_READS = 2048
+_FEWEST_READS = 64
+_BATCHES = 9
+# Nanoseconds that all batches take at most, unless a read costs more than some 20 us: trapped reads are dear.
+_LONGEST_NS = 1e7
+# Nanoseconds, and reads, after which a counter that has not moved counts as stuck.
+_STUCK_NS = 5e6
+_STUCK_READS = 1 << 18
 _DEADLINE_STRIDE = 64
 _LINE_BYTES = 64
+# Nanoseconds of the sleep before each read that shows whether sleeps are sleeps.
+_TRIAL_NS = 50_000
 # Python flushes no cache line: a walk through this much evicts most of it before it comes again.
 _EVICTION_BYTES = 32 << 20
 
@@ -37,7 +46,10 @@ _ROUNDING = 1.5
 # The same of the middle of neighbouring values.
 _MIDDLE = 0.75
 
-_step = 0.0
+# On Windows it moves every 16 ms, and some systems have none.
+_FINE_RUN_TIME = sys.platform != "win32" and hasattr(time, "thread_time_ns")
+
+_facts: tuple[str, float, float, float, int, int, bool] | None = None
 
 
 def read_counter() -> int:
@@ -51,14 +63,64 @@ def counter_step() -> float:
     The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
     thread from CPU to CPU then leaves a single delta that no step divides.
     """
-    global _step  # noqa: PLW0603 - a property of the machine, found once per process
-    if not _step:
-        found = []
-        for _ in range(_STEP_BATCHES):
-            reads = [time.perf_counter_ns() for _ in range(_STEP_READS + 1)]
-            found.append(step_of([later - earlier for earlier, later in itertools.pairwise(reads)]))
-        _step = sorted(found)[_STEP_BATCHES // 2]
-    return _step
+    return counter_facts()[1]
+
+
+def counter_facts() -> tuple[str, float, float, float, int, int, bool]:
+    """Return what the counter is worth: :class:`esoteric_drbg.kernels.timing.CounterFacts` names the values.
+
+    What a read costs is told by the run time of this thread, which the kernel keeps: a counter that is trapped cannot
+    tell it of itself.
+    """
+    global _facts  # noqa: PLW0603 - a property of the machine, found once per process
+    if _facts is None:
+        _facts = _find_facts()
+    return _facts
+
+
+def _find_facts() -> tuple[str, float, float, float, int, int, bool]:
+    began = _run_ns()
+    for _ in range(_FEWEST_READS):
+        time.perf_counter_ns()
+    each = max(1.0, (_run_ns() - began) / _FEWEST_READS)
+    n = int(min(max(_LONGEST_NS / _BATCHES / each, _FEWEST_READS), _READS))
+    steps, costs, backwards, moved = [], [], 0, False
+    for _ in range(_BATCHES):
+        began = _run_ns()
+        reads = [time.perf_counter_ns() for _ in range(n + 1)]
+        costs.append((_run_ns() - began) / (n + 1))
+        deltas = [later - earlier for earlier, later in itertools.pairwise(reads) if later >= earlier]
+        backwards += n - len(deltas)
+        moved = moved or len(deltas) < n
+        if any(deltas):
+            steps.append(step_of(deltas))
+    if not steps and (size := _next_step()):
+        steps.append(float(size))
+    moved = moved or bool(steps)
+    step = sorted(steps)[len(steps) // 2] if steps else 1.0
+    # A clock in ns: its rate is what the operating system says.
+    return "perf_counter", step, 1.0, sorted(costs)[_BATCHES // 2], _BATCHES * n, backwards, moved
+
+
+def _run_ns() -> int:
+    """Return the nanoseconds that this thread has run; a clock of the operating system where it does not say."""
+    return time.thread_time_ns() if _FINE_RUN_TIME else time.monotonic_ns()
+
+
+def _next_step() -> int:
+    """Return by how much a slow counter moves at a time; 0 if it does not move twice within some ms."""
+    began = _run_ns()
+    before, moves = time.perf_counter_ns(), 0
+    for index in range(_STUCK_READS):
+        now = time.perf_counter_ns()
+        if now != before:
+            moves += 1
+            if moves == 2:
+                return abs(now - before)
+            before = now
+        if index % _FEWEST_READS == 0 and _run_ns() - began > _STUCK_NS:
+            break
+    return 0
 
 
 def step_of(deltas: list[int]) -> float:
@@ -68,7 +130,8 @@ def step_of(deltas: list[int]) -> float:
     (24.5 ticks, or what a hypervisor or the operating system scales), each delta is a multiple of it rounded either
     way, and the rounding looks like noise of up to one bit that is none. Then the coarsest step is taken of which all
     frequent values are multiples, neighbours counting as one, and 99 of 100 deltas. 1 where there is none: the counter
-    shows every tick.
+    shows every tick. Reads between two steps, deltas of 0, say nothing but that the step is longer than a read: if a
+    tenth of all are, and the others have one value, that is the step.
 
     Examples
     --------
@@ -78,22 +141,25 @@ def step_of(deltas: list[int]) -> float:
     common = math.gcd(*deltas)
     if common > 1:
         return float(common)
-    counts = Counter(deltas)
+    moving = [delta for delta in deltas if delta]
+    counts = Counter(moving)
     clusters: list[list[int]] = []
-    for value in sorted(value for value, count in counts.items() if count * _FREQUENT >= len(deltas)):
+    for value in sorted(value for value, count in counts.items() if count * _FREQUENT >= len(moving)):
         if clusters and value == clusters[-1][-1] + 1:
             clusters[-1].append(value)
         else:
             clusters.append([value])
     centres = [(cluster[0] + cluster[-1]) / 2 for cluster in clusters]
+    if len(centres) == 1 and 10 * (len(deltas) - len(moving)) >= len(deltas):
+        return max(1.0, centres[0])
     if len(centres) < 2:
         return 1.0
     for parts in range(1, int(centres[0] / _FINEST) + 1):
         step = _refined(centres[0] / parts, centres)
         if all(_off(centre, step) <= _MIDDLE for centre in centres):
-            step = _refined(step, sorted(deltas))
-            fitting = sum(_off(delta, step) <= _ROUNDING for delta in deltas)
-            return step if 100 * fitting >= 99 * len(deltas) else 1.0
+            step = _refined(step, sorted(moving))
+            fitting = sum(_off(delta, step) <= _ROUNDING for delta in moving)
+            return step if 100 * fitting >= 99 * len(moving) else 1.0
     return 1.0
 
 
@@ -128,6 +194,15 @@ def _sleep_work() -> None:
     time.sleep(1e-9)
 
 
+def _try_to_sleep() -> None:
+    """Sleep once for a known time: the kernel never sleeps shorter. Half of it allows for an inexact counter."""
+    before = time.perf_counter_ns()
+    time.sleep(_TRIAL_NS / 1e9)
+    slept = time.perf_counter_ns() - before
+    if slept < _TRIAL_NS / 2:
+        raise SourceReadError(f"a sleep of {_TRIAL_NS} ns ended after {slept} ns: the thread did not sleep")
+
+
 def _nothing() -> None:
     pass
 
@@ -155,9 +230,11 @@ class _PageWork:
             self.region = self._map()
         except OSError as error:
             raise SourceReadError(f"no memory could be mapped: {error.strerror}") from None
+        self.region[self.pages * mmap.PAGESIZE] = 1
 
     def _map(self) -> mmap.mmap:
-        region = mmap.mmap(-1, self.pages * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        """Map the pages that symbols touch, and one more that shows whether they are given back."""
+        region = mmap.mmap(-1, (self.pages + 1) * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         with contextlib.suppress(OSError, AttributeError):  # a kernel without huge pages needs no such advice
             region.madvise(mmap.MADV_NOHUGEPAGE)
         return region
@@ -179,6 +256,10 @@ class _PageWork:
                 self.region = self._map()
         except OSError as error:
             raise SourceReadError(f"the pages could not be given back: {error.strerror}") from None
+        last = self.pages * mmap.PAGESIZE
+        kept, self.region[last] = self.region[last], 1
+        if kept:
+            raise SourceReadError("the pages could not be given back: the kernel kept what it was told to drop")
 
     @property
     def symbols_left(self) -> int:
@@ -285,7 +366,13 @@ class TimingSampler:
         try:
             if self._pages is not None:
                 return self._page_deltas(self._pages, n_samples, deadline_s)
+            if self._work is _sleep_work:
+                _try_to_sleep()
             return self._deltas(n_samples, deadline_s)
+        except (
+            OSError
+        ) as error:  # a sandbox that refuses a call, for example: how long that takes is not what is measured
+            raise SourceReadError(f"the work could not be done: {error.strerror or error}") from None
         finally:
             self._busy.release()
 

@@ -1,13 +1,9 @@
 //! The finest counter of the CPU, and the common factor of its deltas.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(target_arch = "aarch64"))]
 use std::sync::OnceLock;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use std::time::Instant;
-
-/// Back-to-back reads that the counter's common factor is found from.
-const STEP_READS: usize = 2048;
-const STEP_BATCHES: usize = 9;
 
 /// The finest counter of this CPU, read in program order.
 #[cfg(target_arch = "x86_64")]
@@ -64,14 +60,15 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// The step of a counter that shows whole ticks of it, from back-to-back deltas: their common factor, or the real number
-/// that they are multiples of, rounded; 1 where there is neither. The reference has the reasons.
+/// that they are multiples of, rounded; 1 where there is neither. Reads between two steps, deltas of 0, say nothing of it
+/// but that it is longer than a read. The reference has the reasons.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // far below 2^53
-fn step_of(deltas: &[u64]) -> f64 {
+pub fn step_of(deltas: &[u64]) -> f64 {
     let common = deltas.iter().copied().fold(0, gcd);
     if common > 1 {
         return common as f64;
     }
-    let mut sorted = deltas.to_vec();
+    let mut sorted: Vec<u64> = deltas.iter().copied().filter(|&delta| delta > 0).collect();
     sorted.sort_unstable();
     // Values that are frequent, neighbours together: one multiple of the step, rounded either way.
     let mut centres: Vec<f64> = Vec::new();
@@ -92,6 +89,9 @@ fn step_of(deltas: &[u64]) -> f64 {
     }
     if let Some(begin) = first {
         centres.push((begin + last) as f64 / 2.0);
+    }
+    if let [only] = centres[..] {
+        return if 10 * (deltas.len() - sorted.len()) >= deltas.len() { only.max(1.0) } else { 1.0 };
     }
     let [shortest, _, ..] = centres[..] else { return 1.0 };
     for parts in 1..=(shortest / FINEST) as usize {
@@ -137,28 +137,7 @@ const MIDDLE: f64 = 0.75;
 /// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
 /// thread from CPU to CPU then leaves a single delta that no step divides.
 pub fn step() -> f64 {
-    // No OnceLock: a fork while another thread fills one in leaves it locked in the child. The bits of 0.0 are 0.
-    static STEP: AtomicU64 = AtomicU64::new(0);
-    let known = f64::from_bits(STEP.load(Ordering::Relaxed));
-    if known > 0.0 {
-        return known;
-    }
-    let fresh = {
-        let mut found = [0.0; STEP_BATCHES];
-        let mut reads = vec![0; STEP_READS + 1];
-        for factor in &mut found {
-            reads.fill_with(counter);
-            let deltas: Vec<u64> = reads.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
-            *factor = step_of(&deltas);
-        }
-        found.sort_unstable_by(f64::total_cmp);
-        found[STEP_BATCHES / 2]
-    };
-    // One step for the whole process, whichever thread was first.
-    match STEP.compare_exchange(0, fresh.to_bits(), Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => fresh,
-        Err(other) => f64::from_bits(other),
-    }
+    super::facts::facts().step
 }
 
 /// The symbol of a delta: how many steps it is, modulo 256.
@@ -177,6 +156,8 @@ mod tests {
         assert_eq!(gcd(52, 78), 26);
         assert_eq!(gcd(0, 7), 7);
     }
+
+    const STEP_READS: usize = 2048;
 
     /// Reads of a counter that moves by `step` ticks a time and shows whole ones.
     fn deltas(step: f64) -> Vec<u64> {
@@ -199,6 +180,14 @@ mod tests {
         }
         assert_eq!(step_of(&deltas(1.0)), 1.0);
         assert_eq!(step_of(&[0; 100]), 1.0);
+        // a counter that is slower than its reads
+        let slow = |step: f64| -> Vec<u64> {
+            let shown = |at: usize| ((at as f64 / 40.0).floor() * step) as u64;
+            (0..STEP_READS).map(|at| shown(at + 1) - shown(at)).collect()
+        };
+        for step in [2596.0, 2596.14, 24.5, 259_609.5] {
+            assert!((step_of(&slow(step)) - step).abs() <= 0.5, "{step}: {}", step_of(&slow(step)));
+        }
         let noise: Vec<u64> = (0..2048u64).map(|i| 300 + (i * 7919) % 97).collect();
         assert_eq!(step_of(&noise), 1.0);
     }

@@ -16,9 +16,11 @@ use crate::errors::{invalid, raise};
 mod beat;
 mod clock;
 mod counter;
+mod facts;
 mod flush;
 mod memory;
 mod pages;
+mod sleep;
 mod threads;
 
 use beat::BeatWork;
@@ -27,6 +29,7 @@ use counter::{counter, step, symbol_of};
 use flush::FlushWork;
 use memory::{CpuWork, MemoryWork};
 use pages::PageWork;
+use sleep::SleepWork;
 use threads::ThreadWork;
 
 /// Symbols between two looks at the deadline.
@@ -78,15 +81,6 @@ trait Work: Send {
     }
 }
 
-/// Asks the scheduler for the shortest sleep.
-struct SleepWork;
-
-impl Work for SleepWork {
-    fn run(&mut self) {
-        std::thread::sleep(Duration::from_nanos(1));
-    }
-}
-
 enum Kind {
     Clock(ClockWork),
     Sleep(SleepWork),
@@ -128,7 +122,10 @@ impl Kind {
     fn measure(&mut self, n: usize, until: Option<Instant>, sink: impl FnMut(u64)) {
         match self {
             Kind::Clock(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
-            Kind::Sleep(work) => measure(work, n, until, 1, sink),
+            Kind::Sleep(work) => {
+                work.try_out();
+                measure(work, n, until, 1, sink);
+            }
             Kind::Memory(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
             Kind::Cpu(work) => measure(work.as_mut(), n, until, DEADLINE_STRIDE, sink),
             Kind::Flush(work) => measure(work, n, until, DEADLINE_STRIDE, sink),
@@ -149,6 +146,8 @@ impl Kind {
     /// Why the last read could not go on, told once.
     fn failure(&mut self) -> Option<String> {
         match self {
+            Kind::Clock(work) => work.failure.take(),
+            Kind::Sleep(work) => work.failure.take(),
             Kind::Pages(work) => work.failure.take(),
             Kind::Thread(work) => work.failure.take(),
             Kind::Beat(work) => work.failure.take(),
@@ -172,7 +171,7 @@ impl Kind {
     /// True if reading `n` symbols takes so long that other threads should run meanwhile.
     fn is_long(&self, n: usize) -> bool {
         let per_symbol = match self {
-            Kind::Clock(work) => work.reads * 8,
+            Kind::Clock(work) => work.reads() * 8,
             Kind::Sleep(_) | Kind::Thread(_) | Kind::Beat(_) => return true,
             Kind::Flush(work) => work.touches * 5,
             Kind::Pages(work) => work.touches * 50,
@@ -256,8 +255,8 @@ impl TimingSampler {
             return Err(invalid(py, message));
         }
         let kind = match kind {
-            "clock" => Kind::Clock(ClockWork { reads: touches }),
-            "sleep" => Kind::Sleep(SleepWork),
+            "clock" => Kind::Clock(ClockWork::new(touches)),
+            "sleep" => Kind::Sleep(SleepWork::default()),
             "memory" => Kind::Memory(MemoryWork::new(buffer_bytes, touches)),
             "cpu" => Kind::Cpu(Box::new(CpuWork::new(buffer_bytes, touches))),
             "flush" => Kind::Flush(FlushWork::new(buffer_bytes, touches)),
@@ -301,6 +300,13 @@ fn counter_step() -> f64 {
     step()
 }
 
+/// Kind, step in ticks, ticks per ns, ns of a read, reads, how many of them went backwards, whether it moves at all.
+#[pyfunction]
+fn counter_facts() -> (&'static str, f64, f64, f64, u64, u64, bool) {
+    let found = facts::facts();
+    (facts::KIND, found.step, found.ticks_per_ns, found.read_ns, found.reads, found.backwards, found.moved)
+}
+
 /// Ticks of the finest counter.
 #[pyfunction]
 fn read_counter() -> u64 {
@@ -309,6 +315,7 @@ fn read_counter() -> u64 {
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     counter(); // what it finds out once is found out here, where no other thread can be in the middle of it at a fork
+    module.add_function(wrap_pyfunction!(counter_facts, module)?)?;
     module.add_function(wrap_pyfunction!(counter_step, module)?)?;
     module.add_function(wrap_pyfunction!(read_counter, module)?)?;
     module.add_class::<TimingSampler>()
@@ -321,7 +328,7 @@ mod tests {
     #[test]
     fn gcd_of_the_deltas_divides_them() {
         let step = step();
-        let mut kind = Kind::Clock(ClockWork { reads: 1 });
+        let mut kind = Kind::Clock(ClockWork::new(1));
         let mut broken = 0;
         kind.measure(1000, None, |delta| {
             let delta = delta as f64;
@@ -333,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_passed_deadline_returns_what_there_is() {
-        let mut kind = Kind::Sleep(SleepWork);
+        let mut kind = Kind::Sleep(SleepWork::default());
         let got = kind.symbols(1_000_000, Some(Instant::now() + Duration::from_millis(500))).unwrap();
         assert!(!got.0.is_empty() && got.0.len() < 1_000_000);
     }
@@ -342,7 +349,7 @@ mod tests {
     fn room_that_cannot_be_had_is_no_abort() {
         assert!(Raw::with_room(usize::MAX, 1).is_none());
         assert!(Raw::with_room(usize::MAX / 4, 8).is_none());
-        assert!(Kind::Clock(ClockWork { reads: 1 }).wide(usize::MAX, None).is_none());
+        assert!(Kind::Clock(ClockWork::new(1)).wide(usize::MAX, None).is_none());
     }
 
     #[test]
@@ -350,9 +357,9 @@ mod tests {
         let memory = |touches| Kind::Memory(MemoryWork::new(256, touches));
         assert!(!memory(3).is_long(1536) && memory(3).is_long(1537));
         assert!(!memory(1024).is_long(4) && memory(1024).is_long(5));
-        assert!(Kind::Sleep(SleepWork).is_long(1));
+        assert!(Kind::Sleep(SleepWork::default()).is_long(1));
         let cpu = Kind::Cpu(Box::new(CpuWork::new(256, 4)));
         assert!(!cpu.is_long(384) && cpu.is_long(385));
-        assert!(Kind::Clock(ClockWork { reads: 1 }).is_long(usize::MAX));
+        assert!(Kind::Clock(ClockWork::new(1)).is_long(usize::MAX));
     }
 }

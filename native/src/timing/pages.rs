@@ -76,24 +76,44 @@ impl Region {
         // SAFETY: a question without side effects.
         let page_bytes = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096).max(256);
         let pages = (bytes / page_bytes).max(touches);
-        let start = map_pages(std::ptr::null_mut(), pages * page_bytes, 0)?;
-        Ok(Self { start, page_bytes, pages })
+        let start = map_pages(std::ptr::null_mut(), (pages + 1) * page_bytes, 0)?;
+        let mut region = Self { start, page_bytes, pages };
+        region.write(pages);
+        Ok(region)
     }
 
+    /// Bytes of the mapping: the pages that symbols touch, and one more that shows whether they are given back.
     fn bytes(&self) -> usize {
-        self.pages * self.page_bytes
+        (self.pages + 1) * self.page_bytes
     }
 
     #[inline(always)]
     fn touch(&mut self, page: usize) {
         debug_assert!(page < self.pages);
-        // SAFETY: `between` keeps `page` below `pages`, so the byte is in the mapping, which is writable and ours.
+        self.write(page);
+    }
+
+    #[inline(always)]
+    fn write(&mut self, page: usize) {
+        // SAFETY: `between` keeps the pages of symbols below `pages`, and page `pages` is the last one of the mapping,
+        // which is writable and ours.
         unsafe { self.start.add(page * self.page_bytes).write_volatile(1) };
     }
 
-    /// Make every page fresh again: its next touch faults.
-    #[cfg(target_os = "linux")]
+    /// Make every page fresh again: its next touch faults. That it is so shows in the last page, which is zero again.
     fn give_back(&mut self) -> std::io::Result<()> {
+        self.unmap_pages()?;
+        // SAFETY: the last page of the mapping, which is readable and ours.
+        let kept = unsafe { self.start.add(self.pages * self.page_bytes).read_volatile() } != 0;
+        self.write(self.pages);
+        if kept {
+            return Err(std::io::Error::other("the kernel kept what it was told to drop"));
+        }
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn unmap_pages(&mut self) -> std::io::Result<()> {
         // SAFETY: the whole mapping is ours, private and anonymous, and nothing refers to its contents.
         match unsafe { libc::madvise(self.start.cast(), self.bytes(), libc::MADV_DONTNEED) } {
             0 => Ok(()),
@@ -101,9 +121,9 @@ impl Region {
         }
     }
 
-    /// Make every page fresh again by mapping over it: elsewhere MADV_DONTNEED is a hint that may keep the pages.
+    /// By mapping over them: elsewhere MADV_DONTNEED is a hint that may keep the pages.
     #[cfg(not(target_os = "linux"))]
-    fn give_back(&mut self) -> std::io::Result<()> {
+    fn unmap_pages(&mut self) -> std::io::Result<()> {
         map_pages(self.start, self.bytes(), libc::MAP_FIXED).map(|_| ())
     }
 }
@@ -139,10 +159,10 @@ mod tests {
     use super::*;
 
     fn resident(region: &Region) -> usize {
-        let mut pages = vec![0u8; region.pages];
+        let mut pages = vec![0u8; region.pages + 1];
         // SAFETY: asks about our own mapping, one byte a page into a vector of that length.
         assert_eq!(unsafe { libc::mincore(region.start.cast(), region.bytes(), pages.as_mut_ptr().cast()) }, 0);
-        pages.iter().filter(|&&page| page & 1 != 0).count()
+        pages[..region.pages].iter().filter(|&&page| page & 1 != 0).count()
     }
 
     #[test]

@@ -1,0 +1,110 @@
+"""A quick and low estimate of the min-entropy of fresh symbols: what the gate asks where no evidence fits.
+
+Six of the ten estimators of SP 800-90B 6.3, on the symbols and on their bitstring, from the counts of the kernels and
+plain floats: no numpy with the Rust kernels. Left out are Compression, whose equation takes a second to solve without
+numpy, Collision, MultiMCW and LZ78Y, which found little in the faults that the others had not found
+(docs/self-assessment.md).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from esoteric_drbg.kernels.estimate_bounds import (
+    MARKOV_STEPS,
+    entropy_of,
+    largest_root,
+    markov_path,
+    prediction_bounds,
+    upper_bound,
+)
+from esoteric_drbg.kernels.table import kernel
+
+__all__ = ["LowestEstimate", "lowest_estimate"]
+
+
+class LowestEstimate(NamedTuple):
+    """What was found.
+
+    Attributes
+    ----------
+    min_entropy : float
+        Bits per symbol: the least of all estimates, those of the bitstring times ``symbol_bits``.
+    decided_by : str
+        Data set and estimator of the least value.
+    samples : int
+        Symbols it was found from.
+    """
+
+    min_entropy: float
+    decided_by: str
+    samples: int
+
+
+def lowest_estimate(symbols: bytes, symbol_bits: int = 8) -> LowestEstimate:
+    """Return the least estimate of raw symbols, one a byte.
+
+    Parameters
+    ----------
+    symbols : bytes
+        Raw symbols, 64 or more.
+    symbol_bits : int
+        Width of a symbol, 1 to 8 bits.
+
+    Examples
+    --------
+    >>> lowest_estimate(bytes(1000)).min_entropy
+    0.0
+    >>> lowest_estimate(bytes(range(100)) * 10).min_entropy < 0.01  # every symbol follows from the last one
+    True
+    """
+    n = len(symbols)
+    alphabet = bytes(sorted(set(symbols)))
+    if len(alphabet) < 2:
+        return LowestEstimate(0.0, "symbols: mcv", n)
+    found: list[tuple[float, str]] = []
+    if len(alphabet) > 2:
+        packed = symbols if symbol_bits == 8 else _packed(symbols, symbol_bits)
+        of_bits = _estimates(packed, n * symbol_bits, 2)
+        found += [(symbol_bits * value, f"bitstring: {name}") for name, value in of_bits]
+        ranks = bytes.maketrans(alphabet, bytes(range(len(alphabet))))
+        literal = _estimates(symbols.translate(ranks), n, len(alphabet), Counter(symbols).most_common(1)[0][1])
+    else:
+        literal = _estimates(_packed(symbols.translate(bytes.maketrans(alphabet, b"\0\1")), 1), n, 2)
+    found += [(value, f"symbols: {name}") for name, value in literal]
+    value, name = min(found)
+    return LowestEstimate(min(value, float(symbol_bits)), name, n)
+
+
+def _packed(symbols: bytes, width: int) -> bytes:
+    """Return the bitstring of symbols of ``width`` bits, the first bit in the most significant place; zeros fill up."""
+    digits = "".join([format(symbol, f"0{width}b") for symbol in symbols])
+    digits += "0" * (-len(digits) % 8)
+    return int(digits, 2).to_bytes(len(digits) // 8, "big")
+
+
+def _estimates(data: bytes, n: int, k: int, mode: int = 0) -> list[tuple[str, float]]:
+    """Return the estimates of ``n`` symbols of an alphabet of ``k``, packed if they are bits; ``mode`` as in 6.3.1."""
+    found = []
+    if k == 2:
+        ones, n_00, n_01, n_10, n_11 = kernel("bit_counts")(data, n)
+        mode = max(ones, n - ones)
+        from_0, from_1 = n_00 + n_01 or 1, n_10 + n_11 or 1
+        path = markov_path((n - ones) / n, ones / n, n_00 / from_0, n_01 / from_0, n_10 / from_1, n_11 / from_1)
+        found.append(("markov", min(1.0, abs(path) / MARKOV_STEPS)))
+    found.append(("mcv", entropy_of(upper_bound(mode / n, n))))
+    most_common, longest, pairs = kernel("tuple_counts")(data, n, k)
+    common = memoryview(most_common).cast("Q")
+    u = len(common) + 1
+    if len(common):
+        p = largest_root((count / (n - t + 1) for t, count in enumerate(common, 1)), 1)
+        found.append(("t_tuple", entropy_of(upper_bound(p, n))))
+    if longest >= u:
+        places = (n - w + 1 for w in range(u, longest + 1))
+        shares = (count / (m * (m - 1) / 2) for count, m in zip(memoryview(pairs).cast("Q"), places, strict=True))
+        found.append(("lrs", entropy_of(upper_bound(largest_root(shares, u), n))))
+    for name, skipped in (("lag", 1), ("multi_mmc", 2)):
+        correct, longest_run = kernel(name)(data, n, k)
+        found.append((name, entropy_of(prediction_bounds(correct, longest_run, n - skipped, k)[2])))
+    return found

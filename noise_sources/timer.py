@@ -1,0 +1,54 @@
+"""The start-up test of the timer itself, once per process: a counter that cannot time anything times no noise.
+
+Four faults, each a refusal with the figure that was measured. What passes is not yet credited: that takes evidence that
+fits this counter, or what this machine shows by itself (:mod:`esoteric_drbg.credit`).
+"""
+
+from __future__ import annotations
+
+import functools
+
+from esoteric_drbg.kernels.timing import CounterFacts, counter_facts
+
+__all__ = ["COARSEST_NS", "TRAPPED_NS", "fault_of", "timer_fault"]
+
+#: Coarsest step in ns. The most that any source of ours was assessed at is 6.64 bits in steps of 10 ns: most of its
+#: durations lie within 1 us of each other. A step of half of that leaves the best of them about one bit, and the others
+#: nothing. Real counters are well below: 0.3 to 52 ns (TSC, CNTVCT), 100 ns (Windows), 279 ns (ACPI).
+COARSEST_NS = 500.0
+#: Longest read in ns. An instruction takes some 10, a call of the operating system some 100; what takes two
+#: microseconds is answered by somebody else: a hypervisor, an emulator, a signal handler, an I/O port.
+TRAPPED_NS = 2000.0
+#: One read in so many may be below the one before: a move to a CPU whose counter is a little behind.
+BACKWARDS_EVERY = 1000
+
+
+def fault_of(facts: CounterFacts) -> str:
+    """Return what is wrong with a counter, or an empty string.
+
+    Examples
+    --------
+    >>> good = CounterFacts("tsc", 26.0, 2.6, 20.0, 18_432, 0, True)
+    >>> fault_of(good)
+    ''
+    >>> fault_of(good._replace(read_ns=12_300.0))
+    'the counter is trapped: one read takes 12.3 us'
+    """
+    if not facts.moved:
+        return f"the counter is stuck: it did not move in {facts.reads:,} reads and 5 ms more"
+    faults = []
+    if facts.backwards * BACKWARDS_EVERY > facts.reads:
+        faults.append(
+            f"the counter runs backwards: {facts.backwards:,} of {facts.reads:,} reads are below the last one"
+        )
+    if facts.read_ns > TRAPPED_NS:
+        faults.append(f"the counter is trapped: one read takes {facts.read_ns / 1000:.1f} us")
+    if facts.step_ns > COARSEST_NS:
+        faults.append(f"the counter is coarse: it moves by {facts.step_ns / 1000:.4g} us at a time")
+    return "; ".join(faults)
+
+
+@functools.cache
+def timer_fault() -> str:
+    """Return why this process's counter times nothing, or an empty string; measured once, in some 0.5 ms."""
+    return fault_of(counter_facts())
