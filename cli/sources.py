@@ -182,7 +182,7 @@ def _measure(
     from esoteric_drbg.credit import credit_here
 
     quality = source.entropy_quality(samples, progress=progress)
-    credit = credit_here(source)
+    credit = credit_here(source, claim_in_force(source))
     rate = quality["samples"] / quality["seconds"] if quality["seconds"] > 0 else 0.0
     return {
         "name": source.name,

@@ -93,8 +93,15 @@ def without_reading(
     return None
 
 
-def credit_here(source: NoiseSource) -> Credit:
+def credit_here(source: NoiseSource, claim: Claim | None = None) -> Credit:
     """Return what an available source is credited with on this machine, outside of any pool.
+
+    Parameters
+    ----------
+    source : NoiseSource
+        A source that can be read.
+    claim : Claim, optional
+        The claim in force instead of the source's own.
 
     Examples
     --------
@@ -109,7 +116,7 @@ def credit_here(source: NoiseSource) -> Credit:
         except SourceError:
             return None
 
-    return decide(source, source.claim, read)
+    return decide(source, claim or source.claim, read)
 
 
 def description_of_machine(facts: MachineFacts | None = None) -> dict[str, Any]:
