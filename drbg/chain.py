@@ -146,7 +146,9 @@ class _ParentSeeds:
         for _ in _ancestors(self._child):
             pass
         _require_strength(self._parent, self._child.profile.security_strength)
-        seed = self._parent.generate(-(-min_entropy // 8))
+        above = self._parent
+        (above._core if isinstance(above, RBGCInstance) else above).owe_if_cloned()
+        seed = above.generate(-(-min_entropy // 8))
         n_bits = 8 * len(seed)
         entry = LedgerEntry(
             source="parent",

@@ -292,6 +292,15 @@ class RBG2Instance:
         else:
             self._drbg.guarded(partial(self._state.mix, _uncredited_bytes()))
 
+    def owe_if_cloned(self) -> None:
+        """Withdraw the budget if this virtual machine is a clone of the one that was seeded: a child asks for a seed.
+
+        Every link of a chain does, whenever it seeds another one: :data:`MIX_INTERVAL_NS` is for output.
+        """
+        for lane in (self, *self._here.get().lanes):
+            if lane._vm_generation != vm_generation():
+                lane._state.revoke()
+
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""
         lanes = self._here.get().lanes

@@ -18,7 +18,7 @@ from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.kernels.reference.fork_guard import fork_generation as _reference
 from esoteric_drbg.kernels.selection import LOOK_S, in_request, native, stop_if_ending
 
-__all__ = ["Lock", "ProcessLocal", "ProcessLock", "fork_generation", "in_one_process", "join"]
+__all__ = ["Lock", "ProcessLocal", "ProcessLock", "Worker", "fork_generation", "in_one_process", "join"]
 
 _T = TypeVar("_T")
 
@@ -53,8 +53,9 @@ class ProcessLocal(Generic[_T]):
         except KeyError:
             # setdefault is atomic: of two threads that are the first, one makes in vain.
             found = self._by_generation.setdefault(generation, self._make())
-            for other in [key for key in self._by_generation if key != generation]:
-                self._by_generation.pop(other, None)
+            for other in list(self._by_generation):
+                if other != generation:
+                    self._by_generation.pop(other, None)
             return found
 
 
@@ -87,8 +88,18 @@ class ProcessLock:
         while True:
             lock = self._lock.get()
             left = timeout_s - (time.monotonic() - began)
-            if lock.acquire(blocking=False) or (left > 0 and lock.acquire(timeout=min(left, LOOK_S))):
-                return lock
+            taken: list[bool] = []
+            try:
+                # One call takes the lock and notes it: a Ctrl-C comes before both or after both.
+                taken.extend(map(lock.acquire, (False,)))
+                if not taken[-1] and left > 0:
+                    taken.extend(map(lock.acquire, (True,), (min(left, LOOK_S),)))
+                if taken[-1]:
+                    return lock
+            except BaseException:
+                if any(taken):
+                    lock.release()
+                raise
             if left <= 0:
                 return None
             stop_if_ending()
@@ -136,9 +147,51 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
             in_request.pop(thread, None)
 
 
-def join(thread: threading.Thread, seconds: float = math.inf) -> bool:
-    """Wait for a thread's end; False if it has not come after ``seconds``, or in a child forked meanwhile."""
-    generation = fork_generation()
+class _Started:
+    """In place of the event that :meth:`threading.Thread.start` waits for: it waits for no thread of another process.
+
+    A handler may fork in the middle of that wait, and the child has not the thread that would end it.
+    """
+
+    def __init__(self, generation: int) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._set = False
+        self._generation = generation
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        self._lock.release()
+
+    def wait(self) -> None:
+        while not self._set and fork_generation() == self._generation:
+            self._lock.acquire(timeout=LOOK_S)
+
+    def _at_fork_reinit(self) -> None:
+        """Do nothing: what a child's thread that did not start had set is not waited for."""
+
+
+class Worker(threading.Thread):
+    """A daemon thread whose :meth:`start` ends in a child that is forked off in the middle of it.
+
+    Attributes
+    ----------
+    generation : int
+        Of the process that made it: in any other, there is no such thread.
+    """
+
+    def __init__(self, target: Callable[[], object] | None = None, *, name: str) -> None:
+        super().__init__(target=target, name=name, daemon=True)
+        self.generation = fork_generation()
+        self._started = _Started(self.generation)
+
+
+def join(thread: Worker, seconds: float = math.inf) -> bool:
+    """Wait for a thread's end; False if it has not come after ``seconds``, or in a process that has not made it."""
+    generation = thread.generation
     until = time.monotonic() + seconds
     while thread.is_alive() and fork_generation() == generation:
         left = until - time.monotonic()
