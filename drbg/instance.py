@@ -286,11 +286,22 @@ class RBG2Instance:
         """
         if not self._state.mixing_due() or not self._state.instantiated or self._state.forked():
             return
-        if vm_generation() != self._vm_generation:
-            self._state.revoke()  # no output before the seed that is owed, should it not be had now
-            self._reseed()
-        else:
+        if not self.part_from_clone():
             self._drbg.guarded(partial(self._state.mix, _uncredited_bytes()))
+
+    def part_from_clone(self) -> bool:
+        """Reseed if the kernel shows that this virtual machine is another one since the last seed; return True if so.
+
+        Raises
+        ------
+        EntropyUnavailableError
+            If the pool falls short. Nothing is output until the seed that is owed has been had.
+        """
+        if not self._drbg.instantiated or vm_generation() == self._vm_generation:
+            return False
+        self._state.revoke()
+        self.reseed()
+        return True
 
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""
