@@ -3,13 +3,14 @@
 //! The limits and errors of section 9 belong to the caller. Hash_DRBG with SHA-256, the one with an output budget and a
 //! hot path, is `hash_drbg.rs`.
 
+use std::mem::MaybeUninit;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroize;
 
-use crate::bytes::{filled_bytes, ByteView};
+use crate::bytes::{filled_bytes, zeroed, ByteView};
 use crate::ctr_drbg::CtrDrbg;
 use crate::ending;
 use crate::errors::{invalid, raise};
@@ -31,6 +32,10 @@ pub trait Mechanism: Zeroize {
     fn reseed(&mut self, entropy_input: &[u8], additional_input: &[u8]);
     /// `reseed_counter` is the one before the request.
     fn generate(&mut self, out: &mut [u8], additional_input: &[u8], reseed_counter: u64);
+    /// The same into memory that has no contents yet: on return, all of it has.
+    fn generate_new(&mut self, out: &mut [MaybeUninit<u8>], reseed_counter: u64) {
+        self.generate(zeroed(out), &[], reseed_counter);
+    }
     /// The secret values, for the seal.
     fn secrets(&self) -> [&[u8]; 2];
 }
@@ -159,7 +164,7 @@ impl DrbgState {
     }
 }
 
-fn slice_of(view: &Option<ByteView>) -> &[u8] {
+fn slice_of<'a>(view: &'a Option<ByteView<'_>>) -> &'a [u8] {
     view.as_ref().map_or(&[][..], ByteView::as_slice)
 }
 
@@ -241,13 +246,13 @@ impl DrbgState {
     /// Return `n_bytes` bytes by as many Generate requests as they take.
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         filled_bytes(py, n_bytes, |out| {
-            self.with(py, out.len(), |sealed| {
-                for request in out.chunks_mut(MAX_REQUEST_BYTES) {
+            self.with(py, out.left(), |sealed| {
+                out.try_each(MAX_REQUEST_BYTES, |request| {
                     let counter = sealed.reseed_counter;
-                    sealed.run(|mechanism, counter| mechanism.generate(request, &[], counter))?;
+                    sealed.run(|mechanism, counter| mechanism.generate_new(request, counter))?;
                     sealed.close(counter + 1);
-                }
-                Ok(())
+                    Ok(())
+                })
             })
             .map_err(|fault| self.fault(py, &fault))
         })
