@@ -17,6 +17,7 @@ from esoteric_drbg.conformance.multiplicity import FamilyVerdict, family_verdict
 from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
 from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
+from esoteric_drbg.conformance.sample_files import read_samples
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
     AdaptiveProportionTest,
@@ -191,8 +192,9 @@ def audit_source(
         facts = _record_both(source, data, matrix, plan, report, total)
     report(total - 2, total, "estimators")
     claim = source.claim
-    sequential = assess_non_iid(data, source.symbol_bits, threads=threads)
-    iid = assess_iid(data, source.symbol_bits, threads=threads) if claim.iid else None
+    samples = read_samples(data, source.symbol_bits)
+    sequential = assess_non_iid(samples, threads=threads)
+    iid = assess_iid(samples, threads=threads) if claim.iid else None
     estimates = [sequential.h_assessed, *([claim.min_entropy] if claim.min_entropy else [])]
     h_initial = min(estimates)
     report(total - 1, total, "restart tests")
@@ -222,7 +224,7 @@ def audit_source(
         h_assessed=h_assessed,
         verdict=verdict,
         reasons=reasons,
-        false_alarms=false_alarms(data.read_bytes(), claim.cutoff_entropy, source.symbol_bits),
+        false_alarms=false_alarms(samples.octets, claim.cutoff_entropy, source.symbol_bits),
         symbols_per_second=rate,
         credited_bits_per_second=rate * claim.credit,
         left_out=plan.left_out,

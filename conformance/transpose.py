@@ -40,7 +40,8 @@ def transpose_file(source: Path, target: Path, *, rows: int = 1000, columns: int
     Raises
     ------
     InvalidInputError
-        If the source is not a file of this size, or the target is the source or cannot be written.
+        If the source is not a file of this size or changes while it is read, or the target is the source or cannot be
+        written.
 
     Examples
     --------
@@ -61,14 +62,14 @@ def transpose_file(source: Path, target: Path, *, rows: int = 1000, columns: int
         if status.st_size != rows * columns:
             raise InvalidInputError(f"{source}: {status.st_size} bytes are no matrix of {rows} x {columns}")
         matrix = read_words(file, str(source), np.dtype("u1")).reshape(rows, columns)
-        try:
-            _refuse_target(target, status)
-            return _write(target, matrix, status.st_mode & 0o777)
-        except (OSError, ValueError) as error:
-            if isinstance(error, InvalidInputError):
-                raise
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise InvalidInputError(f"{target}: cannot be written: {reason}") from None
+    try:
+        _refuse_target(target, status)
+        return _write(target, matrix, status.st_mode & 0o777)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInputError(f"{target}: cannot be written: {reason}") from None
 
 
 def _refuse_target(target: Path, source: os.stat_result) -> None:

@@ -19,6 +19,7 @@ from esoteric_drbg.forks import give_way, hold_across_fork
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.ledger import SeedLedger
 from esoteric_drbg.pool import BLOCK_BITS, EntropyPool
 from esoteric_drbg.profiles import SP800_90C, Profile
@@ -321,10 +322,11 @@ class RBG2Instance:
             while (token := self._drbg.guarded(take)) is None:
                 self.reseed()
             return token
-        answer = bytearray(n_bytes)
-        with memoryview(answer) as octets:
-            self._fill(octets)
-        return bytes(answer)
+        with OutOfMemoryIsOurs(f"{n_bytes} bytes"):
+            answer = bytearray(n_bytes)
+            with memoryview(answer) as octets:
+                self._fill(octets)
+            return bytes(answer)
 
     def _free_lane(self) -> RBG2Instance | None:
         """Return another lane, an RBG2 of its own with its own pool and seeds, while this one is busy.

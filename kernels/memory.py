@@ -1,4 +1,4 @@
-"""Where memory runs out: Python's and numpy's MemoryError become the error of our family."""
+"""Where memory runs out: what Python and numpy say then becomes the error of our family."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class OutOfMemoryIsOurs(contextlib.ContextDecorator):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Translate the error, if there is one; numpy says how much it asked for."""
-        if isinstance(error, MemoryError) and not isinstance(error, OutOfMemoryError):
+        """Translate the error, if there is one; numpy says how much it asked for, a thread that it has no stack."""
+        no_thread = isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+        if no_thread or (isinstance(error, MemoryError) and not isinstance(error, OutOfMemoryError)):
             detail = f": {error}" if str(error) else ""
             raise OutOfMemoryError(f"there is not enough memory for {self._what}{detail}") from None

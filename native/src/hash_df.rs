@@ -6,6 +6,7 @@ use sha2::block_api::{compress256, compress512};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::bytes::{new_bytes, ByteView};
+use crate::ending;
 use crate::errors::{invalid, out_of_memory};
 use crate::memory::{with_room, OutOfMemory};
 use crate::sha256;
@@ -184,7 +185,7 @@ fn hash_df<'py>(
         return Err(invalid(py, format!("data_bits={length} does not fit data of {} bytes", bytes.len())));
     }
     let run = || hash_df_bits(hash, bytes, length as u64, n_bits as usize).map(Zeroizing::new);
-    let derived = if bytes.len() > DETACH_BYTES { py.detach(run) } else { run() };
+    let derived = if bytes.len() > DETACH_BYTES { ending::detach(py, run) } else { run() };
     let derived = derived.map_err(|OutOfMemory| out_of_memory(py, &format!("a message of {} bytes", bytes.len())))?;
     new_bytes(py, &derived)
 }

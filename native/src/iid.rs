@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bytes::{new_bytes, ByteView};
+use crate::ending;
 use crate::errors::{invalid, out_of_memory};
 use crate::iid_compression::Compressor;
 use crate::iid_shuffle::{arrange_bits, shuffle, Urn, MANY};
@@ -166,7 +167,8 @@ fn detached<R: Send>(
     symbols: &[u8],
     work: impl FnOnce() -> Result<R, OutOfMemory> + Send,
 ) -> PyResult<R> {
-    py.detach(work).map_err(|OutOfMemory| out_of_memory(py, &format!("the permutations of {} symbols", symbols.len())))
+    ending::detach(py, work)
+        .map_err(|OutOfMemory| out_of_memory(py, &format!("the permutations of {} symbols", symbols.len())))
 }
 
 /// The keys of the statistics that the mask selects, 0 for the others.

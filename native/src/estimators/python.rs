@@ -5,6 +5,7 @@ use pyo3::types::PyBytes;
 
 use super::symbols::{check_alphabet, Symbols};
 use crate::bytes::ByteView;
+use crate::ending;
 use crate::errors::{ours, out_of_memory};
 use crate::memory::OutOfMemory;
 
@@ -19,7 +20,8 @@ fn counted<Counts: Send>(
     check_alphabet(py, k)?;
     let view = ByteView::new(data)?;
     let symbols = Symbols::new(py, &view, n, k)?;
-    py.detach(|| count(symbols)).map_err(|OutOfMemory| out_of_memory(py, &format!("what is counted in {n} symbols")))
+    ending::detach(py, || count(symbols))
+        .map_err(|OutOfMemory| out_of_memory(py, &format!("what is counted in {n} symbols")))
 }
 
 /// 64-bit little-endian numbers, written where Python keeps them.

@@ -2,7 +2,7 @@
 
 use super::huge_pages::advise;
 use super::prefetch::prefetch;
-use crate::memory::{push, resize, zeros, OutOfMemory, Zero};
+use crate::memory::{copied, push, resize, zeros, OutOfMemory, Zero};
 
 /// Occurrences of a tuple that is common, 6.3.5.
 pub const CUTOFF: u32 = 35;
@@ -132,9 +132,12 @@ impl TupleSums {
         }
         let longest = (1..pairs.len()).rfind(|&length| pairs[length] > 0).unwrap_or(0);
         let common = (1..=longest).take_while(|&length| most.get(length).is_some_and(|&most| most >= CUTOFF)).count();
-        // There may be millions of either: in place. Each is handed on at once and dropped.
+        // There may be millions of either: in place, and no more than that.
         pairs.truncate(longest + 1);
         pairs.drain(..(common + 1).min(longest + 1));
+        if pairs.len() < pairs.capacity() / 4 {
+            pairs = copied(&pairs)?;
+        }
         most.truncate(common + 1);
         most.drain(..1);
         Ok(TupleCounts { most_common: most, longest, pairs })
