@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import attrs
 
+from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.conformance.audit_plan import RESTART_SAMPLES, AuditPlan, measured_rate
 from esoteric_drbg.conformance.iid_assessment import IidAssessment, assess_iid
 from esoteric_drbg.conformance.multiplicity import FamilyVerdict, family_verdict
 from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
 from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
-from esoteric_drbg.conformance.sample_files import read_samples
+from esoteric_drbg.conformance.sample_files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
     AdaptiveProportionTest,
@@ -257,7 +258,7 @@ def _record_both(
     def note(path: Path | None = None) -> None:
         if path is not None:
             done[path.name] = file_sha256(path)
-        marker.write_text(json.dumps({"asked": asked, "done": done}) + "\n", encoding="utf-8")
+        write_file(marker, json.dumps({"asked": asked, "done": done}) + "\n")
 
     note()
     if finished(data):
@@ -287,7 +288,7 @@ def _record_both(
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_file(path))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

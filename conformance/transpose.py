@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from esoteric_drbg.atomic_write import replacing
 from esoteric_drbg.conformance.array_files import read_words
 from esoteric_drbg.conformance.sample_files import open_samples
 from esoteric_drbg.errors import InvalidInputError
@@ -83,18 +82,10 @@ def _refuse_target(target: Path, source: os.stat_result) -> None:
 
 def _write(target: Path, matrix: np.ndarray[tuple[int, int], np.dtype[np.uint8]], mode: int) -> str:
     digest = hashlib.sha256()
-    descriptor, partial = tempfile.mkstemp(prefix=target.name, suffix=".partial", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            step = max(1, BLOCK_BYTES // matrix.shape[0])
-            for begin in range(0, matrix.shape[1], step):
-                block = np.ascontiguousarray(matrix[:, begin : begin + step].T).data
-                digest.update(block)
-                file.write(block)
-        Path(partial).chmod(mode)
-        Path(partial).replace(target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(partial).unlink()
-        raise
+    with replacing(target, mode=mode) as file:
+        step = max(1, BLOCK_BYTES // matrix.shape[0])
+        for begin in range(0, matrix.shape[1], step):
+            block = np.ascontiguousarray(matrix[:, begin : begin + step].T).data
+            digest.update(block)
+            file.write(block)
     return digest.hexdigest()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 
@@ -91,9 +92,7 @@ def save(audits: Mapping[str, Mapping[str, Any]], path: Path | None = None) -> P
         document = json.loads(path.read_text(encoding="utf-8"))
     document["sources"].update({name: dict(facts) for name, facts in audits.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_file(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
     return path
 
 
