@@ -19,6 +19,7 @@ from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, EntropyUnava
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, in_one_process
 from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.ledger import SeedLedger, require_credit
@@ -367,10 +368,11 @@ class RBG2Instance:
             while (token := self._drbg.guarded(take)) is None:
                 self._reseed()
             return token
-        answer = bytearray(n_bytes)
-        with memoryview(answer) as octets:
-            self._fill(octets)
-        return bytes(answer)
+        with OutOfMemoryIsOurs(f"{n_bytes} bytes"):
+            answer = bytearray(n_bytes)
+            with memoryview(answer) as octets:
+                self._fill(octets)
+            return bytes(answer)
 
     def _free_lane(self, here: _Here) -> RBG2Instance | None:
         """Return another lane, an RBG2 of its own with its own pool and seeds, while this one is busy.
