@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from esoteric_drbg.errors import EsotericDRBGError
@@ -83,25 +82,37 @@ class ProcessLock:
 
     def acquire(self, timeout_s: float = math.inf) -> Lock | None:
         """Return this process's lock, acquired, for the caller to release; None after ``timeout_s`` seconds."""
-        began = time.monotonic()
-        while True:
+        lock = self._lock.get()
+        if lock.acquire(blocking=False):
+            return lock
+        until = time.monotonic() + timeout_s
+        while (left := until - time.monotonic()) > 0:
             lock = self._lock.get()
-            left = timeout_s - (time.monotonic() - began)
-            if lock.acquire(blocking=False) or (left > 0 and lock.acquire(timeout=min(left, LOOK_S))):
+            if lock.acquire(timeout=min(left, LOOK_S)):
                 return lock
-            if left <= 0:
-                return None
             stop_if_ending()
+        return None
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold this process's lock, however long it takes to get it."""
-        lock = self.acquire()
-        assert lock is not None  # noqa: S101 - there was no limit
-        try:
-            yield
-        finally:
-            lock.release()
+    def held(self) -> _Held:
+        """Return what holds this process's lock for the length of a ``with``, however long it takes to get it."""
+        return _Held(self)
+
+
+class _Held:
+    """Holds a lock; a class, because :func:`contextlib.contextmanager` would cost a seed some microseconds."""
+
+    __slots__ = ("_lock", "_of")
+
+    def __init__(self, of: ProcessLock) -> None:
+        self._of = of
+        self._lock: Lock | None = None
+
+    def __enter__(self) -> None:
+        self._lock = self._of.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 def in_one_process(draw: Callable[[], _T]) -> _T:
@@ -116,7 +127,8 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
     7
     """
     thread = threading.get_ident()
-    in_request[thread] = in_request.get(thread, 0) + 1
+    outermost = thread not in in_request
+    in_request.add(thread)
     try:
         while True:
             stop_if_ending()
@@ -130,10 +142,8 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
                 if fork_generation() == generation:
                     return answer
     finally:
-        if in_request.get(thread, 1) > 1:
-            in_request[thread] -= 1
-        else:
-            in_request.pop(thread, None)
+        if outermost:
+            in_request.discard(thread)
 
 
 def join(thread: threading.Thread, seconds: float = math.inf) -> bool:
