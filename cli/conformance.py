@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
@@ -45,12 +46,7 @@ def acvp(prompt: Path, expected: Path | None, out: Path | None, as_json: bool) -
     responses = [response for response, _ in answered]
     document = json.dumps(responses[0] if len(responses) == 1 else responses, indent=2) + "\n"
     if out is not None:
-        partial = out.with_name(out.name + ".partial")
-        try:
-            partial.write_text(document, encoding="utf-8")
-            partial.replace(out)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_file(out, document)
     for _, skipped in answered:
         for tg_id, reason in skipped.items():
             click.echo(f"tgId {tg_id} left out: {reason}", err=True)

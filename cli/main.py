@@ -81,5 +81,7 @@ def main() -> None:
         raise SystemExit(0) from None
     except EsotericDRBGError as error:
         fail(str(error))
+    except MemoryError:
+        fail("there is not enough memory")
     except OSError as error:
         fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.cli.output import progress_console
 
 __all__ = ["report"]
@@ -33,10 +34,5 @@ def report(folder: Path, as_html: bool, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    partial = out.with_name(out.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_file(out, text)
     click.echo(f"{out}: {len(text.encode()):,} bytes", err=True)

@@ -14,12 +14,11 @@ from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["read_npy", "read_npz", "read_words"]
 
-#: Files from this size on, in bytes, are mapped into memory, smaller ones read.
-MAPPED_BYTES = 1 << 26
-
 
 def read_words(source: BinaryIO | NDArray[np.uint8], name: str, word: np.dtype[Any], offset: int = 0) -> NDArray[Any]:
     """Read words from `offset` to the end of a file or a buffer, without a second copy.
+
+    A file is read, never mapped: another process could change what is assessed, or end this one by making it shorter.
 
     Raises
     ------
@@ -34,22 +33,11 @@ def read_words(source: BinaryIO | NDArray[np.uint8], name: str, word: np.dtype[A
         )
     if isinstance(source, np.ndarray):
         return source.view(word)
-    count = size // word.itemsize
-    if size >= MAPPED_BYTES and _has_descriptor(source):
-        return np.memmap(source, dtype=word, mode="r", offset=offset, shape=(count,))
     source.seek(offset)
     data = source.read(size)
     if len(data) != size:
-        raise InvalidInputError(f"{name}: the file shrank while it was read")
+        raise InvalidInputError(f"{name}: the file became shorter while it was read: {len(data)} of {size} bytes came")
     return np.frombuffer(data, dtype=word)
-
-
-def _has_descriptor(file: BinaryIO) -> bool:
-    try:
-        file.fileno()
-    except OSError:
-        return False
-    return True
 
 
 def read_npy(file: BinaryIO, name: str) -> NDArray[Any]:

@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import attrs
 
+from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.conformance.audit_plan import RESTART_SAMPLES, AuditPlan, measured_rate
 from esoteric_drbg.conformance.iid_assessment import IidAssessment, assess_iid
 from esoteric_drbg.conformance.multiplicity import FamilyVerdict, family_verdict
 from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
 from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
+from esoteric_drbg.conformance.sample_files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
     AdaptiveProportionTest,
@@ -195,8 +197,9 @@ def audit_source(
         facts = _record_both(source, data, matrix, plan, report, total)
     report(total - 2, total, "estimators")
     claim = source.claim
-    sequential = assess_non_iid(data, source.symbol_bits, threads=threads)
-    iid = assess_iid(data, source.symbol_bits, threads=threads) if claim.iid else None
+    samples = read_samples(data, source.symbol_bits)
+    sequential = assess_non_iid(samples, threads=threads)
+    iid = assess_iid(samples, threads=threads) if claim.iid else None
     estimates = [sequential.h_assessed, *([claim.min_entropy] if claim.min_entropy else [])]
     h_initial = min(estimates)
     report(total - 1, total, "restart tests")
@@ -226,7 +229,7 @@ def audit_source(
         h_assessed=h_assessed,
         verdict=verdict,
         reasons=reasons,
-        false_alarms=false_alarms(data.read_bytes(), claim.cutoff_entropy, source.symbol_bits),
+        false_alarms=false_alarms(samples.octets, claim.cutoff_entropy, source.symbol_bits),
         symbols_per_second=rate,
         credited_bits_per_second=rate * claim.credit,
         left_out=plan.left_out,
@@ -259,7 +262,7 @@ def _record_both(
     def note(path: Path | None = None) -> None:
         if path is not None:
             done[path.name] = file_sha256(path)
-        marker.write_text(json.dumps({"asked": asked, "done": done}) + "\n", encoding="utf-8")
+        write_file(marker, json.dumps({"asked": asked, "done": done}) + "\n")
 
     note()
     if finished(data):
@@ -289,7 +292,7 @@ def _record_both(
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_file(path))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from esoteric_drbg.atomic_write import new_folder
 from esoteric_drbg.conformance.audit import SourceAudit
 from esoteric_drbg.conformance.audit_plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.conditioning_entropy import conditioning_output_entropy
@@ -131,10 +132,8 @@ def write_bundle(source: NoiseSource, audit: SourceAudit, folder: Path) -> dict[
     if folder.exists() and any(folder.iterdir()):
         raise InvalidInputError(f"{folder} is not empty: a bundle gets a folder of its own")
     facts = registration(source)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with new_folder(folder) as made:
+        partial = Path(made)
         raw, restarts = (Path(file) for file in audit.files)
         shutil.copyfile(raw, partial / FILES["raw"])
         shutil.copyfile(restarts, partial / FILES["restarts"])
@@ -152,9 +151,4 @@ def write_bundle(source: NoiseSource, audit: SourceAudit, folder: Path) -> dict[
         )
         if (partial / FILES["raw"]).stat().st_size != FULL_SAMPLES:
             raise InvalidInputError(f"{raw} has not exactly {FULL_SAMPLES:,} samples")
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return manifest

@@ -24,6 +24,7 @@ from esoteric_drbg.conformance.iid_assessment import assess_iid
 from esoteric_drbg.conformance.non_iid import assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256
 from esoteric_drbg.conformance.restart import assess_restart
+from esoteric_drbg.conformance.sample_files import read_file
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 __all__ = ["LintReport", "lint_bundle"]
@@ -147,7 +148,7 @@ def _data(
     if not sized:
         return
     for path in (raw, restarts):
-        wide = max(path.read_bytes()) >> bits
+        wide = max(read_file(path)) >> bits
         sized &= lint.require(not wide, f"{path.name}: a sample is wider than bitsPerSample = {bits}")
     if not (assess and sized and isinstance(h_min, (int, float)) and 0 < h_min <= bits):
         return

@@ -26,6 +26,7 @@ from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.iid import AVERAGE_SCALE, STATISTICS
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.version import __version__
 
 __all__ = ["FALSE_ALARMS", "IidAssessment", "PermutationStatistic", "assess_iid"]
@@ -150,6 +151,7 @@ def _verdict(statistics: tuple[PermutationStatistic, ...], tests: tuple[ChiSquar
     return None if None in verdicts else True
 
 
+@OutOfMemoryIsOurs("an assessment")
 def assess_iid(
     samples: SampleSet | Source,
     bits: int | None = None,
@@ -228,7 +230,7 @@ def assess_iid(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="iid") if executor is None else executor
     try:
         original, counted = count_permutations(
-            sample_set.symbols.tobytes(),
+            sample_set.octets,
             seed=seed,
             permutations=asked,
             early_stop=early_stop,

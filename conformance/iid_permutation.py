@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from esoteric_drbg.atomic_write import read_own, write_file
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.iid import ALL_STATISTICS, COMPRESSION, STATISTICS, iid_permutations, iid_statistics
 
@@ -116,22 +117,20 @@ class Checkpoint:
 
     def save(self, state: PermutationCounts) -> None:
         """Write the file, or leave the old one whole."""
-        partial = self.path.with_name(self.path.name + ".partial")
-        text = json.dumps({"facts": self.facts, **attrs.asdict(state)}, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(self.path)
+        write_file(self.path, json.dumps({"facts": self.facts, **attrs.asdict(state)}, allow_nan=False) + "\n")
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     if not path.parent.is_dir():
         raise InvalidInputError(f"{path}: no checkpoint can be written there: {path.parent} is no folder")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read as a checkpoint: {error.strerror}") from None
-    except ValueError:
+        kept = read_own(path)
+        if kept is None:
+            return None
+        found = json.loads(kept)
+    except ValueError as error:
+        if isinstance(error, InvalidInputError):
+            raise InvalidInputError(f"cannot be read as a checkpoint: {error}") from None
         found = None
     if not _is_checkpoint(found):
         raise InvalidInputError(f"{path} is no checkpoint of permutation testing")

@@ -10,6 +10,7 @@ import numpy as np
 from esoteric_drbg.conformance import estimators
 from esoteric_drbg.conformance.estimates import Estimate, NotEstimated
 from esoteric_drbg.conformance.parallel import Progress, Task, run_tasks
+from esoteric_drbg.conformance.private_copies import bytes_of, private_array
 from esoteric_drbg.conformance.reduction import Reduction
 from esoteric_drbg.conformance.sample_files import Source, read_samples
 from esoteric_drbg.conformance.samples import SampleSet
@@ -17,6 +18,7 @@ from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.estimators import Data
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.version import __version__
 
 if TYPE_CHECKING:
@@ -117,6 +119,7 @@ class NonIIDAssessment(Frozen):
         return result
 
 
+@OutOfMemoryIsOurs("an assessment")
 def assess_non_iid(
     samples: SampleSet | Source,
     bits: int | None = None,
@@ -169,12 +172,12 @@ def assess_non_iid(
     if conditioned and bitstring == "none":
         raise InvalidInputError("a conditioned assessment is made on the bitstring: bitstring='none' leaves nothing")
     data = samples if isinstance(samples, SampleSet) else read_samples(samples, bits)
-    parts: dict[str, tuple[Data, int, int]] = {}
+    parts: dict[str, tuple[bytes, int, int]] = {}
     if not conditioned:
         parts["literal"] = literal_data(data)
     if conditioned or (data.alphabet > 2 and bitstring != "none"):
         packed, n = data.bitstring(_TRUNCATED_BITS if bitstring == "truncated" else None)
-        parts["bitstring"] = (packed, n, 2)
+        parts["bitstring"] = (bytes_of(packed), n, 2)
     found = _constant(parts) if data.alphabet == 1 else _estimate_parts(parts, threads, executor, progress)
     lowest = {name: _lowest(estimates) for name, estimates in found.items()}
     # An upper limit that no estimate undercuts decides nothing, but caps the result.
@@ -206,6 +209,7 @@ def assess_non_iid(
     )
 
 
+@OutOfMemoryIsOurs("an assessment")
 def literal_min_entropies(
     data_sets: Sequence[SampleSet],
     *,
@@ -225,14 +229,15 @@ def literal_min_entropies(
     ]
 
 
-def literal_data(samples: SampleSet) -> tuple[Data, int, int]:
+def literal_data(samples: SampleSet) -> tuple[bytes, int, int]:
     """Return the translated symbols as the estimators take them: ``(data, n, k)``."""
     n, k = samples.symbols.size, samples.alphabet
     if k <= 2:
-        return np.packbits(samples.translated), n, 2
-    return samples.translated, n, k
+        return np.packbits(samples.translated).tobytes(), n, 2
+    return bytes_of(samples.translated), n, k
 
 
+@OutOfMemoryIsOurs("an assessment")
 def estimate_all(
     data: Data,
     n: int,
@@ -251,11 +256,13 @@ def estimate_all(
     >>> estimates["mcv"].min_entropy, estimates["multi_mcw"].min_entropy
     (0.0, None)
     """
+    if not isinstance(data, bytes):
+        data = bytes_of(private_array(np.frombuffer(data, dtype=np.uint8), "data"))
     return _estimate_parts({"data": (data, n, k)}, threads, executor, progress)["data"]
 
 
 def _estimate_parts(
-    parts: Mapping[str, tuple[Data, int, int]],
+    parts: Mapping[str, tuple[bytes, int, int]],
     threads: int | None,
     executor: Executor | None,
     progress: Progress | None,
@@ -276,7 +283,7 @@ def _estimate_parts(
     return {part: {name: estimates[name] for name in ESTIMATORS} for part, estimates in found.items()}
 
 
-def _constant(parts: Mapping[str, tuple[Data, int, int]]) -> dict[str, Estimates]:
+def _constant(parts: Mapping[str, tuple[bytes, int, int]]) -> dict[str, Estimates]:
     """Estimates of data that are one symbol over and over: none of it is entropy."""
     nothing = NotEstimated(reason="the alphabet is one symbol: no entropy")
     found: dict[str, Estimates] = {}

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.errors import InvalidInputError, OutOfMemoryError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -120,14 +120,25 @@ def _on_threads(tasks: Sequence[Task[Result]], order: list[int], workers: int, r
                 finished.put((index, None, error))
 
     # Never in the caller's own thread, and daemons: a Ctrl-C is heard at once, and what is still counted is nobody's.
+    crew: list[threading.Thread] = []
     for number in range(workers):
-        threading.Thread(target=work, name=f"assessment-{number}", daemon=True).start()
+        thread = threading.Thread(target=work, name=f"assessment-{number}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # there is no memory for its stack: fewer will do
+            if not crew:
+                raise OutOfMemoryError("there is not enough memory for a thread") from None
+            break
+        crew.append(thread)
     results: dict[int, Any] = {}
     try:
         while len(results) < len(tasks):
             try:
                 index, result, error = finished.get(timeout=_POLL_S)
             except queue.Empty:
+                if not any(thread.is_alive() for thread in crew) and finished.empty():
+                    # Without memory a thread may end without a word.
+                    raise OutOfMemoryError("there was not enough memory for the threads of an assessment") from None
                 continue
             if error is not None:
                 raise error

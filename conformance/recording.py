@@ -25,6 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from esoteric_drbg.atomic_write import place, read_own, resumable, write_file
 from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import counter_step
@@ -141,9 +142,9 @@ def record(
     begins = _begin(partials, endings, plan, source, n_samples, resume=resume)
     read = _read_wide if wide else _read_symbols
     began, reading = datetime.now(UTC), 0.0
-    try:
-        with contextlib.ExitStack() as stack:
-            files = {ending: stack.enter_context(partial.open("ab")) for ending, partial in partials.items()}
+    with contextlib.ExitStack() as stack:
+        files = {ending: stack.enter_context(resumable(partial)) for ending, partial in partials.items()}
+        try:
             for done in range(begins[-1], n_samples, CHUNK_SAMPLES):
                 before = time.perf_counter()
                 chunk = read(source, min(CHUNK_SAMPLES, n_samples - done))
@@ -152,13 +153,13 @@ def record(
                     files[ending].write(data)
                 if progress is not None:
                     progress(min(done + CHUNK_SAMPLES, n_samples), n_samples)
-    except BaseException:
-        if not resume:
-            for file in (*partials.values(), plan):
-                file.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            if not resume:
+                for file in (*partials.values(), plan):
+                    file.unlink(missing_ok=True)
+            raise
     for ending, partial in partials.items():
-        partial.replace(path.with_name(path.name + ending))
+        place(partial, path.with_name(path.name + ending))
     plan.unlink(missing_ok=True)
     facts: dict[str, Any] = {
         "samples": n_samples,
@@ -180,8 +181,9 @@ def _begin(
     """Return where the segments of this recording begin, in symbols; the last one is where to go on."""
     facts = {"source": source.name, "wide": len(endings) > 1, "cpu": _cpu_model(), "kernels": kernel_info().name}
     begins = [0]
-    if resume and plan.exists() and all(partial.exists() for partial in partials.values()):
-        found = json.loads(plan.read_text(encoding="utf-8"))
+    kept = read_own(plan) if resume and all(partial.exists() for partial in partials.values()) else None
+    if kept is not None:
+        found = json.loads(kept)
         begins = found.pop("begins")
         if found != facts:
             raise InvalidInputError(f"{plan} is of {found}, not of {facts}; remove it to begin anew")
@@ -189,11 +191,13 @@ def _begin(
         whole = min(whole, n_samples) // CHUNK_SAMPLES * CHUNK_SAMPLES
         begins = [begin for begin in begins if begin < whole] + [whole] if whole else [0]
         for ending, partial in partials.items():
-            os.truncate(partial, whole * endings[ending])
+            with resumable(partial) as file:
+                file.truncate(whole * endings[ending])
     else:
         for partial in partials.values():
-            partial.write_bytes(b"")
-    plan.write_text(json.dumps({**facts, "begins": begins}) + "\n", encoding="utf-8")
+            with resumable(partial) as file:
+                file.truncate(0)
+    write_file(plan, json.dumps({**facts, "begins": begins}) + "\n")
     return begins
 
 
@@ -286,7 +290,7 @@ def record_restarts(
     timeout_s = RESTART_TIMEOUT_S + 20 * samples / source.estimated_rate
     restart = functools.partial(_restart, name, samples, source.symbol_bits, command, timeout_s)
     began = datetime.now(UTC)
-    with partial.open("ab") as file:
+    with resumable(partial) as file:
         rows = min(file.tell() // samples, restarts)
         file.truncate(rows * samples)
         for row, symbols in enumerate(_in_order(restart, restarts - rows, jobs), start=rows + 1):
@@ -294,7 +298,7 @@ def record_restarts(
             file.flush()
             if progress is not None:
                 progress(row, restarts)
-    partial.replace(path)
+    place(partial, path)
     plan.unlink(missing_ok=True)
     facts: dict[str, Any] = {
         "restarts": restarts,
@@ -342,13 +346,15 @@ def _in_order(restart: Callable[[], bytes], rows: int, jobs: int) -> Iterator[by
 
 def _claim_partial(partial: Path, plan: Path, facts: dict[str, Any]) -> None:
     """Note what an unfinished restart recording consists of, or refuse to go on with one of something else."""
-    if partial.exists() and plan.exists():
-        found = json.loads(plan.read_text(encoding="utf-8"))
+    kept = read_own(plan) if partial.exists() else None
+    if kept is not None:
+        found = json.loads(kept)
         if found != facts:
             raise InvalidInputError(f"{partial} holds rows of {found}, not of {facts}; remove it to begin anew")
     else:
-        partial.unlink(missing_ok=True)
-        plan.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+        with resumable(partial) as file:
+            file.truncate(0)
+        write_file(plan, json.dumps(facts) + "\n")
 
 
 def _restart(name: str, samples: int, symbol_bits: int, command: Sequence[str] | None, timeout_s: float) -> bytes:
@@ -387,8 +393,5 @@ def _sidecar(source: NoiseSource, path: Path, sha256: str, size: dict[str, Any])
         "sha256": sha256,
         "machine": machine_facts(),
     }
-    sidecar = path.with_name(path.name + ".json")
-    partial = sidecar.with_name(sidecar.name + ".partial")
-    partial.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(sidecar)
+    write_file(path.with_name(path.name + ".json"), json.dumps(facts, indent=2, allow_nan=False) + "\n")
     return facts

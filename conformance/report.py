@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 from esoteric_drbg.pool import EntropyPool
 
@@ -79,9 +80,7 @@ def audit_file(folder: Path, name: str) -> Path:
 
 def _write(path: Path, document: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_file(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
     return path
 
 

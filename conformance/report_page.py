@@ -13,6 +13,7 @@ from esoteric_drbg.conformance.report import COLUMNS, Report, compliance, figure
 from esoteric_drbg.conformance.report_pictures import delay_curves, independence_matrix, source_pictures
 from esoteric_drbg.conformance.report_svg import require_report
 from esoteric_drbg.conformance.report_template import PAGE, STYLE
+from esoteric_drbg.conformance.sample_files import read_file
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.version import __version__
 
@@ -144,10 +145,7 @@ def _family(report: Report) -> str:
 
 def _recording(report: Report, name: str, ending: str, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     path = report.folder / f"{name}{ending}"
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise InvalidInputError(f"{path}: {error.strerror or error}") from None
+    data = np.frombuffer(read_file(path), dtype=np.uint8)
     if data.size != size:
         raise InvalidInputError(f"{path} has {data.size:,} samples; the audit was of {size:,}")
     return data

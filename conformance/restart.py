@@ -17,6 +17,7 @@ from esoteric_drbg.conformance.restart_matrix import STANDARD_SHAPE, Matrix, lin
 from esoteric_drbg.conformance.sample_files import Source
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.noise_sources.quality import Z
 from esoteric_drbg.version import __version__
 
@@ -131,6 +132,7 @@ class RestartAssessment:
         return result
 
 
+@OutOfMemoryIsOurs("an assessment")
 def assess_restart(
     matrix: Source,
     h_initial: float,

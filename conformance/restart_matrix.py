@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.sample_files import Source, load_values, to_sample_set
+from esoteric_drbg.conformance.sample_files import Source, load_values, taken, to_sample_set
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 
@@ -52,7 +52,7 @@ def restart_data_sets(
     if values.ndim > 2 or values.size != shape[0] * shape[1] or (values.ndim == 2 and shape != values.shape):
         size = "x".join(map(str, values.shape))
         raise InvalidInputError(f"{name}: {size} symbols are no matrix of {shape[0]} restarts x {shape[1]}")
-    by_rows = to_sample_set(values.reshape(-1), name, bits, reduction)
+    by_rows = to_sample_set(taken(matrix, values, name).reshape(-1), name, bits, reduction)
     turned = np.ascontiguousarray(by_rows.symbols.reshape(shape).T).reshape(-1)
     by_columns = SampleSet.from_symbols(turned, by_rows.bits, reduction=by_rows.reduction)
     return by_rows, by_columns, shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.array_files import read_npy, read_npz, read_words
+from esoteric_drbg.conformance.private_copies import bytes_of, private_array
 from esoteric_drbg.conformance.reduction import chunks, reduce_values
 from esoteric_drbg.conformance.samples import SampleSet
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 
-__all__ = ["FORMATS", "Source", "load_values", "open_samples", "read_samples", "to_sample_set"]
+__all__ = ["FORMATS", "Source", "load_values", "open_samples", "read_file", "read_samples", "taken", "to_sample_set"]
 
 #: Raw formats and the type of their words.
 WORDS: dict[str, np.dtype[Any]] = {
@@ -37,9 +40,10 @@ SUFFIXES = {".npy": "npy", ".npz": "npz", ".csv": "csv", ".txt": "text"}
 #: Floating-point numbers hold every whole number up to here.
 MOST_IN_FLOAT = 1 << 53
 
-Source = bytes | bytearray | memoryview | NDArray[Any] | str | os.PathLike[str]
+Source = bytes | bytearray | memoryview | mmap.mmap | NDArray[Any] | str | os.PathLike[str]
 
 
+@OutOfMemoryIsOurs("the samples")
 def read_samples(
     source: Source,
     bits: int | None = None,
@@ -53,9 +57,10 @@ def read_samples(
 
     Parameters
     ----------
-    source : bytes, bytearray, memoryview, ndarray, str or path
+    source : bytes, bytearray, memoryview, mmap, ndarray, str or path
         The samples, or the file with them. An array has one dimension other than 1; it holds unsigned integers, or
-        signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map.
+        signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map. Whatever may still
+        be written is copied first, and a file is read: what changes later does not matter.
     bits : int, optional
         Width of a raw sample, 1 to 64; found from the highest bit set if None.
     format : str
@@ -79,7 +84,10 @@ def read_samples(
     ------
     InvalidInputError
         Names the source and, where there is one, the place (line, byte or sample): no such file, not a regular file,
-        empty, cut off within a word, no whole number, negative, too wide, a missing column.
+        empty, cut off within a word, no whole number, negative, too wide, a missing column; or a file that changed
+        while it was read.
+    OutOfMemoryError
+        If there is not enough memory.
 
     Examples
     --------
@@ -95,12 +103,13 @@ def read_samples(
     """
     _check_arguments(bits, format, subset)
     name, values = load_values(source, bits, format=format, column=column)
-    values = _subset(_one_dimension(values, name), subset, name)
+    values = taken(source, _subset(_one_dimension(values, name), subset, name), name)
     if values.size == 0:
         raise InvalidInputError(f"{name}: empty, there are no samples")
     return to_sample_set(values, name, bits, reduction)
 
 
+@OutOfMemoryIsOurs("the samples")
 def to_sample_set(values: NDArray[Any], name: str, bits: int | None, reduction: str | None) -> SampleSet:
     """Make a sample set of loaded values in one dimension, reducing wide ones; the second half of `read_samples`."""
     values = _unsigned(values, name, bits)
@@ -112,8 +121,14 @@ def to_sample_set(values: NDArray[Any], name: str, bits: int | None, reduction: 
         return SampleSet.from_symbols(_as_bytes(values), bits)
     except InvalidInputError as error:
         raise InvalidInputError(f"{name}: {error}") from None
-    except MemoryError:
-        raise InvalidInputError(f"{name}: {values.size} samples do not fit into memory") from None
+
+
+def taken(source: Source, values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the loaded values of a source as they are now; `to_sample_set` wants values that nobody changes.
+
+    What was read from a file is ours already.
+    """
+    return values if isinstance(source, (str, os.PathLike)) else private_array(values, name)
 
 
 def _check_arguments(bits: int | None, form: str, subset: tuple[int, int] | None) -> None:
@@ -125,6 +140,7 @@ def _check_arguments(bits: int | None, form: str, subset: tuple[int, int] | None
         raise InvalidInputError(f"subset={subset!r}: expected (index, samples), from 0 and from 1")
 
 
+@OutOfMemoryIsOurs("the samples")
 def load_values(
     source: Source,
     bits: int | None = None,
@@ -184,8 +200,6 @@ def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str |
         if form == "npz":
             return read_npz(file, name, column)
         return read_words(file, name, WORDS[form])
-    except MemoryError:
-        raise InvalidInputError(f"{name}: does not fit into memory") from None
     except OSError as error:
         raise InvalidInputError(f"{name}: cannot be read: {error.strerror or error}") from None
 
@@ -202,7 +216,8 @@ def open_samples(name: str) -> Iterator[BinaryIO]:
     Raises
     ------
     InvalidInputError
-        If there is no such file, it may not be read, or it is a directory, pipe, device or socket.
+        If there is no such file, it may not be read, or it is a directory, pipe, device or socket; at the end, if it
+        changed meanwhile, as far as its size, its time of modification and its name tell.
     """
     try:
         _require_regular(os.stat(name).st_mode, name)  # noqa: PTH116 - a path need not be one for pathlib
@@ -214,8 +229,42 @@ def open_samples(name: str) -> Iterator[BinaryIO]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidInputError(f"{name!r}: cannot be opened: {reason}") from None
     with os.fdopen(descriptor, "rb") as file:
-        _require_regular(os.fstat(descriptor).st_mode, name)
-        yield file
+        before = os.fstat(descriptor)
+        _require_regular(before.st_mode, name)
+        try:
+            yield file
+        except InvalidInputError:
+            # What was found wrong with a file that changed tells nothing of it.
+            _refuse_changed(name, before, os.fstat(descriptor))
+            raise
+        _refuse_changed(name, before, os.fstat(descriptor))
+
+
+def _refuse_changed(name: str, before: os.stat_result, now: os.stat_result) -> None:
+    if now.st_size != before.st_size:
+        change = f"{before.st_size} bytes became {now.st_size}"
+    elif now.st_mtime_ns != before.st_mtime_ns:
+        change = "it was written to"
+    else:
+        try:
+            if os.path.samestat(os.stat(name), before):  # noqa: PTH116 - a path need not be one for pathlib
+                return
+        except OSError:
+            return  # its name is gone, and it is all here
+        change = "another file took its name"
+    raise InvalidInputError(f"{name}: the file changed while it was read: {change}; assess a copy of it")
+
+
+def read_file(name: str | os.PathLike[str]) -> bytes:
+    """Return the contents of a regular file that does not change meanwhile.
+
+    Raises
+    ------
+    InvalidInputError
+        As `open_samples`.
+    """
+    with open_samples(os.fsdecode(name)) as file:
+        return bytes_of(read_words(file, os.fsdecode(name), WORDS["u8"]))
 
 
 def _require_regular(mode: int, name: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import mmap
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from esoteric_drbg.conformance.private_copies import bytes_of, private_array
 from esoteric_drbg.conformance.reduction import Reduction, count_values
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.frozen import Frozen
@@ -24,7 +26,7 @@ class SampleSet(Frozen):
     Attributes
     ----------
     symbols : ndarray of uint8, shape (samples,)
-        The symbols as they were recorded, contiguous and read-only.
+        The symbols as they were recorded, contiguous, read-only, and in memory that nobody else can write.
     bits : int
         w, bits per symbol, 1 to 8.
     distinct : tuple of int
@@ -55,14 +57,15 @@ class SampleSet(Frozen):
     @classmethod
     def from_symbols(
         cls,
-        symbols: bytes | bytearray | memoryview | NDArray[np.uint8],
+        symbols: bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8],
         bits: int | None = None,
         *,
         reduction: Reduction | None = None,
     ) -> Self:
         """Make a sample set of symbols of at most 8 bits; `bits` is found from the highest bit set if it is None.
 
-        Nothing is copied. Other integers and files are for :func:`esoteric_drbg.conformance.sample_files.read_samples`.
+        `bytes` are not copied; what others could write is, once.
+        Other integers and files are for :func:`esoteric_drbg.conformance.sample_files.read_samples`.
 
         Raises
         ------
@@ -75,6 +78,7 @@ class SampleSet(Frozen):
             array = np.frombuffer(symbols, dtype=np.uint8)
         except (TypeError, ValueError, BufferError) as error:
             raise InvalidInputError(f"symbols: contiguous bytes or an array of uint8 is expected: {error}") from None
+        array = private_array(array, "symbols")
         if array.size == 0:
             raise InvalidInputError("no samples: nothing to assess")
         if bits is not None and not 1 <= bits <= 8:
@@ -108,6 +112,11 @@ class SampleSet(Frozen):
     def alphabet(self) -> int:
         """k, the number of distinct symbols."""
         return len(self.distinct)
+
+    @functools.cached_property
+    def octets(self) -> bytes:
+        """The symbols, one a byte: what kernels and threads share."""
+        return bytes_of(self.symbols)
 
     @functools.cached_property
     def translated(self) -> NDArray[np.uint8]:
@@ -151,4 +160,4 @@ class SampleSet(Frozen):
         """SHA-256 of the symbols, one a byte, in hexadecimal."""
         import hashlib  # noqa: PLC0415 - it loads OpenSSL, and nothing else here needs it
 
-        return hashlib.sha256(self.symbols.data).hexdigest()
+        return hashlib.sha256(self.octets).hexdigest()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from esoteric_drbg.atomic_write import replacing
 from esoteric_drbg.conformance.array_files import read_words
 from esoteric_drbg.conformance.sample_files import open_samples
 from esoteric_drbg.errors import InvalidInputError
@@ -40,7 +39,8 @@ def transpose_file(source: Path, target: Path, *, rows: int = 1000, columns: int
     Raises
     ------
     InvalidInputError
-        If the source is not a file of this size, or the target is the source or cannot be written.
+        If the source is not a file of this size or changes while it is read, or the target is the source or cannot be
+        written.
 
     Examples
     --------
@@ -61,14 +61,14 @@ def transpose_file(source: Path, target: Path, *, rows: int = 1000, columns: int
         if status.st_size != rows * columns:
             raise InvalidInputError(f"{source}: {status.st_size} bytes are no matrix of {rows} x {columns}")
         matrix = read_words(file, str(source), np.dtype("u1")).reshape(rows, columns)
-        try:
-            _refuse_target(target, status)
-            return _write(target, matrix, status.st_mode & 0o777)
-        except (OSError, ValueError) as error:
-            if isinstance(error, InvalidInputError):
-                raise
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise InvalidInputError(f"{target}: cannot be written: {reason}") from None
+    try:
+        _refuse_target(target, status)
+        return _write(target, matrix, status.st_mode & 0o777)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInputError(f"{target}: cannot be written: {reason}") from None
 
 
 def _refuse_target(target: Path, source: os.stat_result) -> None:
@@ -82,18 +82,10 @@ def _refuse_target(target: Path, source: os.stat_result) -> None:
 
 def _write(target: Path, matrix: np.ndarray[tuple[int, int], np.dtype[np.uint8]], mode: int) -> str:
     digest = hashlib.sha256()
-    descriptor, partial = tempfile.mkstemp(prefix=target.name, suffix=".partial", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            step = max(1, BLOCK_BYTES // matrix.shape[0])
-            for begin in range(0, matrix.shape[1], step):
-                block = np.ascontiguousarray(matrix[:, begin : begin + step].T).data
-                digest.update(block)
-                file.write(block)
-        Path(partial).chmod(mode)
-        Path(partial).replace(target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(partial).unlink()
-        raise
+    with replacing(target, mode=mode) as file:
+        step = max(1, BLOCK_BYTES // matrix.shape[0])
+        for begin in range(0, matrix.shape[1], step):
+            block = np.ascontiguousarray(matrix[:, begin : begin + step].T).data
+            digest.update(block)
+            file.write(block)
     return digest.hexdigest()

@@ -51,8 +51,8 @@ class BitGenerator(np.random.BitGenerator):
 
     *Secrets.* Up to ``buffer_bytes`` of future output lie in memory. Each word is overwritten when it is served, the
     rest when the generator is freed; :meth:`discard` does it at once. A forked child begins with an empty buffer. Words
-    of an instance of this package are dropped when they are 10 ms old at the beginning of a draw: a clone of a virtual
-    machine that is resumed later shares none of them. So a buffer larger than what is drawn in 10 ms is filled in vain.
+    of an instance of this package are dropped when they are 10 ms old at the beginning of a draw: that is how long a
+    clone of a virtual machine may share them. So a buffer larger than what is drawn in 10 ms is filled in vain.
 
     *Threads.* Several generators may share one bit generator; numpy takes its lock. Copying, pickling, ``spawn`` and
     ``jumped`` are refused.

@@ -145,10 +145,10 @@ class _ParentSeeds:
         """Return the output of one Generate request to the parent: as many bits as min-entropy is asked for."""
         for _ in _ancestors(self._child):
             pass
+        parent = self._parent._core if isinstance(self._parent, RBGCInstance) else self._parent
+        parent.part_from_clone()  # all the way up: a seed from a cloned state would be its twin's too
         _require_strength(self._parent, self._child.profile.security_strength)
-        above = self._parent
-        (above._core if isinstance(above, RBGCInstance) else above).owe_if_cloned()
-        seed = above.generate(-(-min_entropy // 8))
+        seed = self._parent.generate(-(-min_entropy // 8))
         n_bits = 8 * len(seed)
         entry = LedgerEntry(
             source="parent",

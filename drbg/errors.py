@@ -18,6 +18,7 @@
     │   ├── ReseedRequiredError               the seed's lifetime is over and no entropy source is attached
     │   └── SelfTestError                     a known-answer test failed; nothing is output
     ├── CloneRefusedError (TypeError)         a state with secrets was about to be copied or pickled
+    ├── OutOfMemoryError (MemoryError)        there is not enough memory; nothing was changed
     └── KernelUnavailableError                the kernels asked for are not built; reinstall or change the switch
 
 Every layer may import this module; it imports nothing of the package.
@@ -35,6 +36,7 @@ __all__ = [
     "HealthTestError",
     "InvalidInputError",
     "KernelUnavailableError",
+    "OutOfMemoryError",
     "RequestTooLargeError",
     "ReseedRequiredError",
     "SelfTestError",
@@ -115,6 +117,14 @@ class SelfTestError(DRBGError):
 
 class CloneRefusedError(EsotericDRBGError, TypeError):
     """An object that holds secret state was about to be copied, pickled or serialised."""
+
+
+class OutOfMemoryError(EsotericDRBGError, MemoryError):
+    """There is not enough memory for what was asked for; the message says for what.
+
+    Nothing was changed, and what was allocated on the way is free again. Ask for less, assess fewer samples or files
+    at a time, or raise the limit (``ulimit -v``, a container's).
+    """
 
 
 class KernelUnavailableError(EsotericDRBGError, ImportError):

@@ -19,6 +19,7 @@ from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, EntropyUnava
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, in_one_process
 from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.ledger import SeedLedger, require_credit
@@ -286,20 +287,22 @@ class RBG2Instance:
         """
         if not self._state.mixing_due() or not self._state.instantiated or self._state.forked():
             return
-        if vm_generation() != self._vm_generation:
-            self._state.revoke()  # no output before the seed that is owed, should it not be had now
-            self._reseed()
-        else:
+        if not self.part_from_clone():
             self._drbg.guarded(partial(self._state.mix, _uncredited_bytes()))
 
-    def owe_if_cloned(self) -> None:
-        """Withdraw the budget if this virtual machine is a clone of the one that was seeded: a child asks for a seed.
+    def part_from_clone(self) -> bool:
+        """Reseed if the kernel shows that this virtual machine is another one since the last seed; return True if so.
 
-        Every link of a chain does, whenever it seeds another one: :data:`MIX_INTERVAL_NS` is for output.
+        Raises
+        ------
+        EntropyUnavailableError
+            If the pool falls short. Nothing is output until the seed that is owed has been had.
         """
-        for lane in (self, *self._here.get().lanes):
-            if lane._vm_generation != vm_generation():
-                lane._state.revoke()
+        if not self._drbg.instantiated or vm_generation() == self._vm_generation:
+            return False
+        self._state.revoke()
+        self.reseed()
+        return True
 
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""
@@ -365,10 +368,11 @@ class RBG2Instance:
             while (token := self._drbg.guarded(take)) is None:
                 self._reseed()
             return token
-        answer = bytearray(n_bytes)
-        with memoryview(answer) as octets:
-            self._fill(octets)
-        return bytes(answer)
+        with OutOfMemoryIsOurs(f"{n_bytes} bytes"):
+            answer = bytearray(n_bytes)
+            with memoryview(answer) as octets:
+                self._fill(octets)
+            return bytes(answer)
 
     def _free_lane(self, here: _Here) -> RBG2Instance | None:
         """Return another lane, an RBG2 of its own with its own pool and seeds, while this one is busy.

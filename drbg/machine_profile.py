@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.forks import loading
 from esoteric_drbg.frozen import Frozen
@@ -274,10 +275,7 @@ def _write(path: Path, document: Mapping[str, Any]) -> Path:
 
     content = json.dumps({"sources": {}, **document, "format": _FORMAT}, indent=2, sort_keys=True, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(content + "\n", encoding="utf-8")
-    partial.chmod(0o644)
-    partial.replace(path)
+    write_file(path, content + "\n", mode=0o644)
     return path
 
 

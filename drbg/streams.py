@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from esoteric_drbg.byte_source import ByteSource, filler
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.kernels.process import in_one_process
 from esoteric_drbg.secrets_api import process_instance
 
@@ -93,10 +94,11 @@ class RandomFile(io.RawIOBase):
         self._require_open()
         if size is None or size < 0:
             return self.readall()
-        answer = bytearray(self._available(size))
-        in_one_process(lambda: self._fill(answer))
-        self._count(len(answer))
-        return bytes(answer)
+        with OutOfMemoryIsOurs(f"{size} bytes"):
+            answer = bytearray(self._available(size))
+            in_one_process(lambda: self._fill(answer))
+            self._count(len(answer))
+            return bytes(answer)
 
     def readall(self) -> bytes:
         """Return what is left of ``limit``; refused without one."""

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.kernels.table import kernel
 
 __all__ = [
@@ -42,6 +43,8 @@ AVERAGE_SCALE = 1 << 52
 
 _WORD = 1 << 64
 
+_permutes_in_memory = OutOfMemoryIsOurs("the permutations")
+
 
 def _natural(name: str, value: int, most: int) -> int:
     """Read a whole number from 0 to most - 1."""
@@ -54,6 +57,7 @@ def _natural(name: str, value: int, most: int) -> int:
     return number
 
 
+@_permutes_in_memory
 def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int = ALL_STATISTICS) -> tuple[int, ...]:
     """Return the 19 permutation statistics of a sequence as integers that order as the statistics do.
 
@@ -86,6 +90,7 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int = ALL_STAT
     return tuple(keys)
 
 
+@_permutes_in_memory
 def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: int) -> bytes:
     """Return permutation number `index` of a sequence under a seed: uniform over all arrangements of its symbols.
 
@@ -112,6 +117,7 @@ def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: i
     return permuted
 
 
+@_permutes_in_memory
 def iid_permutations(
     symbols: bytes | bytearray | memoryview,
     original: Sequence[int],

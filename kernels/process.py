@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from esoteric_drbg.errors import EsotericDRBGError
@@ -84,35 +83,55 @@ class ProcessLock:
 
     def acquire(self, timeout_s: float = math.inf) -> Lock | None:
         """Return this process's lock, acquired, for the caller to release; None after ``timeout_s`` seconds."""
-        began = time.monotonic()
-        while True:
+        lock = self._lock.get()
+        if _take(lock, False):
+            return lock
+        until = time.monotonic() + timeout_s
+        while (left := until - time.monotonic()) > 0:
             lock = self._lock.get()
-            left = timeout_s - (time.monotonic() - began)
-            taken: list[bool] = []
-            try:
-                # One call takes the lock and notes it: a Ctrl-C comes before both or after both.
-                taken.extend(map(lock.acquire, (False,)))
-                if not taken[-1] and left > 0:
-                    taken.extend(map(lock.acquire, (True,), (min(left, LOOK_S),)))
-                if taken[-1]:
-                    return lock
-            except BaseException:
-                if any(taken):
-                    lock.release()
-                raise
-            if left <= 0:
-                return None
+            if _take(lock, True, min(left, LOOK_S)):
+                return lock
             stop_if_ending()
+        return None
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold this process's lock, however long it takes to get it."""
-        lock = self.acquire()
-        assert lock is not None  # noqa: S101 - there was no limit
-        try:
-            yield
-        finally:
+    def held(self) -> _Held:
+        """Return what holds this process's lock for the length of a ``with``, however long it takes to get it."""
+        return _Held(self)
+
+
+def _take(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
+    """Acquire a lock and return True, or False; one call takes it and notes it: Ctrl-C comes before or after both."""
+    taken: list[bool] = []
+    try:
+        taken.extend(map(lock.acquire, (blocking,), (timeout,)))
+    except BaseException:
+        if taken and taken[0]:
             lock.release()
+        raise
+    return taken[0]
+
+
+class _Held:
+    """Holds a lock; a class, because :func:`contextlib.contextmanager` would cost a seed some microseconds."""
+
+    __slots__ = ("_lock", "_of")
+
+    def __init__(self, of: ProcessLock) -> None:
+        self._of = of
+        self._lock: Lock | None = None
+
+    def __enter__(self) -> None:
+        self._lock = self._of.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def __del__(self) -> None:
+        # Ctrl-C may come between the end of the ``with`` and the first line of __exit__, or in __init__.
+        if getattr(self, "_lock", None) is not None:
+            self.__exit__()
 
 
 def in_one_process(draw: Callable[[], _T]) -> _T:
@@ -127,7 +146,8 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
     7
     """
     thread = threading.get_ident()
-    in_request[thread] = in_request.get(thread, 0) + 1
+    outermost = thread not in in_request
+    in_request.add(thread)
     try:
         while True:
             stop_if_ending()
@@ -141,10 +161,8 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
                 if fork_generation() == generation:
                     return answer
     finally:
-        if in_request.get(thread, 1) > 1:
-            in_request[thread] -= 1
-        else:
-            in_request.pop(thread, None)
+        if outermost:
+            in_request.discard(thread)
 
 
 class _Started:

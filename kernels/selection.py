@@ -81,8 +81,8 @@ LOOK_S = 0.02
 #: How long the end of the interpreter waits: for threads in a kernel, and at most for threads in a request.
 _END_WAITS_S = 0.02
 _END_WAITS_AT_MOST_S = 1.0
-#: Threads in the middle of a request, with how many are nested in each, and those that have stopped for ever.
-in_request: dict[int, int] = {}
+#: Threads in the middle of a request, and those that have stopped for ever.
+in_request: set[int] = set()
 _stopped: set[int] = set()
 
 
@@ -115,7 +115,7 @@ def _end_begins() -> None:
             time.sleep(_END_WAITS_S)
     until = time.monotonic() + _END_WAITS_AT_MOST_S
     # Of a forked child's parent there are threads in it that the child does not have.
-    while set(in_request) & set(sys._current_frames()) - _stopped - {_ended_by} and time.monotonic() < until:
+    while in_request & set(sys._current_frames()) - _stopped - {_ended_by} and time.monotonic() < until:
         time.sleep(LOOK_S / 4)
 
 

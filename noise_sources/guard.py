@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from esoteric_drbg.errors import InvalidInputError, SourceUnavailableError
+from esoteric_drbg.errors import InvalidInputError, KernelUnavailableError, SourceUnavailableError
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.process import join as wait_for
 from esoteric_drbg.noise_sources.claims import Claim, Evidence
@@ -261,6 +261,8 @@ def _ask_inline(source: NoiseSource) -> Availability | Fault:
     """Ask a source of ours in this thread."""
     try:
         answer = source.availability()
+    except KernelUnavailableError:  # no fault of the source: nothing works with kernels that are not there
+        raise
     except Exception as error:
         return described(error, ours=True)
     if type(answer) is Availability and answer[0] is True and answer[1] == "":

@@ -17,7 +17,14 @@ import numpy as np
 
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource
 
-EVIDENCE = Evidence(dataset="d", date="2026-01-01", machine_class="m", assessed=8.0, method="by construction")
+EVIDENCE = Evidence(
+    dataset="d",
+    date="2026-01-01",
+    machine_class="m",
+    assessed=8.0,
+    method="by construction",
+    architecture="any",
+)
 
 
 def stream(label: str, n: int) -> bytes:

@@ -109,3 +109,27 @@ def test_the_map_of_sp800_90a_names_what_exists() -> None:
             assert re.search(rf"^def {test}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), (file, test)
         for page in re.findall(r"\]\(([\w.-]+\.md)\)", row):
             assert (ROOT / "docs" / page).exists(), page
+
+
+def test_the_threat_model_names_what_exists() -> None:
+    page = (ROOT / "docs/threat-model.md").read_text()
+    rows = [
+        line
+        for line in page.splitlines()
+        if line.startswith("|") and not line.startswith(("|---", "| Asset | Adversary | Promise | Mechanism | Test |"))
+    ]
+    assert len(rows) >= 60
+    for row in rows:
+        _, asset, adversary, promise, mechanism, tests, _ = row.split("|")
+        assert all(cell.strip() for cell in (asset, adversary, promise)), row
+        files = re.findall(r"`([\w/]+\.(?:py|rs))`", mechanism)
+        assert files or mechanism.strip() == "all of the above", row
+        for file in files:
+            assert (ROOT / file).exists(), file
+        assert re.search(r"`test_\w+\.py::test_\w+`", tests), row
+        assert not re.sub(r"`test_\w+\.py::test_\w+`|[, ]", "", tests), tests
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", page)
+    for file, test in named:
+        assert (ROOT / "tests" / file).exists(), file
+        assert re.search(rf"^(?:async )?def {test}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), (file, test)
+    assert page.count(".py::") == len(named)

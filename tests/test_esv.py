@@ -291,6 +291,14 @@ def test_what_cannot_be_bundled_is_refused(audited: tuple[Simulated, SourceAudit
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
 
 
+def test_a_bundle_removes_nothing_beside_it(audited: tuple[Simulated, SourceAudit], tmp_path: Path) -> None:
+    (tmp_path / "b.partial").mkdir()
+    (tmp_path / "b.partial" / "kept").touch()
+    write_bundle(*audited, tmp_path / "b")
+    assert (tmp_path / "b.partial" / "kept").exists()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["b", "b.partial"]
+
+
 def test_lint_from_the_command_line(bundle: Path) -> None:
     answer = CliRunner().invoke(cli, ["esv", "lint", str(bundle), "--no-assess"])
     assert answer.exit_code == 0

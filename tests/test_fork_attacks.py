@@ -209,12 +209,13 @@ def test_a_fork_waits_while_another_thread_loads_the_gate(part: str) -> None:
 
 
 def interrupted(work: Callable[[], object], number: int, name: str) -> bool:
-    """Raise KeyboardInterrupt right after the n-th call of a C function of that name, as the interpreter does."""
+    """Raise KeyboardInterrupt where the interpreter does: after the n-th call of that name in C, or as it begins."""
     left = number
 
     def profile(frame: FrameType, event: str, function: Any) -> None:
         nonlocal left
-        if event == "c_return" and function.__name__ == name and "esoteric_drbg" in frame.f_globals["__name__"]:
+        called = function.__name__ if event == "c_return" else frame.f_code.co_name if event == "call" else ""
+        if called == name and "esoteric_drbg" in frame.f_globals["__name__"]:
             left -= 1
             if left == 0:
                 sys.setprofile(None)
@@ -230,7 +231,7 @@ def interrupted(work: Callable[[], object], number: int, name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", ["acquire", "extend", "release"])
+@pytest.mark.parametrize("name", ["acquire", "extend", "release", "held", "__init__", "__enter__", "__exit__"])
 def test_a_ctrl_c_right_after_a_lock_was_taken_leaves_it_free(name: str) -> None:
     lock = ProcessLock()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from esoteric_drbg import SP800_90A, EntropyPool, Profile, RBG2Instance, errors, vm_generation
+from esoteric_drbg import SP800_90A, EntropyPool, Profile, RBG2Instance, RBGCInstance, errors, vm_generation
 from esoteric_drbg.ctr_drbg import CtrDRBG
 from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.hmac_drbg import HmacDRBG
@@ -416,6 +416,25 @@ def test_a_clone_whose_sources_are_dry_owes_its_seed(tmp_path: Path, monkeypatch
     assert (rbg.seeds, rbg.status()["vm_generation"]) == (2, 8)
     rbg.token_bytes(1)
     assert rbg.seeds == 2
+
+
+def test_a_clone_seeds_its_chain_from_the_noise_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child's seed of a parent that has not looked yet would be the one that the twin's child gets."""
+    device = tmp_path / "sysgenid"
+    device.write_bytes((7).to_bytes(4, "little") + bytes(4096 - 4))
+    monkeypatch.setenv("ESOTERIC_DRBG_VM_GENERATION", str(device))
+    root = RBG2Instance(Dry(), profile=SP800_90A)
+    middle = RBGCInstance(root)
+    child = RBGCInstance(middle)
+    root._state.mix_every(1 << 62)
+    middle._core._state.mix_every(1 << 62)
+    child.token_bytes(1)
+    assert root.seeds == 1
+    with device.open("r+b") as file:
+        file.write((8).to_bytes(4, "little"))
+    child._core._state.mix_every(0)
+    child.token_bytes(1)
+    assert (root.seeds, middle.status()["seeds"], child.status()["seeds"]) == (2, 2, 2)
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,18 @@ def test_both_credit_the_less_of_the_claim_and_half_of_what_was_assessed(
 
 def test_the_figure_comes_from_the_profile_of_this_machine() -> None:
     from esoteric_drbg import machine_profile
+    from esoteric_drbg.credit import description_of_machine
+    from esoteric_drbg.version import __version__
 
     assert plugin_credit.assessed_here("constant") is None
-    machine_profile.save({"constant": {"h_assessed": 5.0}})
+    record = {
+        "h_lowest": 5.0,
+        "date": "2026-11-28",
+        "package": __version__,
+        "machine": description_of_machine(),
+        "parameters": {},
+    }
+    machine_profile.save_self_assessments({"constant": record})
     assert plugin_credit.assessed_here("constant") == 5.0
     assert row(EntropyPool.auto(credited_plugins={"constant"}))["credit"] == 2.5
 

@@ -446,10 +446,10 @@ def test_an_interrupted_transposition_leaves_nothing(tmp_path: Path, monkeypatch
     (tmp_path / "a").write_bytes(b"abcdef")
     (tmp_path / "b").write_bytes(b"old")
 
-    def interrupt(path: Path, mode: int) -> None:
+    def interrupt(descriptor: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "chmod", interrupt)
+    monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         transpose_file(tmp_path / "a", tmp_path / "b", rows=2, columns=3)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import pickle
 import socket
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from esoteric_drbg import errors
+from esoteric_drbg.conformance.private_copies import private_array
 from esoteric_drbg.conformance.sample_files import FORMATS, read_samples
 from esoteric_drbg.conformance.samples import SampleSet
 
@@ -117,31 +119,58 @@ def test_other_buffers() -> None:
     assert read_samples(fortran.getvalue(), format="npy").symbols.tolist() == [1, 2, 3]
 
 
-def test_bytes_are_not_copied(tmp_path: Path) -> None:
-    data = np.zeros(1000, dtype=np.uint8)
-    assert np.shares_memory(read_samples(data).symbols, data)
-    assert np.shares_memory(read_samples(data, subset=(1, 10)).symbols, data)
+def test_bytes_are_not_copied_and_what_others_may_write_is(tmp_path: Path) -> None:
+    data = bytes(1000)
+    samples = read_samples(data)
+    assert samples.octets is data
+    assert np.shares_memory(read_samples(data, subset=(1, 10)).symbols, samples.symbols)
+    assert SampleSet.from_symbols(data).octets is data
     path = tmp_path / "a.bin"
-    path.write_bytes(bytes(1000))
+    path.write_bytes(data)
     mapped = np.memmap(path, dtype=np.uint8, mode="r")
-    assert np.shares_memory(read_samples(mapped).symbols, mapped)
+    for other in (np.zeros(1000, dtype=np.uint8), bytearray(1000), memoryview(bytearray(1000)), mapped):
+        for samples in (read_samples(other), SampleSet.from_symbols(other), read_samples(other, subset=(0, 1000))):
+            assert not np.shares_memory(samples.symbols, np.frombuffer(other, dtype=np.uint8))
+            assert not samples.symbols.flags.writeable
+            assert np.shares_memory(samples.symbols, np.frombuffer(samples.octets, dtype=np.uint8))
     assert not read_samples(path).symbols.flags.writeable
 
 
-def test_large_files_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.arange(700, dtype=np.uint16)
-    (tmp_path / "a.bin").write_bytes(values.astype(np.uint8).tobytes())
-    np.save(tmp_path / "a.npy", values)
-    expected = [read_samples(tmp_path / name) for name in ("a.bin", "a.npy")]
-    monkeypatch.setattr("esoteric_drbg.conformance.array_files.MAPPED_BYTES", 1)
-    for name, small in zip(("a.bin", "a.npy"), expected, strict=True):
-        large = read_samples(tmp_path / name)
-        assert large.symbols.tolist() == small.symbols.tolist()
-        assert large.reduction == small.reduction
-    base: Any = read_samples(tmp_path / "a.bin").symbols
-    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
-        base = base.base if isinstance(base.base, np.ndarray) else getattr(base.base, "obj", base.base)
-    assert isinstance(base, np.memmap)
+def test_arrays_in_mapped_files_are_copied_as_they_lie_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    values = np.arange(600, dtype=np.uint16).reshape(20, 30) % 200
+    for order in ("C", "F"):
+        mapped = np.memmap(path, dtype=np.uint16, mode="w+", shape=(20, 30), order=order)
+        mapped[:] = values
+        for part in (mapped, mapped.T, mapped[::-1], mapped[3:9, ::-2], mapped[::3, 4:5], mapped[7]):
+            copy = private_array(part, "mapped")
+            assert copy.tolist() == part.tolist()
+            assert not np.shares_memory(copy, mapped)
+            assert type(private_array(np.asarray(part), "mapped")) is np.ndarray
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as whole:
+        assert read_samples(whole[:16]).octets == whole[:16]
+        assert read_samples(whole, format="u16le").symbols.tolist() == values.T.reshape(-1).tolist()
+
+
+def test_a_mapped_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(range(256)) * 1000)
+    code = (
+        "import os, sys, mmap\n"
+        "import numpy as np\n"
+        "from esoteric_drbg.conformance.sample_files import read_samples\n"
+        "from esoteric_drbg.errors import InvalidInputError\n"
+        "array = np.memmap(sys.argv[1], dtype=np.uint8, mode='r')\n"
+        "file = open(sys.argv[1], 'r+b')\n"
+        "mapped = mmap.mmap(file.fileno(), 0)\n"
+        "file.truncate(5000)\n"
+        "for source in (array, array[1::2], array.view('<u2'), mapped, memoryview(mapped)):\n"
+        "    try: read_samples(source)\n"
+        "    except InvalidInputError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("the file became shorter while it was read") == 5
 
 
 @pytest.mark.slow

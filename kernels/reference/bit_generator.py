@@ -121,7 +121,7 @@ class WordStream:
         self._junk = itertools.count(1)
         self._words = [self._endless(convert) for convert in _CONVERSIONS]
         # One argument comes, the state; next() takes it for its default, which an endless iterator never needs. Each
-        # word is asked of the iterator that is in the list at that moment: after_fork() may have to put another there.
+        # word is asked of the iterator that is in the list at that moment: a forked child may put another there.
         uint64, uint32, double = (
             functools.partial(
                 next,

@@ -1,5 +1,7 @@
 //! CTR_DRBG with AES-256 and ctr_len = 128, SP 800-90A Rev. 1 section 10.2.1.
 
+use std::mem::MaybeUninit;
+
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use aes::{Aes256, Block};
 use zeroize::{Zeroize, Zeroizing};
@@ -75,6 +77,12 @@ fn block_cipher_df(input: &[&[u8]], out: &mut Seed) {
     x.as_mut_slice().zeroize();
 }
 
+/// Memory with contents as memory that gets them, for [`CtrDrbg::count`], which takes none away.
+fn fillable(memory: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: the same memory with the same layout; who gets it only writes bytes with contents.
+    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<MaybeUninit<u8>>(), memory.len()) }
+}
+
 fn xor(left: &mut Seed, right: &[u8]) {
     for (byte, other) in left.iter_mut().zip(right) {
         *byte ^= other;
@@ -86,22 +94,25 @@ impl CtrDrbg {
         Self { key: [0; KEY_BYTES], v: [0; BLOCK_BYTES], derivation_function }
     }
 
-    /// Encryptions of V + 1, V + 2, ... into `out`; V ends as the last one.
-    fn count(&mut self, cipher: &Aes256, out: &mut [u8]) {
+    /// Encryptions of V + 1, V + 2, ... into `out`, all of which has contents then; V ends as the last one.
+    fn count(&mut self, cipher: &Aes256, out: &mut [MaybeUninit<u8>]) {
         let mut v = u128::from_be_bytes(self.v);
-        let (blocks, rest) = Block::slice_as_chunks_mut(out);
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK_BYTES>();
         for part in blocks.chunks_mut(PART_BLOCKS) {
             for block in part.iter_mut() {
                 v = v.wrapping_add(1);
-                *block = Array(v.to_be_bytes());
+                *block = v.to_be_bytes().map(MaybeUninit::new);
             }
-            cipher.encrypt_blocks(part);
+            // SAFETY: each byte of the part has just got its contents, and a block of the cipher is the array of its bytes.
+            cipher.encrypt_blocks(unsafe {
+                std::slice::from_raw_parts_mut(part.as_mut_ptr().cast::<Block>(), part.len())
+            });
         }
         if !rest.is_empty() {
             v = v.wrapping_add(1);
             let mut last = Array(v.to_be_bytes());
             cipher.encrypt_block(&mut last);
-            rest.copy_from_slice(&last[..rest.len()]);
+            rest.iter_mut().zip(&last).for_each(|(byte, last)| *byte = MaybeUninit::new(*last));
             last.as_mut_slice().zeroize();
         }
         self.v = v.to_be_bytes();
@@ -110,7 +121,7 @@ impl CtrDrbg {
     /// CTR_DRBG_Update, 10.2.1.2, with the cipher of the key in force.
     fn update(&mut self, cipher: &Aes256, provided: &Seed) {
         let mut temp = Zeroizing::new([0u8; SEED_BYTES]);
-        self.count(cipher, &mut temp[..]);
+        self.count(cipher, fillable(&mut temp[..]));
         xor(&mut temp, provided);
         self.key.copy_from_slice(&temp[..KEY_BYTES]);
         self.v.copy_from_slice(&temp[KEY_BYTES..]);
@@ -161,8 +172,14 @@ impl Mechanism for CtrDrbg {
             self.update(&aes, &provided);
             aes = cipher(&self.key);
         }
-        self.count(&aes, out);
+        self.count(&aes, fillable(out));
         self.update(&aes, &provided);
+    }
+
+    fn generate_new(&mut self, out: &mut [MaybeUninit<u8>], _reseed_counter: u64) {
+        let aes = cipher(&self.key);
+        self.count(&aes, out);
+        self.update(&aes, &[0u8; SEED_BYTES]);
     }
 
     fn secrets(&self) -> [&[u8]; 2] {

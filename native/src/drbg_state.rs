@@ -3,11 +3,13 @@
 //! The limits and errors of section 9 belong to the caller. Hash_DRBG with SHA-256, the one with an output budget and a
 //! hot path, is `hash_drbg.rs`.
 
+use std::mem::MaybeUninit;
+
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroize;
 
-use crate::bytes::{filled_bytes, ByteView};
+use crate::bytes::{filled_bytes, zeroed, ByteView};
 use crate::ctr_drbg::CtrDrbg;
 use crate::ending;
 use crate::errors::{invalid, raise};
@@ -34,6 +36,10 @@ pub trait Mechanism: Zeroize {
     fn reseed(&mut self, entropy_input: &[u8], additional_input: &[u8]);
     /// `reseed_counter` is the one before the request.
     fn generate(&mut self, out: &mut [u8], additional_input: &[u8], reseed_counter: u64);
+    /// The same into memory that has no contents yet: on return, all of it has.
+    fn generate_new(&mut self, out: &mut [MaybeUninit<u8>], reseed_counter: u64) {
+        self.generate(zeroed(out), &[], reseed_counter);
+    }
     /// The secret values, for the seal.
     fn secrets(&self) -> [&[u8]; 2];
 }
@@ -122,13 +128,12 @@ impl Sealed {
         self.seeded_in == fork_guard::current()
     }
 
-    /// One Generate request, in the process that seeded the state.
-    fn generate(&mut self, out: &mut [u8], additional_input: &[u8]) -> Result<(), Fault> {
-        let counter = self.reseed_counter;
-        let forked = !self.here();
+    /// One request for output, in the process that seeded the state.
+    fn request(&mut self, generate: impl FnOnce(&mut dyn Mechanism, u64)) -> Result<(), Fault> {
+        let (counter, forked) = (self.reseed_counter, !self.here());
         self.run(|mechanism, counter| {
             if !forked {
-                mechanism.generate(out, additional_input, counter);
+                generate(mechanism, counter);
             }
         })?;
         if forked {
@@ -136,11 +141,20 @@ impl Sealed {
         }
         self.close(counter + 1);
         // A handler in C may fork at any instruction above; parent and child would have the same bytes.
-        if !self.here() {
-            out.zeroize();
-            return Err(Fault::Forked);
+        if self.here() {
+            Ok(())
+        } else {
+            Err(Fault::Forked)
         }
-        Ok(())
+    }
+
+    /// One Generate request.
+    fn generate(&mut self, out: &mut [u8], additional_input: &[u8]) -> Result<(), Fault> {
+        let done = self.request(|mechanism, counter| mechanism.generate(out, additional_input, counter));
+        if done.is_err() {
+            out.zeroize();
+        }
+        done
     }
 }
 
@@ -208,7 +222,7 @@ impl DrbgState {
     }
 }
 
-fn slice_of(view: &Option<ByteView>) -> &[u8] {
+fn slice_of<'a>(view: &'a Option<ByteView<'_>>) -> &'a [u8] {
     view.as_ref().map_or(&[][..], ByteView::as_slice)
 }
 
@@ -291,8 +305,10 @@ impl DrbgState {
     /// Return `n_bytes` bytes by as many Generate requests as they take.
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         filled_bytes(py, n_bytes, |out| {
-            self.with(py, out.len(), |sealed| {
-                out.chunks_mut(MAX_REQUEST_BYTES).try_for_each(|request| sealed.generate(request, &[]))
+            self.with(py, 1 + out.left(), |sealed| {
+                out.try_each(MAX_REQUEST_BYTES, |request| {
+                    sealed.request(|mechanism, counter| mechanism.generate_new(request, counter))
+                })
             })
             .map_err(|fault| self.fault(py, &fault))
         })

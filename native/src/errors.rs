@@ -1,5 +1,6 @@
 //! Raises the error classes that Python defines in `esoteric_drbg.errors`: one family on both sides.
 
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -18,4 +19,18 @@ pub fn raise(py: Python<'_>, class: &str, message: String) -> PyErr {
 /// `InvalidInputError`: an argument is outside its domain.
 pub fn invalid(py: Python<'_>, message: String) -> PyErr {
     raise(py, "InvalidInputError", message)
+}
+
+/// `OutOfMemoryError`: there is no memory for something.
+pub fn out_of_memory(py: Python<'_>, what: &str) -> PyErr {
+    raise(py, "OutOfMemoryError", format!("there is not enough memory for {what}"))
+}
+
+/// Python's own MemoryError becomes `OutOfMemoryError`; any other error stays.
+pub fn ours(py: Python<'_>, error: PyErr, what: &str) -> PyErr {
+    if error.is_instance_of::<PyMemoryError>(py) {
+        out_of_memory(py, what)
+    } else {
+        error
+    }
 }

@@ -33,6 +33,8 @@ pub struct ForkLockGuard<'a, T> {
     lock: &'a ForkLock<T>,
     /// True if a thread of the parent was in the middle of changing the value when this process was forked off.
     pub inherited: bool,
+    /// The fork generation of the process that made the guard.
+    made_in: u64,
 }
 
 impl<T> ForkLock<T> {
@@ -45,7 +47,7 @@ impl<T> ForkLock<T> {
     pub fn try_lock(&self) -> Option<ForkLockGuard<'_, T>> {
         let me = fork_guard::arm();
         match self.holder.compare_exchange(FREE, me, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => Some(ForkLockGuard { lock: self, inherited: false }),
+            Ok(_) => Some(ForkLockGuard { lock: self, inherited: false, made_in: me }),
             Err(holder) if holder == me => None,
             Err(holder) => self.take_over(holder, me),
         }
@@ -57,7 +59,7 @@ impl<T> ForkLock<T> {
         self.holder
             .compare_exchange(holder, me, Ordering::Acquire, Ordering::Relaxed)
             .ok()
-            .map(|_| ForkLockGuard { lock: self, inherited: true })
+            .map(|_| ForkLockGuard { lock: self, inherited: true, made_in: me })
     }
 
     /// Wait for the value. Not to be called by a thread that others wait for with the value in their hands.
@@ -97,10 +99,12 @@ impl<T> DerefMut for ForkLockGuard<'_, T> {
 impl<T> Drop for ForkLockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // A fork within a guard's life: the child's copy of this very thread lets go of what it holds; a lock that the
-        // child has taken over meanwhile is left alone.
-        let me = fork_guard::arm();
-        let _ = self.lock.holder.compare_exchange(me, FREE, Ordering::Release, Ordering::Relaxed);
+        // Nobody else in this process changes `holder` while it is held, so that a store will do. After a fork within a
+        // guard's life the lock is the parent's still, which is as good as free, or another guard of this process has
+        // taken it over: nothing is to be let go of here.
+        if self.made_in == fork_guard::current() {
+            self.lock.holder.store(FREE, Ordering::Release);
+        }
     }
 }
 

@@ -5,8 +5,10 @@ use pyo3::types::PyBytes;
 use sha2::block_api::{compress256, compress512};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::bytes::ByteView;
-use crate::errors::invalid;
+use crate::bytes::{new_bytes, ByteView};
+use crate::ending;
+use crate::errors::{invalid, out_of_memory};
+use crate::memory::{with_room, OutOfMemory};
 use crate::sha256;
 use crate::wipe;
 
@@ -107,7 +109,7 @@ impl Hash {
 }
 
 /// `prefix || data || 1 || 0... || length`: the padded message of FIPS 180-4 section 5.1, for `bits` bits of data.
-fn padded(hash: Hash, prefix: &[u8; 5], data: &[u8], bits: u64) -> Zeroizing<Vec<u8>> {
+fn padded(hash: Hash, prefix: &[u8; 5], data: &[u8], bits: u64) -> Result<Zeroizing<Vec<u8>>, OutOfMemory> {
     let block = hash.block_bytes();
     let length_bytes = block / 8;
     let message_bits = 40 + bits;
@@ -115,7 +117,7 @@ fn padded(hash: Hash, prefix: &[u8; 5], data: &[u8], bits: u64) -> Zeroizing<Vec
     // The 1 bit goes into the last byte of data where that is not full, otherwise into a byte of its own.
     let spare = (8 - bits % 8) % 8;
     let total = (used + usize::from(spare == 0) + length_bytes).next_multiple_of(block);
-    let mut message = Zeroizing::new(Vec::with_capacity(total));
+    let mut message = Zeroizing::new(with_room(total)?);
     message.extend_from_slice(prefix);
     message.extend_from_slice(data);
     if spare == 0 {
@@ -125,15 +127,15 @@ fn padded(hash: Hash, prefix: &[u8; 5], data: &[u8], bits: u64) -> Zeroizing<Vec
     }
     message.resize(total - 8, 0);
     message.extend_from_slice(&message_bits.to_be_bytes());
-    message
+    Ok(message)
 }
 
 /// Hash_df over the first `data_bits` bits of `data`; `8 (len - 1) < data_bits <= 8 len`, or both 0.
-pub fn hash_df_bits(hash: Hash, data: &[u8], data_bits: u64, n_bits: usize) -> Vec<u8> {
+pub fn hash_df_bits(hash: Hash, data: &[u8], data_bits: u64, n_bits: usize) -> Result<Vec<u8>, OutOfMemory> {
     let mut out = vec![0u8; n_bits.div_ceil(8)];
     let [b0, b1, b2, b3] = (n_bits as u32).to_be_bytes();
     for (counter, chunk) in (1u8..=255).zip(out.chunks_mut(hash.outlen_bytes())) {
-        let message = padded(hash, &[counter, b0, b1, b2, b3], data, data_bits);
+        let message = padded(hash, &[counter, b0, b1, b2, b3], data, data_bits)?;
         let mut digest = Zeroizing::new([0u8; 64]);
         if hash.block_bytes() == 64 {
             let mut state = hash.initial32();
@@ -155,7 +157,7 @@ pub fn hash_df_bits(hash: Hash, data: &[u8], data_bits: u64, n_bits: usize) -> V
     if let Some(last) = out.last_mut() {
         *last &= 0xff << ((8 - n_bits % 8) % 8);
     }
-    out
+    Ok(out)
 }
 
 /// Hash_df (SP 800-90A 10.3.1): derive `n_bits` bits from a bit string.
@@ -183,9 +185,10 @@ fn hash_df<'py>(
     if !(whole - 7..=whole).contains(&length) || length < 0 {
         return Err(invalid(py, format!("data_bits={length} does not fit data of {} bytes", bytes.len())));
     }
-    let run = || wipe::after_any(|| Zeroizing::new(hash_df_bits(hash, bytes, length as u64, n_bits as usize)));
-    let derived = if bytes.len() > DETACH_BYTES { py.detach(run) } else { run() };
-    Ok(PyBytes::new(py, &derived))
+    let run = || wipe::after_any(|| hash_df_bits(hash, bytes, length as u64, n_bits as usize).map(Zeroizing::new));
+    let derived = if bytes.len() > DETACH_BYTES { ending::detach(py, run) } else { run() };
+    let derived = derived.map_err(|OutOfMemory| out_of_memory(py, &format!("a message of {} bytes", bytes.len())))?;
+    new_bytes(py, &derived)
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -200,26 +203,26 @@ mod tests {
     fn whole_bytes_equal_the_digest_of_the_prefixed_message() {
         for length in [0usize, 1, 50, 51, 58, 59, 60, 120, 123, 124, 200] {
             let data: Vec<u8> = (0..length).map(|i| (i * 31 + 7) as u8).collect();
-            let derived = hash_df_bits(Hash::Sha256, &data, 8 * length as u64, 256);
+            let derived = hash_df_bits(Hash::Sha256, &data, 8 * length as u64, 256).unwrap();
             assert_eq!(derived, sha256::digest(&[&[1, 0, 0, 1, 0], &data]), "{length}");
         }
     }
 
     #[test]
     fn spare_bits_of_input_and_output_do_not_count() {
-        let a = hash_df_bits(Hash::Sha512, &[0xab, 0xc0], 12, 100);
-        let b = hash_df_bits(Hash::Sha512, &[0xab, 0xcf], 12, 100);
+        let a = hash_df_bits(Hash::Sha512, &[0xab, 0xc0], 12, 100).unwrap();
+        let b = hash_df_bits(Hash::Sha512, &[0xab, 0xcf], 12, 100).unwrap();
         assert_eq!(a, b);
         assert_eq!(a.len(), 13);
         assert_eq!(a[12] & 0x0f, 0);
-        assert_ne!(a, hash_df_bits(Hash::Sha512, &[0xab, 0xc0], 13, 100));
+        assert_ne!(a, hash_df_bits(Hash::Sha512, &[0xab, 0xc0], 13, 100).unwrap());
     }
 
     #[test]
     fn longer_outputs_are_blocks_with_a_counter() {
         for (_, hash) in NAMES {
             let bits = 8 * hash.outlen_bytes();
-            let derived = hash_df_bits(hash, b"x", 8, 2 * bits + 3);
+            let derived = hash_df_bits(hash, b"x", 8, 2 * bits + 3).unwrap();
             assert_eq!(derived.len(), 2 * hash.outlen_bytes() + 1);
             assert_ne!(derived[..4], derived[hash.outlen_bytes()..hash.outlen_bytes() + 4]);
         }

@@ -5,13 +5,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
 use zeroize::Zeroize;
 
-use crate::bytes::{filled_bytes, ByteView};
+use crate::bytes::{filled_bytes, zeroed, ByteView, Target};
 use crate::ending;
 use crate::errors::{invalid, raise};
 use crate::fork_guard;
@@ -383,10 +382,6 @@ impl Guarded {
         }
         self.seal = self.working.fingerprint();
     }
-
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), Fault> {
-        out.chunks_mut(MAX_REQUEST_BYTES).try_for_each(|request| self.generate(request, &[]))
-    }
 }
 
 /// Working state of Hash_DRBG (SHA-256), with the output budget of its seed.
@@ -616,25 +611,19 @@ impl HashDrbgState {
     /// Return `n_bytes` bytes, charged before, by as many Generate requests as they take.
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         filled_bytes(py, n_bytes, |out| {
-            self.with(py, out.len(), |guarded| guarded.fill(out)).map_err(|found| fault(py, &found))
+            self.with(py, out.left(), |guarded| {
+                out.try_each(MAX_REQUEST_BYTES, |request| guarded.generate(zeroed(request), &[]))
+            })
+            .map_err(|found| fault(py, &found))
         })
     }
 
-    /// Fill a writable buffer with bytes, charged before, without a copy.
+    /// Fill a writable buffer with bytes, charged before.
     fn draw_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
-        let buffer =
-            PyBuffer::<u8>::get(buffer).map_err(|_| invalid(py, "expected a writable buffer of bytes".to_owned()))?;
-        if buffer.readonly() || !buffer.is_c_contiguous() {
-            return Err(invalid(py, "expected a writable, contiguous buffer of bytes".to_owned()));
-        }
-        let length = buffer.len_bytes();
-        if length == 0 {
-            return Ok(());
-        }
-        // SAFETY: the buffer protocol guarantees `len_bytes` writable bytes at `buf_ptr` while the view is held. As
-        // everywhere in Python, a caller who reads or writes them from another thread meanwhile gets a mixture.
-        let out = unsafe { std::slice::from_raw_parts_mut(buffer.buf_ptr().cast::<u8>(), length) };
-        self.with(py, length, |guarded| guarded.fill(out)).map_err(|found| fault(py, &found))
+        let target = Target::new(buffer)?;
+        let (length, pieces) = target.pieces(py, MAX_REQUEST_BYTES)?;
+        self.with(py, length, |guarded| pieces.try_each(|request| guarded.generate(request, &[])))
+            .map_err(|found| fault(py, &found))
     }
 
     /// Return a random byte string of nbytes bytes, 32 if nbytes is None or missing.

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 use crate::bytes::ByteView;
+use crate::ending;
 use crate::errors::invalid;
 
 /// Chunks from this many symbols on release the interpreter lock: testing them takes over 50 microseconds.
@@ -131,7 +132,7 @@ impl RepetitionCountScan {
         let view = ByteView::new(symbols)?;
         let bytes = view.as_slice();
         let inner = &mut self.inner;
-        Ok(if bytes.len() > DETACH_SYMBOLS { py.detach(|| inner.push(bytes)) } else { inner.push(bytes) })
+        Ok(if bytes.len() > DETACH_SYMBOLS { ending::detach(py, || inner.push(bytes)) } else { inner.push(bytes) })
     }
 
     fn reset(&mut self) {
@@ -189,7 +190,7 @@ impl AdaptiveProportionScan {
         let view = ByteView::new(symbols)?;
         let bytes = view.as_slice();
         let inner = &mut self.inner;
-        Ok(if bytes.len() > DETACH_SYMBOLS { py.detach(|| inner.push(bytes)) } else { inner.push(bytes) })
+        Ok(if bytes.len() > DETACH_SYMBOLS { ending::detach(py, || inner.push(bytes)) } else { inner.push(bytes) })
     }
 
     fn reset(&mut self) {

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::bytes::ByteView;
-use crate::errors::invalid;
+use crate::bytes::{new_bytes, ByteView};
+use crate::ending;
+use crate::errors::{invalid, out_of_memory};
 use crate::iid_compression::Compressor;
 use crate::iid_shuffle::{arrange_bits, shuffle, Urn, MANY};
 use crate::iid_statistics::{of_bits, of_symbols, Mask, COMPRESSION, COUNT};
+use crate::memory::{extend, reserve, resize, OutOfMemory};
 
 const MOST_SYMBOLS: usize = 1 << 27;
 
@@ -34,7 +36,7 @@ struct Sequence<'a> {
 }
 
 impl<'a> Sequence<'a> {
-    fn new(symbols: &'a [u8]) -> Self {
+    fn new(symbols: &'a [u8]) -> Result<Self, OutOfMemory> {
         let mut counts = [0usize; 256];
         symbols.iter().for_each(|&symbol| counts[usize::from(symbol)] += 1);
         let distinct: Vec<u8> = (0..=255).filter(|&symbol| counts[usize::from(symbol)] > 0).collect();
@@ -44,55 +46,62 @@ impl<'a> Sequence<'a> {
             _ => Kind::Symbols {
                 total: (0..).zip(counts).map(|(symbol, count): (u64, usize)| symbol * count as u64).sum(),
                 threshold: threshold(symbols.len(), &counts, &distinct),
-                urn: (symbols.len() >= MANY).then(|| Box::new(Urn::new(&counts))),
+                urn: if symbols.len() < MANY { None } else { Some(Box::new(Urn::new(&counts)?)) },
             },
         };
-        Self { symbols, kind, words: Vec::new(), permuted: Vec::new() }
+        Ok(Self { symbols, kind, words: Vec::new(), permuted: Vec::new() })
     }
 
     /// Statistics of the sequence itself.
-    fn own_statistics(&mut self, mask: Mask) -> [u64; COUNT] {
+    fn own_statistics(&mut self, mask: Mask) -> Result<[u64; COUNT], OutOfMemory> {
         if let Kind::Binary { high, .. } = self.kind {
             self.words.clear();
-            self.words.resize(self.symbols.len().div_ceil(64), 0);
+            resize(&mut self.words, self.symbols.len().div_ceil(64), 0)?;
             for (place, _) in self.symbols.iter().enumerate().filter(|(_, &symbol)| symbol == high) {
                 self.words[place / 64] |= 1 << (place % 64);
             }
         } else {
-            self.permuted = self.symbols.to_vec();
+            self.copy()?;
         }
         self.statistics(mask)
     }
 
     /// Statistics of a permutation.
-    fn permuted_statistics(&mut self, seed: u64, index: u64, mask: Mask) -> [u64; COUNT] {
-        self.permute(seed, index);
+    fn permuted_statistics(&mut self, seed: u64, index: u64, mask: Mask) -> Result<[u64; COUNT], OutOfMemory> {
+        self.permute(seed, index)?;
         self.statistics(mask)
     }
 
-    fn permute(&mut self, seed: u64, index: u64) {
+    /// Put the sequence itself into `permuted`.
+    fn copy(&mut self) -> Result<(), OutOfMemory> {
+        self.permuted.clear();
+        extend(&mut self.permuted, self.symbols.iter().copied())
+    }
+
+    fn permute(&mut self, seed: u64, index: u64) -> Result<(), OutOfMemory> {
         let n = self.symbols.len();
         match &self.kind {
             &Kind::Binary { ones, .. } => {
-                self.words.resize(n.div_ceil(64), 0);
+                resize(&mut self.words, n.div_ceil(64), 0)?;
                 arrange_bits(n, ones, seed, index, &mut self.words);
             }
-            Kind::Constant => self.permuted = self.symbols.to_vec(),
+            Kind::Constant => self.copy()?,
             Kind::Symbols { urn, .. } => {
-                self.permuted.resize(n, 0);
+                resize(&mut self.permuted, n, 0)?;
                 match urn {
                     Some(urn) => urn.arrange(seed, index, &mut self.permuted),
                     None => shuffle(self.symbols, seed, index, &mut self.permuted),
                 }
             }
         }
+        Ok(())
     }
 
     /// Statistics of what `words` or `permuted` hold.
-    fn statistics(&mut self, mask: Mask) -> [u64; COUNT] {
+    fn statistics(&mut self, mask: Mask) -> Result<[u64; COUNT], OutOfMemory> {
         let mut keys = match self.kind {
             Kind::Binary { low, high, ones } => {
-                of_bits(&self.words, self.symbols.len(), ones, u64::from(high - low), mask)
+                of_bits(&self.words, self.symbols.len(), ones, u64::from(high - low), mask)?
             }
             Kind::Constant => {
                 of_symbols(&self.permuted, self.permuted.len() as u64 * u64::from(self.permuted[0]), 0, mask)
@@ -100,25 +109,27 @@ impl<'a> Sequence<'a> {
             Kind::Symbols { total, threshold, .. } => of_symbols(&self.permuted, total, threshold, mask),
         };
         if mask.has(COMPRESSION) {
-            self.expand();
-            keys[COMPRESSION] = COMPRESSOR.with_borrow_mut(|compressor| compressor.size(&self.permuted));
+            self.expand()?;
+            keys[COMPRESSION] = COMPRESSOR.with_borrow_mut(|compressor| compressor.size(&self.permuted))?;
         }
         for (statistic, key) in keys.iter_mut().enumerate().filter(|(statistic, _)| !mask.has(*statistic)) {
             debug_assert!(statistic < COUNT);
             *key = 0;
         }
-        keys
+        Ok(keys)
     }
 
     /// Make symbols of bits.
-    fn expand(&mut self) {
+    fn expand(&mut self) -> Result<(), OutOfMemory> {
         if let Kind::Binary { low, high, .. } = self.kind {
             self.permuted.clear();
+            reserve(&mut self.permuted, 64 * self.words.len())?;
             for word in &self.words {
                 self.permuted.extend((0..64).map(|bit| if word >> bit & 1 == 1 { high } else { low }));
             }
             self.permuted.truncate(self.symbols.len());
         }
+        Ok(())
     }
 }
 
@@ -135,7 +146,7 @@ fn threshold(n: usize, counts: &[usize; 256], distinct: &[u8]) -> u8 {
     distinct[(middle[0] + middle[1]).div_ceil(2)]
 }
 
-fn checked<'a>(py: Python<'_>, view: &'a ByteView) -> PyResult<&'a [u8]> {
+fn checked<'a>(py: Python<'_>, view: &'a ByteView<'_>) -> PyResult<&'a [u8]> {
     let symbols = view.as_slice();
     if symbols.is_empty() || symbols.len() > MOST_SYMBOLS {
         return Err(invalid(py, format!("{} symbols: expected 1 to {MOST_SYMBOLS}", symbols.len())));
@@ -150,13 +161,23 @@ fn checked_mask(py: Python<'_>, mask: u32) -> PyResult<Mask> {
     Ok(Mask(mask))
 }
 
+/// Work without the interpreter lock.
+fn detached<R: Send>(
+    py: Python<'_>,
+    symbols: &[u8],
+    work: impl FnOnce() -> Result<R, OutOfMemory> + Send,
+) -> PyResult<R> {
+    ending::detach(py, work)
+        .map_err(|OutOfMemory| out_of_memory(py, &format!("the permutations of {} symbols", symbols.len())))
+}
+
 /// The keys of the statistics that the mask selects, 0 for the others.
 #[pyfunction]
 fn iid_statistics(py: Python<'_>, symbols: &Bound<'_, PyAny>, mask: u32) -> PyResult<[u64; COUNT]> {
     let view = ByteView::new(symbols)?;
     let symbols = checked(py, &view)?;
     let mask = checked_mask(py, mask)?;
-    Ok(py.detach(|| Sequence::new(symbols).own_statistics(mask)))
+    detached(py, symbols, || Sequence::new(symbols)?.own_statistics(mask))
 }
 
 /// Permutation `index` of the symbols under `seed`.
@@ -169,13 +190,13 @@ fn iid_permutation<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let view = ByteView::new(symbols)?;
     let symbols = checked(py, &view)?;
-    let permuted = py.detach(|| {
-        let mut sequence = Sequence::new(symbols);
-        sequence.permute(seed, index);
-        sequence.expand();
-        sequence.permuted
-    });
-    Ok(PyBytes::new(py, &permuted))
+    let permuted = detached(py, symbols, || {
+        let mut sequence = Sequence::new(symbols)?;
+        sequence.permute(seed, index)?;
+        sequence.expand()?;
+        Ok(sequence.permuted)
+    })?;
+    new_bytes(py, &permuted)
 }
 
 /// How many permutations have a greater, an equal and a smaller statistic than the original, by statistic.
@@ -194,11 +215,11 @@ fn iid_permutations(
     if original.len() != COUNT {
         return Err(invalid(py, format!("{} keys of the original: expected {COUNT}", original.len())));
     }
-    Ok(py.detach(|| {
-        let mut sequence = Sequence::new(symbols);
+    detached(py, symbols, || {
+        let mut sequence = Sequence::new(symbols)?;
         let mut counts = [(0, 0, 0); COUNT];
         for index in 0..span.1 {
-            let keys = sequence.permuted_statistics(seed, span.0.wrapping_add(index), mask);
+            let keys = sequence.permuted_statistics(seed, span.0.wrapping_add(index), mask)?;
             for statistic in (0..COUNT).filter(|&statistic| mask.has(statistic)) {
                 let (greater, equal, less) = &mut counts[statistic];
                 match keys[statistic].cmp(&original[statistic]) {
@@ -208,8 +229,8 @@ fn iid_permutations(
                 }
             }
         }
-        counts
-    }))
+        Ok(counts)
+    })
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -3,6 +3,7 @@
 use crate::iid_huffman::{code_lengths, Lengths, SYMBOLS};
 use crate::iid_move_to_front::move_to_front;
 use crate::iid_statistics::pack;
+use crate::memory::{reserve, zeros, OutOfMemory};
 use crate::multiversion::multiversion;
 
 /// Symbols that share a Huffman table.
@@ -86,17 +87,20 @@ impl Groups {
     }
 
     /// Set to what codes 0 to `used` - 1 become: ranks among the most recent ones, those of 0 in runs, and the end of the block.
-    pub fn set(&mut self, codes: &mut [u8], used: usize) {
+    pub fn set(&mut self, codes: &mut [u8], used: usize) -> Result<(), OutOfMemory> {
         move_to_front(codes, used);
         self.counts.clear();
+        // A run never takes more symbols than it has zeros; and there is the end, and a group that is not full.
+        reserve(&mut self.counts, codes.len() / GROUP + 2)?;
         (self.last, self.filled) = (Counts::default(), 0);
         let zeros = code_runs(codes, self);
         self.push_zeros(zeros);
         self.push(used as u8 + 1);
+        Ok(())
     }
 
     /// Bits that the block takes after its header and byte map: number of tables and of choices, choices, tables, codes.
-    pub fn coded_bits(&mut self, used: usize) -> u64 {
+    pub fn coded_bits(&mut self, used: usize) -> Result<u64, OutOfMemory> {
         let symbols = self.counts.len() * GROUP + self.filled;
         if self.filled > 0 {
             self.counts.push(self.last);
@@ -134,7 +138,7 @@ multiversion! {
 }
 
 /// As `Groups::coded_bits`.
-fn coded_bits(groups: &[Counts], symbols: usize, alphabet: usize) -> u64 {
+fn coded_bits(groups: &[Counts], symbols: usize, alphabet: usize) -> Result<u64, OutOfMemory> {
     let tables = match symbols {
         0..=199 => 2,
         200..=599 => 3,
@@ -143,7 +147,7 @@ fn coded_bits(groups: &[Counts], symbols: usize, alphabet: usize) -> u64 {
         _ => MOST_TABLES,
     };
     let mut lengths = first_tables(groups, symbols as u32, tables, alphabet);
-    let mut choices = vec![0; groups.len()];
+    let mut choices = zeros(groups.len())?;
     let mut totals = [[0; SYMBOLS]; MOST_TABLES];
     for _ in 0..REFINEMENTS {
         totals = choose(groups, &lengths, tables, &mut choices);
@@ -156,7 +160,7 @@ fn coded_bits(groups: &[Counts], symbols: usize, alphabet: usize) -> u64 {
         bits += table_bits(&lengths[..alphabet]);
         bits += lengths.iter().zip(totals).map(|(&length, &total)| u64::from(length) * u64::from(total)).sum::<u64>();
     }
-    bits
+    Ok(bits)
 }
 
 /// The tables to begin with: each prefers a range of symbols that makes up its share of the block.
@@ -244,15 +248,15 @@ mod tests {
     #[test]
     fn symbols_of_short_blocks() {
         let mut groups = Groups::default();
-        groups.set(&mut [0, 0, 0, 1, 1, 0, 2], 3);
+        groups.set(&mut [0, 0, 0, 1, 1, 0, 2], 3).unwrap();
         // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the end.
         assert_eq!((groups.last[..5].to_vec(), groups.filled), (vec![3, 0, 2, 1, 1], 7));
         // A long run: 2^20 - 1 zeros are twenty digits 1.
-        groups.set(&mut vec![0; (1 << 20) - 1], 1);
+        groups.set(&mut vec![0; (1 << 20) - 1], 1).unwrap();
         assert_eq!((groups.last[..3].to_vec(), groups.filled), (vec![20, 0, 1], 21));
         // 40 zeros, then 24 times a rank 1 and 39 zeros: 12112 and 11121 in digits, the lowest one last. Three full groups.
         let mut codes: Vec<u8> = (0..1000).map(|place| (place / 40 % 2) as u8).collect();
-        groups.set(&mut codes, 2);
+        groups.set(&mut codes, 2).unwrap();
         assert_eq!((groups.counts.len(), groups.filled), (3, 0));
         let total = |symbol: usize| groups.counts.iter().map(|counts| u32::from(counts[symbol])).sum::<u32>();
         assert_eq!([0, 1, 2, 3].map(total), [99, 26, 24, 1]);

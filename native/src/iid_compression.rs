@@ -7,6 +7,7 @@
 
 use crate::iid_bzip2::{Groups, MOST_BYTES};
 use crate::iid_rotations::Rotations;
+use crate::memory::{collected, extend, push, resize, OutOfMemory};
 
 /// bzip2 closes a block at the first change of character after that many of them, at level 5.
 const BLOCK: usize = 499_981;
@@ -39,20 +40,20 @@ struct Spot {
 
 impl Compressor {
     /// Length in bytes of the compressed text of `symbols`.
-    pub fn size(&mut self, symbols: &[u8]) -> u64 {
+    pub fn size(&mut self, symbols: &[u8]) -> Result<u64, OutOfMemory> {
         let names: Vec<Text> = (0..=255).map(|symbol| format!("{symbol} ").into_bytes()).collect();
         let mut bits = STREAM_BITS;
         let mut begin = Spot { symbol: 0, offset: 0 };
         while begin.symbol < symbols.len() {
             let end = block_end(symbols, &names, begin);
-            bits += BLOCK_BITS + self.block_bits(symbols, &names, begin, end);
+            bits += BLOCK_BITS + self.block_bits(symbols, &names, begin, end)?;
             begin = end;
         }
-        (bits + END_BITS).div_ceil(8)
+        Ok((bits + END_BITS).div_ceil(8))
     }
 
     /// Bits of the block from `begin` to `end`, after its header.
-    fn block_bits(&mut self, symbols: &[u8], names: &[Text], begin: Spot, end: Spot) -> u64 {
+    fn block_bits(&mut self, symbols: &[u8], names: &[Text], begin: Spot, end: Spot) -> Result<u64, OutOfMemory> {
         let last = symbols.len() - 1;
         let mut seam = Text::new();
         let mut whole = begin.symbol..end.symbol.min(last);
@@ -76,16 +77,16 @@ impl Compressor {
         if whole.is_empty() && !seam.contains(&b' ') {
             return self.short_block_bits(&seam);
         }
-        let texts = self.set_tokens(whole, names, &seam);
+        let texts = self.set_tokens(whole, names, &seam)?;
         let bytes = bytes_of(&texts.concat());
         debug_assert!(bytes.len() <= MOST_BYTES);
-        let before = self.rotations.tokens_before(&self.tokens, texts.len() / 2);
-        fill_last_column(before, &texts, &bytes, &mut self.last_column);
+        let before = self.rotations.tokens_before(&self.tokens, texts.len() / 2)?;
+        fill_last_column(before, &texts, &bytes, &mut self.last_column)?;
         self.coded_bits(&bytes)
     }
 
     /// A block without a blank: at most three digits.
-    fn short_block_bits(&mut self, text: &[u8]) -> u64 {
+    fn short_block_bits(&mut self, text: &[u8]) -> Result<u64, OutOfMemory> {
         let bytes = bytes_of(text);
         let mut rotations: Vec<Text> = (0..text.len()).map(|at| [&text[at..], &text[..at]].concat()).collect();
         rotations.sort();
@@ -95,18 +96,18 @@ impl Compressor {
     }
 
     /// Bits of the block whose last column is set, the map of its bytes included.
-    fn coded_bits(&mut self, bytes: &[u8]) -> u64 {
+    fn coded_bits(&mut self, bytes: &[u8]) -> Result<u64, OutOfMemory> {
         let mut sixteenths: Vec<u8> = bytes.iter().map(|byte| byte / 16).collect();
         sixteenths.dedup();
-        self.groups.set(&mut self.last_column, bytes.len());
-        16 + 16 * sixteenths.len() as u64 + self.groups.coded_bits(bytes.len())
+        self.groups.set(&mut self.last_column, bytes.len())?;
+        Ok(16 + 16 * sixteenths.len() as u64 + self.groups.coded_bits(bytes.len())?)
     }
 
     /// Number the tokens of a block in the order of their texts; return the texts by number.
     ///
     /// Numbers have the odd numbers. The token at the seam, if it is none of them, has the even one between its neighbours; it
     /// ends the cycle and comes only there.
-    fn set_tokens(&mut self, whole: &[u8], names: &[Text], seam: &[u8]) -> Vec<Text> {
+    fn set_tokens(&mut self, whole: &[u8], names: &[Text], seam: &[u8]) -> Result<Vec<Text>, OutOfMemory> {
         let mut present = [false; 256];
         whole.iter().for_each(|&symbol| present[usize::from(symbol)] = true);
         let mut numbers: Vec<&Text> = (0..256).filter(|&symbol| present[symbol]).map(|symbol| &names[symbol]).collect();
@@ -119,15 +120,15 @@ impl Compressor {
             *token = place as u16;
         }
         self.tokens.clear();
-        self.tokens.extend(whole.iter().map(|&symbol| tokens[usize::from(symbol)]));
+        extend(&mut self.tokens, whole.iter().map(|&symbol| tokens[usize::from(symbol)]))?;
         if !seam.is_empty() {
             let place = 2 * numbers.partition_point(|text| text.as_slice() < seam);
             let place =
                 if numbers.get(place / 2).is_some_and(|text| text.as_slice() == seam) { place + 1 } else { place };
             texts[place] = seam.to_vec();
-            self.tokens.push(place as u16);
+            push(&mut self.tokens, place as u16)?;
         }
-        texts
+        Ok(texts)
     }
 }
 
@@ -154,8 +155,8 @@ impl Placed {
 ///
 /// `before` is the token before each rotation that begins with a token, in their order: the rotations that begin within that token come,
 /// among those with the same rest of a token, in this order too.
-fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut Vec<u8>) {
-    let mut ends: Vec<u64> = texts.iter().flat_map(|text| (0..text.len()).map(|at| number(&text[at..]))).collect();
+fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    let mut ends = collected(texts.iter().flat_map(|text| (0..text.len()).map(|at| number(&text[at..]))))?;
     ends.sort_unstable();
     ends.dedup();
     // Of each text, by the length of its end less one.
@@ -177,7 +178,7 @@ fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut V
     next.iter_mut().for_each(|count| sum += std::mem::replace(count, sum));
     // What begins with a whole number of three digits comes after a blank, character 0.
     column.clear();
-    column.resize(sum as usize + 1, 0);
+    resize(column, sum as usize + 1, 0)?;
     if let Some(row) = before.iter().position(|token| token.is_multiple_of(2)) {
         // The token at the seam may be longer than a number; numbers of three digits may end it.
         let (text, placed) = (&texts[usize::from(before[row])], &placed[usize::from(before[row])]);
@@ -202,6 +203,7 @@ fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut V
         }
     }
     column.truncate(sum as usize);
+    Ok(())
 }
 
 /// A number for a text of at most eight bytes; numbers have the order of the texts, which hold no byte 0.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::estimators::radix_sort::{distribute, sort_parts, DIGIT_BITS};
+use crate::memory::{extend, push, reserve, resize, OutOfMemory};
 
 /// Bits of an exact key that hold the place of the rotation: a block of bzip2 -5 has at most 250,000 tokens.
 const PLACE_BITS: u32 = 18;
@@ -26,18 +27,18 @@ pub struct Rotations {
 
 impl Rotations {
     /// The token before each rotation, in the order of the rotations; `kinds` is the number of odd numbers.
-    pub fn tokens_before(&mut self, tokens: &[u16], kinds: usize) -> &[u16] {
+    pub fn tokens_before(&mut self, tokens: &[u16], kinds: usize) -> Result<&[u16], OutOfMemory> {
         let width = usize::BITS - kinds.saturating_sub(1).max(1).leading_zeros();
-        if tokens.len() < FEWEST || !self.sort_by_contexts(tokens, width) {
-            self.sort_exactly(tokens, width);
+        if tokens.len() < FEWEST || !self.sort_by_contexts(tokens, width)? {
+            self.sort_exactly(tokens, width)?;
             self.before.clear();
-            self.before.extend(self.places.iter().map(|&place| token_before(tokens, place as usize)));
+            extend(&mut self.before, self.places.iter().map(|&place| token_before(tokens, place as usize)))?;
         }
-        &self.before
+        Ok(&self.before)
     }
 
     /// Sort keys that hold the tokens of a rotation and, lowest, the one before it; false if tokens are too few to tell all apart.
-    fn sort_by_contexts(&mut self, tokens: &[u16], width: u32) -> bool {
+    fn sort_by_contexts(&mut self, tokens: &[u16], width: u32) -> Result<bool, OutOfMemory> {
         let count = tokens.len();
         let depth = (64 / width - 1) as usize;
         let low = 64 - width * depth as u32;
@@ -50,7 +51,7 @@ impl Rotations {
         let keys = || keys(tokens, first..end, width, depth, |place| u64::from(token_before(tokens, place) >> 1));
         let token = |&key: &u64| ((key & ((1 << low) - 1)) << 1 | 1) as u16;
         self.before.clear();
-        self.before.reserve(count);
+        reserve(&mut self.before, count)?;
         let mut tied = false;
         self.sorter.sort(keys, |part| {
             tied |= part.windows(2).fold(false, |tied, pair| tied | ((pair[0] ^ pair[1]) >> low == 0));
@@ -63,13 +64,14 @@ impl Rotations {
                 row = here;
             }
             self.before.extend(part[row..].iter().map(token));
-        });
+            Ok(())
+        })?;
         self.before.extend(apart.rest().map(|place| token_before(tokens, place)));
-        !tied
+        Ok(!tied)
     }
 
     /// Sort the places where rotations begin, however far two of them agree.
-    fn sort_exactly(&mut self, tokens: &[u16], width: u32) {
+    fn sort_exactly(&mut self, tokens: &[u16], width: u32) -> Result<(), OutOfMemory> {
         let count = tokens.len();
         let depth = ((64 - PLACE_BITS) / width) as usize;
         let seam = tokens[count - 1].is_multiple_of(2);
@@ -79,6 +81,7 @@ impl Rotations {
         let mut context = None;
         let places = &mut self.places;
         places.clear();
+        reserve(places, count)?;
         self.sorter.sort(
             || keys(tokens, 0..end, width, depth, |place| place as u64),
             |part| {
@@ -90,23 +93,25 @@ impl Rotations {
                     if context.replace(key >> PLACE_BITS) == Some(key >> PLACE_BITS) {
                         match ties.last_mut() {
                             Some((_, end)) if *end == row => *end += 1,
-                            _ => ties.push((row - 1, row + 1)),
+                            _ => push(&mut ties, (row - 1, row + 1))?,
                         }
                     }
                     places.push((key & PLACE) as u32);
                 }
+                Ok(())
             },
-        );
+        )?;
         places.extend(apart.rest().map(|place| place as u32));
-        if !ties.is_empty() {
-            self.break_ties(ties, depth);
+        if ties.is_empty() {
+            return Ok(());
         }
+        self.break_ties(ties, depth)
     }
 
     /// Sort rotations that agree in their first `depth` tokens by the ranks of what follows, twice as far each time.
-    fn break_ties(&mut self, mut ties: Vec<(usize, usize)>, mut depth: usize) {
+    fn break_ties(&mut self, mut ties: Vec<(usize, usize)>, mut depth: usize) -> Result<(), OutOfMemory> {
         let count = self.places.len();
-        self.ranks.resize(count, 0);
+        resize(&mut self.ranks, count, 0)?;
         for (row, &place) in (0..).zip(&self.places) {
             self.ranks[place as usize] = row;
         }
@@ -120,10 +125,11 @@ impl Rotations {
             let mut left = Vec::new();
             for &(first, end) in &ties {
                 members.clear();
-                members.extend(self.places[first..end].iter().map(|&place| {
+                let rows = self.places[first..end].iter().map(|&place| {
                     let after = place as usize + depth;
                     (self.ranks[if after < count { after } else { after - count }], place)
-                }));
+                });
+                extend(&mut members, rows)?;
                 members.sort_unstable();
                 let mut row = first;
                 for equal in members.chunk_by(|a, b| a.0 == b.0) {
@@ -132,7 +138,7 @@ impl Rotations {
                         self.ranks[place as usize] = row as u32;
                     }
                     if equal.len() > 1 {
-                        left.push((row, row + equal.len()));
+                        push(&mut left, (row, row + equal.len()))?;
                     }
                     row += equal.len();
                 }
@@ -140,6 +146,7 @@ impl Rotations {
             ties = left;
             depth *= 2;
         }
+        Ok(())
     }
 }
 
@@ -203,12 +210,16 @@ struct Sorter {
 
 impl Sorter {
     /// Sort the keys: by their highest bits into parts that the nearest cache holds, then each part, which `take` gets if not empty.
-    fn sort<Keys: Iterator<Item = u64>>(&mut self, keys: impl Fn() -> Keys, mut take: impl FnMut(&[u64])) {
+    fn sort<Keys: Iterator<Item = u64>>(
+        &mut self,
+        keys: impl Fn() -> Keys,
+        mut take: impl FnMut(&[u64]) -> Result<(), OutOfMemory>,
+    ) -> Result<(), OutOfMemory> {
         let mut ends = [0; 1 << HIGHEST_BITS];
         keys().for_each(|key| ends[(key >> (64 - HIGHEST_BITS)) as usize] += 1);
         let mut count = 0;
         ends.iter_mut().for_each(|size| count += std::mem::replace(size, count));
-        self.distributed.resize(count, 0);
+        resize(&mut self.distributed, count, 0)?;
         keys().for_each(|key| {
             let slot = &mut ends[(key >> (64 - HIGHEST_BITS)) as usize];
             self.distributed[*slot] = key;
@@ -227,11 +238,12 @@ impl Sorter {
             let ends = &mut room[..1 << bits];
             ends.fill(0);
             part.iter().for_each(|key| ends[(key >> shift) as usize & (ends.len() - 1)] += 1);
-            self.part.resize(part.len(), 0);
+            resize(&mut self.part, part.len(), 0)?;
             distribute(part, &mut self.part, ends, shift);
-            sort_parts(&mut self.part, ends, &mut self.scratch);
-            take(&self.part);
+            sort_parts(&mut self.part, ends, &mut self.scratch)?;
+            take(&self.part)?;
         }
+        Ok(())
     }
 }
 
@@ -288,7 +300,7 @@ mod tests {
             for seam in [0, 1, 2, kinds, 2 * kinds - 1, 2 * kinds] {
                 let mut tokens = tokens(count, kinds);
                 tokens[count - 1] = seam.min(2 * kinds) as u16;
-                let found = rotations.tokens_before(&tokens, kinds as usize);
+                let found = rotations.tokens_before(&tokens, kinds as usize).unwrap();
                 assert_eq!(found, sorted_naively(&tokens), "{count} {kinds} {seam}");
             }
         }
@@ -301,7 +313,7 @@ mod tests {
             for seam in [0, 1, 3, 2 * kinds as u16] {
                 let mut tokens = tokens(700, kinds).repeat(3);
                 tokens.push(seam);
-                let found = rotations.tokens_before(&tokens, kinds as usize);
+                let found = rotations.tokens_before(&tokens, kinds as usize).unwrap();
                 assert_eq!(found, sorted_naively(&tokens), "{kinds} {seam}");
             }
         }

@@ -1,5 +1,6 @@
 //! The permutations of the IID track: which arrangement belongs to (seed, index). `kernels/reference/iid_shuffle.py` says how.
 
+use crate::memory::{collected, OutOfMemory};
 use crate::multiversion::multiversion;
 use crate::xoshiro_lanes::{Lanes, Step, LANES};
 
@@ -172,15 +173,15 @@ pub struct Urn {
 }
 
 impl Urn {
-    pub fn new(counts: &[usize; 256]) -> Self {
+    pub fn new(counts: &[usize; 256]) -> Result<Self, OutOfMemory> {
         let n: usize = counts.iter().sum();
         let mut shares = counts.map(|count| count * DRAWS / n);
         let left = DRAWS - shares.iter().sum::<usize>();
         let mut frequent: Vec<usize> = (0..256).filter(|&symbol| shares[symbol] >= FREQUENT).collect();
         frequent.sort_by_key(|&symbol| std::cmp::Reverse(counts[symbol]));
         frequent.iter().cycle().take(left).for_each(|&symbol| shares[symbol] += 1);
-        let drawn = (0..=255).zip(shares).flat_map(|(symbol, share)| std::iter::repeat_n(symbol, share)).collect();
-        Self { drawn, counts: counts.map(|count| count as u32) }
+        let drawn = (0..=255).zip(shares).flat_map(|(symbol, share)| std::iter::repeat_n(symbol, share));
+        Ok(Self { drawn: collected(drawn)?, counts: counts.map(|count| count as u32) })
     }
 
     /// Put arrangement `index` into `out`, which has room for all symbols.
@@ -256,7 +257,7 @@ mod tests {
             (0..MANY as u32 + 1001).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 20) as u8 & (i >> 9) as u8).collect();
         let mut counts = [0; 256];
         symbols.iter().for_each(|&symbol| counts[usize::from(symbol)] += 1);
-        let urn = Urn::new(&counts);
+        let urn = Urn::new(&counts).unwrap();
         let mut out = vec![0; symbols.len()];
         let mut sum = vec![0u64; symbols.len()];
         for index in 0..64 {

@@ -1,5 +1,6 @@
 //! Permutation statistics of SP 800-90B 5.1.1 to 5.1.10 as integers; `kernels/reference/iid.py` says what each is.
 
+use crate::memory::{with_room, zeros, OutOfMemory};
 use crate::multiversion::multiversion;
 
 /// Number of statistics; the compression is the last one.
@@ -266,7 +267,7 @@ multiversion! {
 }
 
 /// Statistics 0 to 17 of `n` bits, the first one lowest; `scale` is the difference of the two symbols.
-pub fn of_bits(words: &[u64], n: usize, ones: usize, scale: u64, mask: Mask) -> [u64; COUNT] {
+pub fn of_bits(words: &[u64], n: usize, ones: usize, scale: u64, mask: Mask) -> Result<[u64; COUNT], OutOfMemory> {
     let mut keys = [0; COUNT];
     if mask.has(0) {
         keys[0] = scale * bit_excursion(words, n, ones);
@@ -275,20 +276,21 @@ pub fn of_bits(words: &[u64], n: usize, ones: usize, scale: u64, mask: Mask) -> 
         (keys[4], keys[5]) = bit_runs(words, n);
     }
     if !mask.any(1..4) && !mask.any(6..COMPRESSION) {
-        return keys;
+        return Ok(keys);
     }
     // Conversion II; that the bits of a byte are in reverse order changes neither collisions nor sums.
-    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let mut bytes = with_room(8 * words.len())?;
+    bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     bytes.truncate(n.div_ceil(8));
     if mask.any(6..8) {
         keys[6..8].copy_from_slice(&collisions(&bytes));
     }
     if mask.any(1..4) || mask.any(8..COMPRESSION) {
-        let mut sums = vec![0; bytes.len()];
+        let mut sums = zeros(bytes.len())?;
         sums_of_bytes(&bytes, &mut sums);
         fill_common(&sums, mask, &mut keys);
     }
-    keys
+    Ok(keys)
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod iid_shuffle;
 mod iid_statistics;
 mod lag_block;
 mod lag_predictor;
+mod memory;
 mod multiversion;
 mod rdseed;
 mod secret_memory;
@@ -39,6 +40,10 @@ mod timing;
 mod wipe;
 mod word_buffer;
 mod xoshiro_lanes;
+
+/// Every allocation of these kernels.
+#[global_allocator]
+static ALLOCATOR: memory::WithReserve = memory::WithReserve::new();
 
 /// CPU features these kernels detect at run time and use, blank-separated.
 #[pyfunction]
@@ -72,7 +77,9 @@ fn cpu_features() -> String {
     found.join(" ")
 }
 
-#[pymodule]
+// These kernels are written for an interpreter with one lock: a free-threaded one takes it on when it imports them. Becomes
+// false once they are shown to do without: `WordStream` keeps cells that it guards, and `ending` counts on it.
+#[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     drbg_state::register(module)?;

@@ -4,7 +4,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroizing;
 
-use crate::errors::raise;
+use crate::bytes::new_bytes;
+use crate::errors::{out_of_memory, raise};
+use crate::memory::zeros;
 use crate::wipe;
 
 /// Tries for one word before the instruction counts as failing; under load it may come up empty a few times.
@@ -82,9 +84,10 @@ fn rdseed_bytes(py: Python<'_>, n_bytes: usize) -> PyResult<Bound<'_, PyBytes>> 
     if !supported() {
         return Err(raise(py, "SourceUnavailableError", "this CPU has neither RDSEED nor RNDRRS".to_owned()));
     }
-    let mut out = Zeroizing::new(vec![0u8; n_bytes]);
+    let out = zeros(n_bytes).map_err(|_| out_of_memory(py, &format!("{n_bytes} bytes")))?;
+    let mut out = Zeroizing::new(out);
     let filled = wipe::after_any(|| harvest(&mut out, TRIES, step));
-    Ok(PyBytes::new(py, &out[..filled]))
+    new_bytes(py, &out[..filled])
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

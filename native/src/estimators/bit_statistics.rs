@@ -1,6 +1,7 @@
 //! Counts for the MCV, Markov, collision and compression estimates of bits, SP 800-90B 6.3.1 to 6.3.4.
 
 use super::symbols::bit;
+use crate::memory::{resize, zeros, OutOfMemory};
 use crate::multiversion::multiversion;
 
 const BLOCK_BITS: usize = 6;
@@ -145,21 +146,21 @@ const BLOCKS_A_TURN: usize = 3 * 64 / BLOCK_BITS;
 const SHORT_GAPS: usize = 1 << 12;
 
 /// Histogram of the gaps between equal blocks of 6 bits, behind the first 1000.
-pub fn gap_histogram(words: &[u64], n: usize) -> Vec<u64> {
+pub fn gap_histogram(words: &[u64], n: usize) -> Result<Vec<u64>, OutOfMemory> {
     let blocks = n / BLOCK_BITS;
     if blocks <= DICTIONARY_BLOCKS {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let mut gaps = Gaps { last: [0; 1 << BLOCK_BITS], short: [[0; SHORT_GAPS]; 2], long: vec![0; SHORT_GAPS] };
+    let mut gaps = Gaps { last: [0; 1 << BLOCK_BITS], short: [[0; SHORT_GAPS]; 2], long: zeros(SHORT_GAPS)? };
     let whole = blocks / BLOCKS_A_TURN;
     for (turn, words) in words.as_chunks::<3>().0.iter().enumerate().take(whole) {
-        gaps.take(words, turn * BLOCKS_A_TURN, BLOCKS_A_TURN);
+        gaps.take(words, turn * BLOCKS_A_TURN, BLOCKS_A_TURN)?;
     }
     let mut rest = [0; 3];
     let from = 3 * whole.min(words.len());
     words[from.min(words.len())..].iter().zip(&mut rest).for_each(|(word, rest)| *rest = *word);
-    gaps.take(&rest, whole * BLOCKS_A_TURN, blocks % BLOCKS_A_TURN);
-    gaps.finish()
+    gaps.take(&rest, whole * BLOCKS_A_TURN, blocks % BLOCKS_A_TURN)?;
+    Ok(gaps.finish())
 }
 
 struct Gaps {
@@ -173,7 +174,7 @@ struct Gaps {
 impl Gaps {
     /// Take some blocks of three words, after `before` others.
     #[inline(always)]
-    fn take(&mut self, words: &[u64; 3], before: usize, blocks: usize) {
+    fn take(&mut self, words: &[u64; 3], before: usize, blocks: usize) -> Result<(), OutOfMemory> {
         for place in 0..blocks {
             let (word, shift) = (BLOCK_BITS * place / 64, BLOCK_BITS * place % 64);
             let mut block = words[word] >> shift;
@@ -191,11 +192,12 @@ impl Gaps {
                 *count += 1;
             } else {
                 if gap >= self.long.len() {
-                    self.long.resize(2 * gap, 0);
+                    resize(&mut self.long, 2 * gap, 0)?;
                 }
                 self.long[gap] += 1;
             }
         }
+        Ok(())
     }
 
     fn finish(mut self) -> Vec<u64> {

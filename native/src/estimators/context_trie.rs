@@ -4,6 +4,7 @@
 //! all of it lies in one line of the CPU's cache. Further ones are in maps. The contexts of one symbol have tables instead.
 
 use super::prefetch::prefetch;
+use crate::memory::{filled, push, resize, zeros, OutOfMemory};
 
 /// The nodes of the contexts of one symbol come first.
 pub const FIRST_NODES: usize = 256;
@@ -72,27 +73,28 @@ pub struct Trie {
 }
 
 impl Trie {
-    pub fn new(k: usize) -> Self {
-        Self {
-            nodes: vec![NEW; FIRST_NODES],
+    pub fn new(k: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            nodes: filled(FIRST_NODES, NEW)?,
             row: k,
-            child_table: vec![NOTHING; FIRST_NODES * k],
-            count_table: vec![0; FIRST_NODES * k],
+            child_table: filled(FIRST_NODES * k, NOTHING)?,
+            count_table: zeros(FIRST_NODES * k)?,
             nodes_with_tables: if k <= SMALL_ALPHABET { usize::MAX } else { FIRST_NODES },
-            other_children: PairMap::new(),
-            other_successors: PairMap::new(),
-        }
+            other_children: PairMap::new()?,
+            other_successors: PairMap::new()?,
+        })
     }
 
     /// Make a node; somebody's child by [`set_child`](Self::set_child).
     #[inline(always)]
-    pub fn add_node(&mut self) -> u32 {
+    pub fn add_node(&mut self) -> Result<u32, OutOfMemory> {
         if self.nodes_with_tables == usize::MAX {
-            self.child_table.resize(self.child_table.len() + self.row, NOTHING);
-            self.count_table.resize(self.count_table.len() + self.row, 0);
+            let length = self.child_table.len() + self.row;
+            resize(&mut self.child_table, length, NOTHING)?;
+            resize(&mut self.count_table, length, 0)?;
         }
-        self.nodes.push(NEW);
-        self.nodes.len() as u32 - 1
+        push(&mut self.nodes, NEW)?;
+        Ok(self.nodes.len() as u32 - 1)
     }
 
     #[inline(always)]
@@ -131,56 +133,57 @@ impl Trie {
 
     /// Give a node a child, or another one, for a symbol.
     #[inline(always)]
-    pub fn set_child(&mut self, node: u32, symbol: u8, child: u32) {
+    pub fn set_child(&mut self, node: u32, symbol: u8, child: u32) -> Result<(), OutOfMemory> {
         let place = node as usize;
         if place < self.nodes_with_tables {
             self.child_table[place * self.row + usize::from(symbol)] = child;
-            return;
+            return Ok(());
         }
         let this = &mut self.nodes[place];
         if this.first_child == NOTHING || this.first_child_symbol == symbol {
             (this.first_child, this.first_child_symbol) = (child, symbol);
         } else {
             this.other_children |= 1 << (symbol % 16);
-            self.other_children.set(node, symbol, child);
+            self.other_children.set(node, symbol, child)?;
         }
+        Ok(())
     }
 
     /// Count a successor that was counted before; false if it was not.
     #[inline(always)]
-    pub fn count(&mut self, node: u32, symbol: u8) -> bool {
+    pub fn count(&mut self, node: u32, symbol: u8) -> Result<bool, OutOfMemory> {
         let place = node as usize;
         let this = &mut self.nodes[place];
         if place < self.nodes_with_tables {
             let count = &mut self.count_table[place * self.row + usize::from(symbol)];
             if *count == 0 {
-                return false;
+                return Ok(false);
             }
             *count += 1;
             if this.is_beaten_by(*count, symbol) {
                 (this.best_count, this.best_symbol) = (*count, symbol);
             }
-            return true;
+            return Ok(true);
         }
         if this.best_symbol == symbol && this.best_count > 0 {
             this.best_count += 1;
-            return true;
+            return Ok(true);
         }
         if this.other_successors >> (symbol % 16) & 1 == 0 {
-            return false;
+            return Ok(false);
         }
-        let Some(count) = self.other_successors.get_mut(node, symbol) else { return false };
+        let Some(count) = self.other_successors.get_mut(node, symbol) else { return Ok(false) };
         *count += 1;
         let count = *count;
         if this.is_beaten_by(count, symbol) {
-            self.replace_best(node, count, symbol);
+            self.replace_best(node, count, symbol)?;
         }
-        true
+        Ok(true)
     }
 
     /// Count a successor for the first time.
     #[inline(always)]
-    pub fn count_first(&mut self, node: u32, symbol: u8) {
+    pub fn count_first(&mut self, node: u32, symbol: u8) -> Result<(), OutOfMemory> {
         let place = node as usize;
         let this = &mut self.nodes[place];
         if place < self.nodes_with_tables {
@@ -191,20 +194,21 @@ impl Trie {
         } else if this.best_count == 0 {
             (this.best_count, this.best_symbol) = (1, symbol);
         } else if this.is_beaten_by(1, symbol) {
-            self.replace_best(node, 1, symbol);
+            self.replace_best(node, 1, symbol)?;
         } else {
             this.other_successors |= 1 << (symbol % 16);
-            self.other_successors.set(node, symbol, 1);
+            self.other_successors.set(node, symbol, 1)?;
         }
+        Ok(())
     }
 
     /// The best successor of a node without tables becomes one of the others.
-    fn replace_best(&mut self, node: u32, count: u32, symbol: u8) {
+    fn replace_best(&mut self, node: u32, count: u32, symbol: u8) -> Result<(), OutOfMemory> {
         let this = &mut self.nodes[node as usize];
         let beaten = (this.best_symbol, this.best_count);
         (this.best_count, this.best_symbol) = (count, symbol);
         this.other_successors |= 1 << (beaten.0 % 16);
-        self.other_successors.set(node, beaten.0, beaten.1);
+        self.other_successors.set(node, beaten.0, beaten.1)
     }
 
     /// Have what a step soon looks up loaded: most of the time would go by waiting for memory.
@@ -244,12 +248,12 @@ const EMPTY: Slot = Slot { key: u32::MAX, value: 0 };
 const MOST_NODES: u32 = 1 << 24;
 
 impl PairMap {
-    fn new() -> Self {
+    fn new() -> Result<Self, OutOfMemory> {
         Self::with_bits(12)
     }
 
-    fn with_bits(bits: u32) -> Self {
-        Self { slots: vec![EMPTY; 1 << bits], used: 0, shift: 64 - bits }
+    fn with_bits(bits: u32) -> Result<Self, OutOfMemory> {
+        Ok(Self { slots: filled(1 << bits, EMPTY)?, used: 0, shift: 64 - bits })
     }
 
     #[inline(always)]
@@ -279,10 +283,10 @@ impl PairMap {
     }
 
     /// Give a pair a value, or another one.
-    fn set(&mut self, node: u32, symbol: u8, value: u32) {
+    fn set(&mut self, node: u32, symbol: u8, value: u32) -> Result<(), OutOfMemory> {
         assert!(node < MOST_NODES - 1, "a trie of {node} nodes");
         if 3 * (self.used + 1) > 2 * self.slots.len() {
-            let mut larger = Self::with_bits(64 - self.shift + 1);
+            let mut larger = Self::with_bits(64 - self.shift + 1)?;
             for &slot in self.slots.iter().filter(|slot| slot.key != EMPTY.key) {
                 let place = larger.place(slot.key);
                 larger.slots[place] = slot;
@@ -294,5 +298,6 @@ impl PairMap {
         let place = self.place(key);
         self.used += usize::from(self.slots[place].key == EMPTY.key);
         self.slots[place] = Slot { key, value };
+        Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! The LZ78Y predictor, SP 800-90B 6.3.10.
 
 use super::context_trie::{Best, Trie};
-use super::multi_mmc_bits::{one_by_word, Balances, MASKS};
+use super::multi_mmc_bits::{one_by_word, MASKS};
 use super::scoreboard::Runs;
 use super::symbols::bit;
+use crate::memory::{zeros, OutOfMemory};
 use crate::multiversion::multiversion;
 
 const LENGTHS: usize = 16;
@@ -11,11 +12,11 @@ const MOST_CONTEXTS: usize = 65_536;
 
 /// Bits. A shorter context has counted at least what any longer one with its end has. Once each pair of bits has been followed by
 /// 0 and by 1, a context of one bit has counted strictly more: its majority is the prediction from then on.
-pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
-    let mut dictionary = BitDictionary::new();
+pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
+    let mut dictionary = BitDictionary::new()?;
     let (mut correct, mut runs) = (0u64, Runs::default());
     if n <= LENGTHS {
-        return (0, 0);
+        return Ok((0, 0));
     }
     let mut i = LENGTHS;
     while i < n && !dictionary.has_collapsed() {
@@ -27,17 +28,17 @@ pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
         i += 1;
     }
     let (rest, rest_runs) = majority(words, n, i, &dictionary, runs);
-    (correct + rest, rest_runs.longest)
+    Ok((correct + rest, rest_runs.longest))
 }
 
 multiversion! {
     /// From bit `start` on, what followed the last bit more often is the prediction.
     fn majority(words: &[u64], n: usize, start: usize, dictionary: &BitDictionary, runs: Runs) -> (u64, Runs) {
         let (mut correct, mut runs) = (0u64, runs);
-        let mut balances: Balances = dictionary.counts[2..4]
-            .iter()
-            .map(|[zeros, ones]| 2 * (*ones as i32 - *zeros as i32) + 1)
-            .collect();
+        let mut balances: [i32; 2] = std::array::from_fn(|last| {
+            let [zeros, ones] = dictionary.counts[2 + last];
+            2 * (ones as i32 - zeros as i32) + 1
+        });
         let mut i = start;
         while i < n {
             let steps = (64 - i % 64).min(n - i);
@@ -68,8 +69,8 @@ struct BitDictionary {
 }
 
 impl BitDictionary {
-    fn new() -> Self {
-        Self { counts: vec![[0; 2]; 2 << LENGTHS], known: vec![false; 2 << LENGTHS], contexts: 0 }
+    fn new() -> Result<Self, OutOfMemory> {
+        Ok(Self { counts: zeros(2 << LENGTHS)?, known: zeros(2 << LENGTHS)?, contexts: 0 })
     }
 
     fn has_collapsed(&self) -> bool {
@@ -111,8 +112,8 @@ struct Dictionary<'a> {
 }
 
 impl<'a> Dictionary<'a> {
-    fn new(symbols: &'a [u8], k: usize) -> Self {
-        Self { symbols, trie: Trie::new(k), contexts: 0 }
+    fn new(symbols: &'a [u8], k: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self { symbols, trie: Trie::new(k)?, contexts: 0 })
     }
 
     /// The node of each length of the context before place `i`, as far as there are nodes.
@@ -129,14 +130,14 @@ impl<'a> Dictionary<'a> {
     }
 
     /// Make nodes for the context before place `i`, longest first into the dictionary while it has room.
-    fn extend(&mut self, i: usize, path: &mut [u32; LENGTHS], reached: usize) -> usize {
+    fn extend(&mut self, i: usize, path: &mut [u32; LENGTHS], reached: usize) -> Result<usize, OutOfMemory> {
         let unknown = path[..reached].iter().filter(|&&node| !self.trie.is_marked(node)).count() + LENGTHS - reached;
         if unknown == 0 {
-            return reached;
+            return Ok(reached);
         }
         for length in reached..LENGTHS {
-            path[length] = self.trie.add_node();
-            self.trie.set_child(path[length - 1], self.symbols[i - length - 1], path[length]);
+            path[length] = self.trie.add_node()?;
+            self.trie.set_child(path[length - 1], self.symbols[i - length - 1], path[length])?;
         }
         for &node in path.iter().rev() {
             if !self.trie.is_marked(node) && self.contexts < MOST_CONTEXTS {
@@ -144,12 +145,12 @@ impl<'a> Dictionary<'a> {
                 self.contexts += 1;
             }
         }
-        LENGTHS
+        Ok(LENGTHS)
     }
 
     /// Predict the symbol at place `i` and record it; returns whether the prediction was right.
     #[inline(always)]
-    fn step(&mut self, i: usize) -> bool {
+    fn step(&mut self, i: usize) -> Result<bool, OutOfMemory> {
         self.trie.look_ahead(self.symbols, i);
         let symbol = self.symbols[i];
         let mut path = [0u32; LENGTHS];
@@ -162,26 +163,26 @@ impl<'a> Dictionary<'a> {
             }
         }
         if self.contexts < MOST_CONTEXTS {
-            reached = self.extend(i, &mut path, reached);
+            reached = self.extend(i, &mut path, reached)?;
         }
         for &node in &path[..reached] {
-            if self.trie.is_marked(node) && !self.trie.count(node, symbol) {
-                self.trie.count_first(node, symbol);
+            if self.trie.is_marked(node) && !self.trie.count(node, symbol)? {
+                self.trie.count_first(node, symbol)?;
             }
         }
-        winner.count > 0 && winner.symbol == symbol
+        Ok(winner.count > 0 && winner.symbol == symbol)
     }
 }
 
-pub fn of_symbols(symbols: &[u8], k: usize) -> (u64, u64) {
+pub fn of_symbols(symbols: &[u8], k: usize) -> Result<(u64, u64), OutOfMemory> {
     let (mut correct, mut runs) = (0u64, Runs::default());
-    let mut dictionary = Dictionary::new(symbols, k);
+    let mut dictionary = Dictionary::new(symbols, k)?;
     for i in LENGTHS..symbols.len() {
-        let hit = dictionary.step(i);
+        let hit = dictionary.step(i)?;
         if i > LENGTHS {
             correct += u64::from(hit);
             runs.step(hit);
         }
     }
-    (correct, runs.longest)
+    Ok((correct, runs.longest))
 }

@@ -4,12 +4,13 @@
 use super::lanes::Avx2;
 use super::lanes::{Lanes, Portable, Steps};
 use super::scoreboard::{Runs, Scoreboard};
+use crate::memory::{zeros, OutOfMemory};
 use crate::multiversion::{level, multiversion, Level};
 
 const WINDOWS: [usize; 4] = [63, 255, 1023, 4095];
 
 /// Bits: windows are odd, so the ones in each say what it predicts.
-pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
+pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     #[cfg(target_arch = "x86_64")]
     if level() >= Level::Avx2 {
         return with_avx2(words, n);
@@ -20,7 +21,7 @@ pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
 #[cfg(target_arch = "x86_64")]
 multiversion! {
     /// To be called at level AVX2 and above only.
-    fn with_avx2(words: &[u64], n: usize) -> (u64, u64) {
+    fn with_avx2(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
         of_bits_by::<Avx2>(words, n)
     }
 }
@@ -45,10 +46,10 @@ static ONES_BEFORE: [[u8; 8]; 256] = {
 };
 
 #[inline(always)]
-fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
+fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     let mut board = Scoreboard::<4>::new();
     // Ones before each step: of the block's, and of those before it.
-    let mut counts = vec![0i32; HISTORY + 64 * BLOCK];
+    let mut counts = zeros::<i32>(HISTORY + 64 * BLOCK)?;
     let mut ones: i32 = 0;
     for (block, words) in words.chunks(BLOCK).enumerate() {
         for (index, &word) in words.iter().enumerate() {
@@ -78,7 +79,7 @@ fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
         }
         counts.copy_within(64 * BLOCK.., 0);
     }
-    (board.correct, board.longest_run())
+    Ok((board.correct, board.longest_run()))
 }
 
 /// The most common symbol of a window, ties to the one seen last.

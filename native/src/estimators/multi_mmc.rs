@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::context_trie::{Trie, LEAF};
 use super::scoreboard::Runs;
+use crate::memory::OutOfMemory;
 
 const ORDERS: usize = 16;
 const MOST_PAIRS: u32 = 100_000;
@@ -23,19 +24,19 @@ struct Models<'a> {
     /// The place from which on an order records no new pairs.
     full_from: [usize; ORDERS + 1],
     /// Order, context and successor of pairs that were recorded behind a context that was not.
-    unreachable: HashSet<(usize, Vec<u8>)>,
+    unreachable: HashSet<(usize, [u8; ORDERS + 1])>,
 }
 
 impl<'a> Models<'a> {
-    fn new(symbols: &'a [u8], k: usize) -> Self {
-        Self {
+    fn new(symbols: &'a [u8], k: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self {
             symbols,
-            trie: Trie::new(k),
+            trie: Trie::new(k)?,
             pairs: [0; ORDERS + 1],
             open: (2 << ORDERS) - 2,
             full_from: [usize::MAX; ORDERS + 1],
             unreachable: HashSet::new(),
-        }
+        })
     }
 
     /// Whether an order has room for one more pair; takes it.
@@ -54,16 +55,17 @@ impl<'a> Models<'a> {
 
     /// Count `symbol`, at place `i`, behind the context of a node.
     #[inline(always)]
-    fn count(&mut self, node: u32, order: usize, symbol: u8, i: usize) {
-        if !self.trie.count(node, symbol) && self.take_room(order, i) {
-            self.trie.count_first(node, symbol);
+    fn count(&mut self, node: u32, order: usize, symbol: u8, i: usize) -> Result<(), OutOfMemory> {
+        if !self.trie.count(node, symbol)? && self.take_room(order, i) {
+            self.trie.count_first(node, symbol)?;
         }
+        Ok(())
     }
 
     /// Predict and then record the symbol at place `i`. Bit d - 1 of the first result says whether order d was right, and
     /// the second one is how many orders predicted.
     #[inline(always)]
-    fn step(&mut self, i: usize) -> (u32, usize) {
+    fn step(&mut self, i: usize) -> Result<(u32, usize), OutOfMemory> {
         self.trie.look_ahead(self.symbols, i);
         let symbol = self.symbols[i];
         let mut node = u32::from(self.symbols[i - 1]);
@@ -74,14 +76,14 @@ impl<'a> Models<'a> {
                 present = order;
                 right |= u32::from(best.symbol == symbol) << (order - 1);
             }
-            self.count(node, order, symbol, i);
+            self.count(node, order, symbol, i)?;
             if order == ORDERS || order >= i {
                 break;
             }
             let older = self.symbols[i - order - 1];
             match self.trie.child(node, older) {
                 None => {
-                    self.leave(node, order, i);
+                    self.leave(node, order, i)?;
                     break;
                 }
                 Some(child) if child & LEAF == 0 => node = child,
@@ -91,20 +93,20 @@ impl<'a> Models<'a> {
                     if self.symbols[place] == symbol {
                         right |= ((1 << deepest) - 1) & !((1 << order) - 1);
                     }
-                    self.unfold(node, order, place, i, deepest);
-                    return (right, deepest);
+                    self.unfold(node, order, place, i, deepest)?;
+                    return Ok((right, deepest));
                 }
             }
         }
-        (right, present)
+        Ok((right, present))
     }
 
     /// Record place `i` in the orders beyond `order`, in which its contexts are new: as a leaf in those that have room, down to the first
     /// that has none. Longer ones may still have some, a few steps long, but no prediction ever reaches them: they only count.
     #[inline(always)]
-    fn leave(&mut self, node: u32, order: usize, i: usize) {
+    fn leave(&mut self, node: u32, order: usize, i: usize) -> Result<(), OutOfMemory> {
         if self.open >> order <= 1 {
-            return;
+            return Ok(());
         }
         let longest = ORDERS.min(i);
         let mut depth = order + 1;
@@ -112,14 +114,19 @@ impl<'a> Models<'a> {
             depth += 1;
         }
         if depth > order + 1 {
-            self.trie.set_child(node, self.symbols[i - order - 1], LEAF | i as u32);
+            self.trie.set_child(node, self.symbols[i - order - 1], LEAF | i as u32)?;
         }
         for depth in depth + 1..=longest {
-            if self.pairs[depth] < MOST_PAIRS && self.unreachable.insert((depth, self.symbols[i - depth..=i].to_vec()))
-            {
-                self.take_room(depth, i);
+            if self.pairs[depth] < MOST_PAIRS {
+                let mut pair = [0; ORDERS + 1];
+                pair[..=depth].copy_from_slice(&self.symbols[i - depth..=i]);
+                self.unreachable.try_reserve(1).map_err(|_| OutOfMemory)?;
+                if self.unreachable.insert((depth, pair)) {
+                    self.take_room(depth, i);
+                }
             }
         }
+        Ok(())
     }
 
     /// The longest order in which places `a` and `b` share their context and `a` was recorded; at least `known`.
@@ -135,29 +142,36 @@ impl<'a> Models<'a> {
     }
 
     /// Turn the leaf `place` under a node of `order` into nodes down to `deepest`, and record place `i` in each of them.
-    fn unfold(&mut self, mut node: u32, order: usize, place: usize, i: usize, deepest: usize) {
+    fn unfold(
+        &mut self,
+        mut node: u32,
+        order: usize,
+        place: usize,
+        i: usize,
+        deepest: usize,
+    ) -> Result<(), OutOfMemory> {
         let (known, symbol) = (self.symbols[place], self.symbols[i]);
         for depth in order + 1..=deepest {
             let older = self.symbols[i - depth];
-            let child = self.trie.add_node();
-            self.trie.set_child(node, older, child);
-            self.trie.count_first(child, known);
+            let child = self.trie.add_node()?;
+            self.trie.set_child(node, older, child)?;
+            self.trie.count_first(child, known)?;
             node = child;
-            self.count(node, depth, symbol, i);
+            self.count(node, depth, symbol, i)?;
         }
         if deepest < ORDERS.min(place) && place < self.full_from[deepest + 1] {
-            self.trie.set_child(node, self.symbols[place - deepest - 1], LEAF | place as u32);
+            self.trie.set_child(node, self.symbols[place - deepest - 1], LEAF | place as u32)?;
         }
-        self.leave(node, deepest, i);
+        self.leave(node, deepest, i)
     }
 }
 
-pub fn of_symbols(symbols: &[u8], k: usize) -> (u64, u64) {
-    let mut models = Models::new(symbols, k);
+pub fn of_symbols(symbols: &[u8], k: usize) -> Result<(u64, u64), OutOfMemory> {
+    let mut models = Models::new(symbols, k)?;
     let mut scores = [0u64; ORDERS];
     let (mut winner, mut correct, mut runs) = (0usize, 0u64, Runs::default());
     for i in 1..symbols.len() {
-        let (mut right, present) = models.step(i);
+        let (mut right, present) = models.step(i)?;
         if winner < present {
             let hit = right >> winner & 1 == 1;
             correct += u64::from(hit);
@@ -172,5 +186,5 @@ pub fn of_symbols(symbols: &[u8], k: usize) -> (u64, u64) {
             }
         }
     }
-    (correct, runs.longest)
+    Ok((correct, runs.longest))
 }

@@ -9,6 +9,7 @@ use super::lanes::{Lanes, Portable, Steps};
 use super::order_records::OrderRecords;
 use super::scoreboard::Scoreboard;
 use super::symbols::bit;
+use crate::memory::{push, with_room, zeros, OutOfMemory};
 use crate::multiversion::{level, multiversion, Level};
 
 const ORDERS: usize = 16;
@@ -22,7 +23,7 @@ pub type Balances = Vec<i32>;
 pub const MASKS: usize = 2 << ORDERS_BY_WORD;
 
 /// C and the longest run of right predictions.
-pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
+pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     #[cfg(target_arch = "x86_64")]
     if level() >= Level::Avx2 {
         return with_avx2(words, n);
@@ -33,17 +34,20 @@ pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
 #[cfg(target_arch = "x86_64")]
 multiversion! {
     /// To be called at level AVX2 and above only.
-    fn with_avx2(words: &[u64], n: usize) -> (u64, u64) {
+    fn with_avx2(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
         of_bits_by::<Avx2>(words, n)
     }
 }
 
 #[inline(always)]
-fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
+fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     let mut board = Scoreboard::<ORDERS>::new();
-    let mut balances: Vec<Balances> = (0..ORDERS).map(|order| vec![0; 2 << order]).collect();
+    let mut balances: Vec<Balances> = Vec::new();
+    for order in 0..ORDERS {
+        push(&mut balances, zeros(2 << order)?)?;
+    }
     let mut unseen: [usize; ORDERS] = std::array::from_fn(|order| 2 << order);
-    let mut widest = Widest::new();
+    let mut widest = Widest::new()?;
     // Where vectors make it faster, tables of contexts that all were seen become records.
     let (mut from_6, mut from_11) = (None::<OrderRecords<6>>, None::<OrderRecords<11>>);
     let mut right = [0u64; ORDERS];
@@ -72,7 +76,7 @@ fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
                         present[orders].fill(!0);
                         if L::ARE_VECTORS {
                             let balance = |order: usize, context: usize| (balances[order - 1][context] - 1) / 2;
-                            $records = Some(OrderRecords::new(balance));
+                            $records = Some(OrderRecords::new(balance)?);
                         }
                     } else {
                         let (hits, there) = five_at_once::<$lowest, false>(history, word, tables);
@@ -97,7 +101,7 @@ fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> (u64, u64) {
             board.play_present(&right, &present);
         }
     }
-    (board.correct, board.longest_run())
+    Ok((board.correct, board.longest_run()))
 }
 
 /// Records become tables again.
@@ -131,7 +135,7 @@ pub fn one_by_word<const ORDER: usize>(
     last: u64,
     word: u64,
     masks: &mut [u64; MASKS],
-    balances: &mut Balances,
+    balances: &mut [i32],
     right: &mut u64,
     present: &mut u64,
 ) {
@@ -251,8 +255,8 @@ const LEAST_PRESENT: i32 = -3 << 29;
 const MOST_STEPS: usize = 1 << 28;
 
 impl Widest {
-    fn new() -> Self {
-        Self { counts: vec![[0; 2]; 1 << ORDERS], pairs: 0, balances: Vec::new() }
+    fn new() -> Result<Self, OutOfMemory> {
+        Ok(Self { counts: zeros(1 << ORDERS)?, pairs: 0, balances: with_room(1 << ORDERS)? })
     }
 
     /// Returns whether the prediction was right, and whether there was one.
@@ -276,7 +280,8 @@ impl Widest {
     fn word<L: Lanes>(&mut self, history: u128, word: u64, n: usize) -> (u64, u64) {
         if self.pairs == MOST_PAIRS && n < MOST_STEPS {
             if self.balances.is_empty() {
-                self.balances = self.counts.iter().map(|&[zeros, ones]| balance(zeros, ones)).collect();
+                // There is room.
+                self.balances.extend(self.counts.iter().map(|&[zeros, ones]| balance(zeros, ones)));
             }
             return full_steps::<L>(&mut self.balances, history, word);
         }

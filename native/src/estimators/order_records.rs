@@ -4,6 +4,7 @@
 //! 4, 8, 16. A step adds a row of ones, minus ones and zeros to a record; the signs before are what was predicted.
 
 use super::lanes::{sign_place, Balances, Lanes, Steps};
+use crate::memory::{filled, zeros, OutOfMemory};
 
 /// Orders of a record, and its balances.
 pub const ORDERS: usize = 5;
@@ -72,33 +73,34 @@ static LANES_OF_ORDER: [i32; ORDERS] = {
 /// Orders LOWEST to LOWEST + 4.
 pub struct OrderRecords<const LOWEST: usize> {
     records: Vec<Record>,
-    /// What the balances of each record exceed the limits by, if any does.
-    beyond: Vec<Option<Box<[i32; BALANCES]>>>,
+    /// What the balances of each record exceed the limits by, and whether any does.
+    beyond: Vec<[i32; BALANCES]>,
+    is_beyond: Vec<bool>,
     words_left: usize,
 }
 
 impl<const LOWEST: usize> OrderRecords<LOWEST> {
     /// Start from `balances(order, context)`: ones less zeros, the latest bit of the context highest.
-    pub fn new(balance: impl Fn(usize, usize) -> i32) -> Self {
-        let mut beyond = vec![Some(Box::new([0; BALANCES])); 1 << LOWEST];
-        for (context, balances) in beyond.iter_mut().flatten().enumerate() {
+    pub fn new(balance: impl Fn(usize, usize) -> i32) -> Result<Self, OutOfMemory> {
+        let mut beyond = zeros::<[i32; BALANCES]>(1 << LOWEST)?;
+        for (context, balances) in beyond.iter_mut().enumerate() {
             for more in 0..ORDERS {
                 for older in 0..1 << more {
                     balances[lane(more, older << (OLDER - more))] = balance(LOWEST + more, context << more | older);
                 }
             }
         }
-        Self { records: vec![Record([0; BALANCES]); 1 << LOWEST], beyond, words_left: 0 }
+        let (records, is_beyond) = (filled(1 << LOWEST, Record([0; BALANCES]))?, filled(1 << LOWEST, true)?);
+        Ok(Self { records, beyond, is_beyond, words_left: 0 })
     }
 
     /// Call `visit` with each order, context and balance.
     pub fn for_each(&self, mut visit: impl FnMut(usize, usize, i32)) {
-        for (context, (record, beyond)) in self.records.iter().zip(&self.beyond).enumerate() {
+        for (context, (record, excess)) in self.records.iter().zip(&self.beyond).enumerate() {
             for more in 0..ORDERS {
                 for older in 0..1 << more {
                     let lane = lane(more, older << (OLDER - more));
-                    let excess = beyond.as_ref().map_or(0, |excess| excess[lane]);
-                    visit(LOWEST + more, context << more | older, i32::from(record.0[lane]) + excess);
+                    visit(LOWEST + more, context << more | older, i32::from(record.0[lane]) + excess[lane]);
                 }
             }
         }
@@ -134,21 +136,19 @@ impl<const LOWEST: usize> OrderRecords<LOWEST> {
     /// Bring all balances within the limits, and back what they exceeded them by before.
     #[inline(never)]
     fn level(&mut self) {
-        for (record, beyond) in self.records.iter_mut().zip(&mut self.beyond) {
+        let records = self.records.iter_mut().zip(&mut self.beyond).zip(&mut self.is_beyond);
+        for ((record, beyond), is_beyond) in records {
             let largest = record.0.iter().fold(0, |largest: u16, balance| largest.max(balance.unsigned_abs()));
-            if largest <= LIMIT as u16 && beyond.is_none() {
+            if largest <= LIMIT as u16 && !*is_beyond {
                 continue;
             }
-            let excess = beyond.get_or_insert_with(|| Box::new([0; BALANCES]));
-            for (balance, excess) in record.0.iter_mut().zip(excess.iter_mut()) {
+            for (balance, excess) in record.0.iter_mut().zip(&mut *beyond) {
                 let whole = *excess + i32::from(*balance);
                 let within = whole.clamp(-LIMIT, LIMIT);
                 *balance = within as i16;
                 *excess = whole - within;
             }
-            if excess.iter().all(|&excess| excess == 0) {
-                *beyond = None;
-            }
+            *is_beyond = beyond.iter().any(|&excess| excess != 0);
         }
     }
 }

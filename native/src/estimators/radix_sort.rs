@@ -1,21 +1,23 @@
 //! Sorting of 64-bit numbers, by distribution and insertion.
 
+use crate::memory::{extend, OutOfMemory};
+
 /// Bits, at most, that entries are distributed by at a time.
 pub const DIGIT_BITS: u32 = 11;
 /// Entries that are sorted by insertion.
 const SMALL: usize = 40;
 
 /// Sort numbers: by their highest differing bits first, then small parts by insertion.
-pub fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
+pub fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) -> Result<(), OutOfMemory> {
     let length = entries.len();
     if length <= SMALL {
         insertion_sort(entries);
-        return;
+        return Ok(());
     }
     let (least, most) = entries.iter().fold((u64::MAX, 0), |(least, most), &entry| (least.min(entry), most.max(entry)));
     let different = 64 - (least ^ most).leading_zeros();
     if different == 0 {
-        return;
+        return Ok(());
     }
     let digit_bits = (length.ilog2() + 1).min(DIGIT_BITS).min(different);
     let shift = different - digit_bits;
@@ -26,12 +28,12 @@ pub fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) {
     }
     if starts.iter().any(|&size| size as usize > length / 2) && length < 1 << 12 {
         entries.sort_unstable();
-        return;
+        return Ok(());
     }
     scratch.clear();
-    scratch.extend_from_slice(entries);
+    extend(scratch, entries.iter().copied())?;
     distribute(scratch, entries, starts, shift);
-    sort_parts(entries, starts, scratch);
+    sort_parts(entries, starts, scratch)
 }
 
 /// Put entries in the order of a digit that starts at bit `shift`; `starts` has the size of each part, a power of two of them, and
@@ -53,7 +55,7 @@ pub fn distribute(from: &[u64], to: &mut [u64], starts: &mut [u32], shift: u32) 
 
 /// Sort each part of what was distributed; `ends` has where each one ends.
 #[inline(always)]
-pub fn sort_parts(entries: &mut [u64], ends: &[u32], scratch: &mut Vec<u64>) {
+pub fn sort_parts(entries: &mut [u64], ends: &[u32], scratch: &mut Vec<u64>) -> Result<(), OutOfMemory> {
     let mut start = 0;
     let mut crowded = false;
     for &end in ends {
@@ -62,13 +64,14 @@ pub fn sort_parts(entries: &mut [u64], ends: &[u32], scratch: &mut Vec<u64>) {
     }
     if !crowded {
         insertion_sort(entries);
-        return;
+        return Ok(());
     }
     let mut start = 0;
     for &end in ends {
-        sort(&mut entries[start as usize..end as usize], scratch);
+        sort(&mut entries[start as usize..end as usize], scratch)?;
         start = end;
     }
+    Ok(())
 }
 
 #[inline(always)]

@@ -8,6 +8,7 @@ use super::huge_pages::zeros;
 use super::prefix_counts::{PrefixCounts, MOST_SUFFIXES};
 use super::text::Text;
 use super::tuple_sums::CUTOFF;
+use crate::memory::{self, collected, push, with_room, OutOfMemory};
 use crate::multiversion::multiversion;
 
 /// Bits of a window, and those it is distributed by.
@@ -38,21 +39,29 @@ pub struct ShortTuples {
 
 impl ShortTuples {
     /// The places of the windows that occur more than once, each with its window.
-    pub fn places(&self, text: &Text) -> Vec<(u64, u32)> {
+    pub fn places(&self, text: &Text) -> Result<Vec<(u64, u32)>, OutOfMemory> {
         let mut found = Vec::new();
         if !self.repeated.is_empty() {
             let unused = WINDOW_BITS - self.window * text.width;
-            find(&text.words, text.n + 1 - self.window, text.width, unused, &self.repeated, &mut found);
+            find(&text.words, text.n + 1 - self.window, text.width, unused, &self.repeated, &mut found)?;
         }
-        found
+        Ok(found)
     }
 }
 
 multiversion! {
     /// Find the places of some windows, ascending; a table with one entry for many windows tells most of the others.
-    fn find(words: &[u64], n: usize, width: usize, unused: usize, wanted: &[u64], found: &mut Vec<(u64, u32)>) {
+    fn find(
+        words: &[u64],
+        n: usize,
+        width: usize,
+        unused: usize,
+        wanted: &[u64],
+        found: &mut Vec<(u64, u32)>,
+    ) -> Result<(), OutOfMemory> {
         let hash_bits = (wanted.len().ilog2() + 6).clamp(14, 20);
-        let mut may_be = vec![false; 1 << hash_bits];
+        let mut may_be = memory::zeros(1 << hash_bits)?;
+        let mut outcome = Ok(());
         let mask = may_be.len() - 1;
         for window in wanted {
             may_be[(window >> unused) as usize & mask] = true;
@@ -60,36 +69,35 @@ multiversion! {
         super::text::for_each_beginning(words, n, width, |i, bits| {
             let window = bits >> (64 - WINDOW_BITS + unused);
             if may_be[window as usize & mask] && wanted.binary_search(&(window << unused)).is_ok() {
-                found.push((window << unused, i as u32));
+                outcome = outcome.and_then(|()| push(found, (window << unused, i as u32)));
             }
         });
+        outcome
     }
 }
 
 /// Count; None for data that are too short or too repetitive.
-pub fn short_tuples(text: &Text) -> Option<ShortTuples> {
+pub fn short_tuples(text: &Text) -> Result<Option<ShortTuples>, OutOfMemory> {
     if text.n * text.width < FEWEST_BITS {
-        return None;
+        return Ok(None);
     }
     let window = WINDOW_BITS / text.width;
     let mut sizes = [0u32; BUCKETS];
     bucket_sizes(&text.words, text.n, text.width, &mut sizes);
-    let mut keys = zeros(text.n, 0u32);
+    let mut keys = zeros(text.n)?;
     let unused = (WINDOW_BITS - window * text.width) as u32;
     distribute(&text.words, text.n, text.width, !0 << unused, &sizes, &mut keys);
     // Windows that the end of the data cuts off; zeros follow.
-    let cut: Vec<Cut> = (text.n + 1 - window..text.n)
-        .map(|i| {
-            let bits = text.bits_from(i) >> (64 - WINDOW_BITS);
-            Cut { bucket: (bits >> 32) as usize, key: bits as u32, bits: (text.n - i) * text.width }
-        })
-        .collect();
+    let cut = collected((text.n + 1 - window..text.n).map(|i| {
+        let bits = text.bits_from(i) >> (64 - WINDOW_BITS);
+        Cut { bucket: (bits >> 32) as usize, key: bits as u32, bits: (text.n - i) * text.width }
+    }))?;
     let leaf_bits = (text.n / (BUCKETS * WINDOWS_A_LEAF)).max(1).ilog2() as usize;
     let leaf_bits = leaf_bits.clamp(LEAST_LEAF_BITS, MOST_LEAF_BITS);
     let mut counts = WindowCounts::new(&sizes, &cut, leaf_bits);
     let mut ends = [0u32; LEAVES];
     let most_repeated = text.n / WINDOWS_A_TIE + 16;
-    let mut leafed = vec![0u32; *sizes.iter().max()? as usize + REACH];
+    let mut leafed = memory::zeros(sizes.iter().fold(0, |most, &size| most.max(size)) as usize + REACH)?;
     let mut rest = keys.as_slice();
     for (bucket, &size) in sizes.iter().enumerate() {
         let (keys, others) = rest.split_at(size as usize);
@@ -99,13 +107,13 @@ pub fn short_tuples(text: &Text) -> Option<ShortTuples> {
         // What lies beyond the last leaf is like none of it.
         let unlike = !leafed[keys.len().saturating_sub(1)];
         leafed[keys.len()..][..REACH].fill(unlike);
-        let cut: Vec<Cut> = cut.iter().copied().filter(|cut| cut.bucket == bucket).collect();
+        let cut = collected(cut.iter().copied().filter(|cut| cut.bucket == bucket))?;
         counts.take_sizes(&ends, &cut);
-        if !count_leaves(bucket, &leafed, &ends, &cut, &mut counts) || counts.repeated.len() > most_repeated {
-            return None;
+        if !count_leaves(bucket, &leafed, &ends, &cut, &mut counts)? || counts.repeated.len() > most_repeated {
+            return Ok(None);
         }
     }
-    Some(counts.finish(window, text.width))
+    Ok(Some(counts.finish(window, text.width)?))
 }
 
 /// A window that the end of the data cuts off.
@@ -228,7 +236,7 @@ impl WindowCounts {
     }
 
     /// From bits to symbols.
-    fn finish(mut self, window: usize, width: usize) -> ShortTuples {
+    fn finish(mut self, window: usize, width: usize) -> Result<ShortTuples, OutOfMemory> {
         let shared = self.shared_bits();
         for bits in shared + 1..=WINDOW_BITS {
             self.most[bits] = self.large.most[bits - shared - 1];
@@ -237,14 +245,20 @@ impl WindowCounts {
         }
         self.repeated.sort_unstable();
         self.repeated.dedup();
-        let counts = (1..=window).map(|symbols| (self.most[symbols * width], self.pairs[symbols * width])).collect();
-        ShortTuples { counts, window, repeated: self.repeated }
+        let counts = collected((1..=window).map(|symbols| (self.most[symbols * width], self.pairs[symbols * width])))?;
+        Ok(ShortTuples { counts, window, repeated: self.repeated })
     }
 }
 
 multiversion! {
     /// Count the tuples of more bits than a leaf's windows share; false if a leaf is too large.
-    fn count_leaves(bucket: usize, leafed: &[u32], ends: &[u32; LEAVES], cut: &[Cut], counts: &mut WindowCounts) -> bool {
+    fn count_leaves(
+        bucket: usize,
+        leafed: &[u32],
+        ends: &[u32; LEAVES],
+        cut: &[Cut],
+        counts: &mut WindowCounts,
+    ) -> Result<bool, OutOfMemory> {
         let mut sharing = [[0u64; 33]; TURNS];
         let mut start = 0;
         let shift = 32 - counts.leaf_bits;
@@ -255,10 +269,10 @@ multiversion! {
             let is_cut = |cut: &&Cut| (cut.key >> shift) as usize == leaf;
             if keys.len() >= CUTOFF as usize || cut.iter().any(|cut| is_cut(&cut)) {
                 if keys.len() > MOST_SUFFIXES {
-                    return false;
+                    return Ok(false);
                 }
-                let cut: Vec<Cut> = cut.iter().filter(is_cut).copied().collect();
-                count_large_leaf(bucket, keys, &cut, counts);
+                let cut = collected(cut.iter().filter(is_cut).copied())?;
+                count_large_leaf(bucket, keys, &cut, counts)?;
                 continue;
             }
             let mut any_equal = false;
@@ -272,13 +286,13 @@ multiversion! {
                 }
             }
             if any_equal {
-                note_equal(bucket, keys, &mut counts.repeated);
+                note_equal(bucket, keys, &mut counts.repeated)?;
             }
         }
         for turn in sharing {
             counts.sharing.iter_mut().zip(turn).for_each(|(total, part)| *total += part);
         }
-        true
+        Ok(true)
     }
 }
 
@@ -314,17 +328,19 @@ static PAIRS: [[[u8; 2]; TURNS]; STARTS[SMALL + 1]] = {
 
 /// Note the windows of a small leaf that occur more than once.
 #[cold]
-fn note_equal(bucket: usize, keys: &[u32], repeated: &mut Vec<u64>) {
+fn note_equal(bucket: usize, keys: &[u32], repeated: &mut Vec<u64>) -> Result<(), OutOfMemory> {
     for (place, key) in keys.iter().enumerate() {
         if keys[place + 1..].contains(key) {
-            repeated.push((bucket as u64) << 32 | u64::from(*key));
+            push(repeated, (bucket as u64) << 32 | u64::from(*key))?;
         }
     }
+    Ok(())
 }
 
 /// Sort a leaf: neighbours tell how often each tuple occurs. A window that is cut off comes before those that go on.
-fn count_large_leaf(bucket: usize, keys: &[u32], cut: &[Cut], counts: &mut WindowCounts) {
-    let mut entries: Vec<u64> = keys.iter().map(|&key| u64::from(key) << 8 | WINDOW_BITS as u64).collect();
+fn count_large_leaf(bucket: usize, keys: &[u32], cut: &[Cut], counts: &mut WindowCounts) -> Result<(), OutOfMemory> {
+    let mut entries = with_room(keys.len())?;
+    entries.extend(keys.iter().map(|&key| u64::from(key) << 8 | WINDOW_BITS as u64));
     for cut in cut {
         let whole = u64::from(cut.key) << 8 | WINDOW_BITS as u64;
         if let Some(entry) = entries.iter_mut().find(|entry| **entry == whole) {
@@ -332,14 +348,15 @@ fn count_large_leaf(bucket: usize, keys: &[u32], cut: &[Cut], counts: &mut Windo
         }
     }
     entries.sort_unstable();
-    let mut shared = Vec::with_capacity(keys.len());
+    let mut shared = with_room(keys.len())?;
     for pair in entries.windows(2) {
         let bits = BUCKET_BITS + ((pair[0] ^ pair[1]) >> 8 << 32).leading_zeros().min(32) as usize;
         let bits = bits.min((pair[0] & 0xff) as usize).min((pair[1] & 0xff) as usize);
         shared.push(bits.saturating_sub(counts.shared_bits()) as u8);
         if bits == WINDOW_BITS {
-            counts.repeated.push((bucket as u64) << 32 | pair[0] >> 8);
+            push(&mut counts.repeated, (bucket as u64) << 32 | pair[0] >> 8)?;
         }
     }
     counts.large.take(&shared);
+    Ok(())
 }

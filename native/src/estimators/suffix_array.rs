@@ -1,11 +1,12 @@
 //! Sorted suffixes of any text, however repetitive, in linear time.
 
-use libsais::SuffixArrayConstruction;
+use libsais::{LibsaisError, SuffixArrayConstruction};
 
 use super::huge_pages::zeros;
 use super::prefetch::prefetch;
 use super::text::Text;
 use super::tuple_sums::TupleSums;
+use crate::memory::OutOfMemory;
 use crate::multiversion::multiversion;
 
 /// Suffixes that are looked up at a time.
@@ -15,26 +16,34 @@ const WORDS_A_SUFFIX: usize = 4;
 const MORE_WORDS: usize = 1 << 16;
 
 /// The common prefixes of all neighbours among the sorted suffixes of `text`, which is also given one symbol a byte.
-pub fn prefixes_of_all(text: &Text, symbols: &[u8]) -> TupleSums {
-    let mut suffixes = zeros(text.n, 0i32);
-    let sorted = SuffixArrayConstruction::for_text(symbols).in_borrowed_buffer(&mut suffixes).single_threaded().run();
-    let Ok(sorted) = sorted else {
-        unreachable!("texts below 2^31 symbols are in the domain of the suffix array library")
-    };
-    if let Some(sums) = compared(text, sorted.suffix_array()) {
-        return sums;
+pub fn prefixes_of_all(text: &Text, symbols: &[u8]) -> Result<TupleSums, OutOfMemory> {
+    let mut suffixes = zeros::<i32>(text.n)?;
+    let sorted = SuffixArrayConstruction::for_text(symbols)
+        .in_borrowed_buffer(&mut suffixes)
+        .single_threaded()
+        .run()
+        .map_err(|error| no_memory(&error))?;
+    if let Some(sums) = compared(text, sorted.suffix_array())? {
+        return Ok(sums);
     }
-    let mut prefixes = zeros(text.n, 0i32);
-    if sorted.plcp_construction().in_borrowed_buffer(&mut prefixes).single_threaded().run().is_err() {
-        unreachable!("the suffix array is the library's own")
-    }
+    let mut prefixes = zeros::<i32>(text.n)?;
+    let found = sorted.plcp_construction().in_borrowed_buffer(&mut prefixes).single_threaded().run();
+    drop(found.map_err(|error| no_memory(&error))?);
     looked_up(&suffixes, &prefixes)
+}
+
+/// The library has working memory of its own; that there is none for it is all that it can complain of here.
+fn no_memory(error: &LibsaisError) -> OutOfMemory {
+    match error {
+        LibsaisError::OutOfMemory => OutOfMemory,
+        _ => unreachable!("texts below 2^31 symbols, and its own suffix arrays, are in the domain of the library"),
+    }
 }
 
 multiversion! {
     /// Compare neighbours; None where their prefixes are too long for that.
-    fn compared(text: &Text, suffixes: &[i32]) -> Option<TupleSums> {
-        let mut sums = TupleSums::new();
+    fn compared(text: &Text, suffixes: &[i32]) -> Result<Option<TupleSums>, OutOfMemory> {
+        let mut sums = TupleSums::new()?;
         let (mut words, mut most_words) = (0, MORE_WORDS);
         let mut last = suffixes[0] as usize;
         for batch in suffixes[1..].chunks(BATCH) {
@@ -44,21 +53,23 @@ multiversion! {
                 *prefix = text.common_prefix(last, suffix, 0, &mut words) as u32;
                 last = suffix;
                 if words > most_words {
-                    return None;
+                    return Ok(None);
                 }
             }
-            prefixes[..batch.len()].iter().for_each(|&prefix| sums.push(prefix));
+            for &prefix in &prefixes[..batch.len()] {
+                sums.push(prefix)?;
+            }
             most_words += WORDS_A_SUFFIX * batch.len();
         }
-        sums.push(0);
-        Some(sums)
+        sums.push(0)?;
+        Ok(Some(sums))
     }
 }
 
 /// From the prefix that each suffix, in the order of the text, shares with the suffix sorted before it.
-fn looked_up(suffixes: &[i32], prefixes: &[i32]) -> TupleSums {
-    let mut sums = TupleSums::new();
-    sums.reserve(prefixes.iter().copied().max().unwrap_or(0) as usize);
+fn looked_up(suffixes: &[i32], prefixes: &[i32]) -> Result<TupleSums, OutOfMemory> {
+    let mut sums = TupleSums::new()?;
+    sums.reserve(prefixes.iter().copied().max().unwrap_or(0) as usize)?;
     // Many at a time, and the next ones loaded ahead: the memory's latency is hidden.
     let mut lengths = [0u32; BATCH];
     let mut rest = &suffixes[1..];
@@ -73,10 +84,12 @@ fn looked_up(suffixes: &[i32], prefixes: &[i32]) -> TupleSums {
         }
         let lengths = &lengths[..batch.len()];
         lengths.iter().for_each(|&length| sums.expect(length));
-        lengths.iter().for_each(|&length| sums.push(length));
+        for &length in lengths {
+            sums.push(length)?;
+        }
     }
-    sums.push(0);
-    sums
+    sums.push(0)?;
+    Ok(sums)
 }
 
 #[cfg(test)]
@@ -93,9 +106,9 @@ mod tests {
             let text = Text::of_symbols(&symbols, k as usize);
             let sorted =
                 SuffixArrayConstruction::for_text(&symbols).in_owned_buffer32().single_threaded().run().unwrap();
-            let by_comparison = compared(&text, sorted.suffix_array()).unwrap().finish(&[]);
+            let by_comparison = compared(&text, sorted.suffix_array()).unwrap().unwrap().finish(&[]).unwrap();
             let found = sorted.plcp_construction().single_threaded().run().unwrap();
-            let by_look_up = looked_up(found.suffix_array(), found.plcp()).finish(&[]);
+            let by_look_up = looked_up(found.suffix_array(), found.plcp()).unwrap().finish(&[]).unwrap();
             assert_eq!(by_comparison.most_common, by_look_up.most_common);
             assert_eq!((by_comparison.longest, by_comparison.pairs), (by_look_up.longest, by_look_up.pairs));
         }

@@ -4,25 +4,33 @@ use pyo3::prelude::*;
 
 use crate::bytes::ByteView;
 use crate::errors::invalid;
+use crate::memory::{with_room, OutOfMemory};
 
 /// Bits in the order of time: bit i is bit i % 64 of word i / 64; what lies behind the last one is 0.
 pub type Words = Vec<u64>;
 
-/// `n` symbols below `k`: packed, first in the most significant bit, if `k` is 2, otherwise one a byte.
-pub struct Input {
-    view: ByteView,
-    n: usize,
-    k: usize,
+/// Refuse an alphabet that no kernel knows.
+pub fn check_alphabet(py: Python<'_>, k: usize) -> PyResult<()> {
+    if (2..=256).contains(&k) {
+        Ok(())
+    } else {
+        Err(invalid(py, format!("k={k}: an alphabet has 2 to 256 symbols")))
+    }
 }
 
-impl Input {
-    pub fn new(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<Self> {
-        let py = data.py();
-        if !(2..=256).contains(&k) {
-            return Err(invalid(py, format!("k={k}: an alphabet has 2 to 256 symbols")));
-        }
-        let view = ByteView::new(data)?;
-        let held = view.as_slice().len();
+/// Symbols below `k`: packed, first in the most significant bit, if `k` is 2, otherwise one a byte; checked.
+#[derive(Clone, Copy)]
+pub struct Symbols<'a> {
+    pub bytes: &'a [u8],
+    pub n: usize,
+    pub k: usize,
+}
+
+impl<'a> Symbols<'a> {
+    /// Check that the bytes hold `n` symbols of an alphabet of `k`, which was checked.
+    pub fn new(py: Python<'_>, view: &'a ByteView<'_>, n: usize, k: usize) -> PyResult<Self> {
+        let bytes = view.as_slice();
+        let held = bytes.len();
         let expected = if k == 2 { n.div_ceil(8) } else { n };
         if n < 1 || held != expected {
             return Err(invalid(py, format!("{held} bytes of data do not hold n={n} symbols for k={k}")));
@@ -32,46 +40,40 @@ impl Input {
         }
         if k != 2 && k < 256 {
             // A fold becomes vector code, unlike `max`.
-            let largest = usize::from(view.as_slice().iter().copied().fold(0, u8::max));
+            let largest = usize::from(bytes.iter().copied().fold(0, u8::max));
             if largest >= k {
                 return Err(invalid(py, format!("symbol {largest} is not below k={k}")));
             }
         }
-        Ok(Self { view, n, k })
-    }
-
-    pub fn bytes(&self) -> &[u8] {
-        self.view.as_slice()
+        Ok(Self { bytes, n, k })
     }
 
     /// Packed bits as words in the order of time.
-    pub fn words(&self) -> Words {
-        words_of(self.bytes(), self.n)
+    pub fn words(&self) -> Result<Words, OutOfMemory> {
+        words_of(self.bytes, self.n)
+    }
+
+    /// The same if the alphabet is binary.
+    pub fn bits(&self) -> Result<Option<Words>, OutOfMemory> {
+        (self.k == 2).then(|| self.words()).transpose()
     }
 }
 
-/// The bits if the alphabet is binary.
-pub fn bits_of(input: &Input) -> Option<Words> {
-    (input.k == 2).then(|| input.words())
-}
-
 /// The first `n` bits of a packed buffer in the order of time.
-pub fn words_of(packed: &[u8], n: usize) -> Words {
-    let mut words: Words = packed
-        .chunks(8)
-        .map(|chunk| {
-            let mut bytes = [0u8; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            u64::from_be_bytes(bytes).reverse_bits()
-        })
-        .collect();
+pub fn words_of(packed: &[u8], n: usize) -> Result<Words, OutOfMemory> {
+    let mut words = with_room(packed.len().div_ceil(8))?;
+    words.extend(packed.chunks(8).map(|chunk| {
+        let mut bytes = [0u8; 8];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        u64::from_be_bytes(bytes).reverse_bits()
+    }));
     words.truncate(n.div_ceil(64));
     if !n.is_multiple_of(64) {
         if let Some(last) = words.last_mut() {
             *last &= (1 << (n % 64)) - 1;
         }
     }
-    words
+    Ok(words)
 }
 
 /// The bit at place `i`.
@@ -98,8 +100,8 @@ pub mod tests {
 
     #[test]
     fn first_bit_is_the_most_significant() {
-        assert_eq!(words_of(&[0b1000_0001, 0xff], 10), vec![0b11_1000_0001]);
-        let words = words_of(&[0x80; 9], 72);
+        assert_eq!(words_of(&[0b1000_0001, 0xff], 10), Ok(vec![0b11_1000_0001]));
+        let words = words_of(&[0x80; 9], 72).unwrap();
         assert!(words.len() == 2 && bit(&words, 64) == 1 && bit(&words, 65) == 0);
     }
 }

@@ -1,5 +1,6 @@
 //! Symbols packed into as few bits as their alphabet needs, and what their suffixes begin with.
 
+use crate::memory::{collected, zeros, OutOfMemory};
 use crate::multiversion::multiversion;
 
 /// Places, about, of the sample that tells repetitive data, and what part of it has to be equal to another.
@@ -16,9 +17,9 @@ pub struct Text {
 }
 
 impl Text {
-    pub fn new(bytes: &[u8], n: usize, k: usize) -> Self {
+    pub fn new(bytes: &[u8], n: usize, k: usize) -> Result<Self, OutOfMemory> {
         let width = (usize::BITS - (k - 1).leading_zeros()) as usize;
-        let mut words = vec![0u64; (n * width).div_ceil(64) + 2];
+        let mut words = zeros((n * width).div_ceil(64) + 2)?;
         if width == 1 || width == 8 {
             for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
                 let mut eight = [0u8; 8];
@@ -38,7 +39,7 @@ impl Text {
                 }
             }
         }
-        Self { words, n, width, symbols_in: std::array::from_fn(|bits| (bits / width) as u8) }
+        Ok(Self { words, n, width, symbols_in: std::array::from_fn(|bits| (bits / width) as u8) })
     }
 
     /// 64 bits from symbol `i` on; beyond the end they are 0.
@@ -78,14 +79,12 @@ impl Text {
 
     /// Whether much of the data occurs more than once, 64 bits of it at least: in a sample of what begins with some of all patterns, at
     /// every place where it does.
-    pub fn is_repetitive(&self) -> bool {
+    pub fn is_repetitive(&self) -> Result<bool, OutOfMemory> {
         let one_in = (self.n / SAMPLES).max(1) as u64;
-        let mut sample: Vec<u64> = (0..self.n)
-            .map(|i| self.bits_from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15))
-            .filter(|&print| print <= u64::MAX / one_in)
-            .collect();
+        let prints = (0..self.n).map(|i| self.bits_from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut sample = collected(prints.filter(|&print| print <= u64::MAX / one_in))?;
         sample.sort_unstable();
-        sample.windows(2).filter(|pair| pair[0] == pair[1]).count() > sample.len() / REPETITIVE
+        Ok(sample.windows(2).filter(|pair| pair[0] == pair[1]).count() > sample.len() / REPETITIVE)
     }
 }
 
@@ -148,7 +147,7 @@ pub mod tests {
         /// The text of symbols below `k`, one a byte.
         pub fn of_symbols(symbols: &[u8], k: usize) -> Self {
             let packed = packed(symbols);
-            Text::new(if k == 2 { &packed } else { symbols }, symbols.len(), k)
+            Text::new(if k == 2 { &packed } else { symbols }, symbols.len(), k).unwrap()
         }
     }
 }

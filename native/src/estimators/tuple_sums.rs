@@ -2,6 +2,7 @@
 
 use super::huge_pages::advise;
 use super::prefetch::prefetch;
+use crate::memory::{copied, push, resize, zeros, OutOfMemory, Zero};
 
 /// Occurrences of a tuple that is common, 6.3.5.
 pub const CUTOFF: u32 = 35;
@@ -33,27 +34,31 @@ pub struct TupleSums {
 }
 
 impl TupleSums {
-    pub fn new() -> Self {
-        Self { most: vec![0; 128], longest: [0; FEW as usize], sums: vec![0; 128], open: vec![(0, 0)], suffixes: 0 }
+    pub fn new() -> Result<Self, OutOfMemory> {
+        let mut open = Vec::new();
+        push(&mut open, (0, 0))?;
+        Ok(Self { most: zeros(128)?, longest: [0; FEW as usize], sums: zeros(128)?, open, suffixes: 0 })
     }
 
     /// Start a group of suffixes: only tuples of more than `base` symbols are counted in it. End it with `push(base)`.
-    pub fn start_group(&mut self, base: usize) {
-        self.grow(base);
+    pub fn start_group(&mut self, base: usize) -> Result<(), OutOfMemory> {
+        self.grow(base)?;
         self.open.clear();
-        self.open.push((base as u32, self.suffixes));
+        push(&mut self.open, (base as u32, self.suffixes))
     }
 
     /// Make room for tuples of up to `longest` symbols, and no more.
-    pub fn reserve(&mut self, longest: usize) {
+    pub fn reserve(&mut self, longest: usize) -> Result<(), OutOfMemory> {
         let more = (longest + 2).saturating_sub(self.sums.len());
-        self.sums.reserve_exact(more);
+        self.sums.try_reserve_exact(more).map_err(|_| OutOfMemory)?;
         advise(&mut self.sums);
         self.sums.resize(self.sums.len() + more, 0);
+        Ok(())
     }
 
-    fn grow(&mut self, length: usize) {
-        grow(&mut self.sums, length, usize::MAX);
+    #[inline(always)]
+    fn grow(&mut self, length: usize) -> Result<(), OutOfMemory> {
+        grow(&mut self.sums, length, usize::MAX)
     }
 
     /// Such a prefix will be pushed soon.
@@ -64,35 +69,36 @@ impl TupleSums {
 
     /// The latest suffix and the next one share `prefix` symbols; fewer than the group's base count as the base.
     #[inline(always)]
-    pub fn push(&mut self, prefix: u32) {
+    pub fn push(&mut self, prefix: u32) -> Result<(), OutOfMemory> {
         let prefix = prefix.max(self.open[0].0);
         let (mut height, mut first) = self.open[self.open.len() - 1];
         if height > prefix {
             while height > prefix {
                 self.open.pop();
                 let outer = self.open[self.open.len() - 1].0;
-                self.close(height, outer.max(prefix), self.suffixes - first + 1);
+                self.close(height, outer.max(prefix), self.suffixes - first + 1)?;
                 if outer <= prefix {
                     if outer < prefix {
-                        self.open.push((prefix, first));
+                        push(&mut self.open, (prefix, first))?;
                     }
                     break;
                 }
                 (height, first) = self.open[self.open.len() - 1];
             }
         } else if height < prefix {
-            self.open.push((prefix, self.suffixes));
-            self.grow(prefix as usize);
+            push(&mut self.open, (prefix, self.suffixes))?;
+            self.grow(prefix as usize)?;
         }
         self.suffixes += 1;
+        Ok(())
     }
 
     #[inline(always)]
-    fn close(&mut self, height: u32, outer: u32, suffixes: u32) {
+    fn close(&mut self, height: u32, outer: u32, suffixes: u32) -> Result<(), OutOfMemory> {
         if let Some(longest) = self.longest.get_mut(suffixes as usize) {
             *longest = height.max(*longest);
         } else {
-            grow(&mut self.most, height as usize, self.sums.len());
+            grow(&mut self.most, height as usize, self.sums.len())?;
             let most = &mut self.most[height as usize];
             *most = (*most).max(suffixes);
         }
@@ -100,15 +106,16 @@ impl TupleSums {
         let pairs = suffixes * (suffixes - 1) / 2;
         self.sums[height as usize] = self.sums[height as usize].wrapping_add(pairs);
         self.sums[outer as usize] = self.sums[outer as usize].wrapping_sub(pairs);
+        Ok(())
     }
 
     /// All suffixes were taken. Entry t - 1 of `shorter` has what else is known of tuples of t symbols: the most common one's count,
     /// and the pairs.
-    pub fn finish(mut self, shorter: &[(u64, u64)]) -> TupleCounts {
-        self.grow(shorter.len());
-        grow(&mut self.most, shorter.len(), usize::MAX);
+    pub fn finish(mut self, shorter: &[(u64, u64)]) -> Result<TupleCounts, OutOfMemory> {
+        self.grow(shorter.len())?;
+        grow(&mut self.most, shorter.len(), usize::MAX)?;
         for (suffixes, &height) in (0..FEW).zip(&self.longest).skip(CUTOFF as usize) {
-            grow(&mut self.most, height as usize, self.sums.len());
+            grow(&mut self.most, height as usize, self.sums.len())?;
             let most = &mut self.most[height as usize];
             *most = suffixes.max(*most);
         }
@@ -128,17 +135,25 @@ impl TupleSums {
         // There may be millions of either: in place, and no more than that.
         pairs.truncate(longest + 1);
         pairs.drain(..(common + 1).min(longest + 1));
-        pairs.shrink_to_fit();
+        if pairs.len() < pairs.capacity() / 4 {
+            pairs = copied(&pairs)?;
+        }
         most.truncate(common + 1);
         most.drain(..1);
-        TupleCounts { most_common: most, longest, pairs }
+        Ok(TupleCounts { most_common: most, longest, pairs })
     }
 }
 
 /// Make room for entry `length`, and for some more up to `all` in all.
 #[inline(always)]
-fn grow<T: Clone + Default>(entries: &mut Vec<T>, length: usize, all: usize) {
+fn grow<T: Zero + Default>(entries: &mut Vec<T>, length: usize, all: usize) -> Result<(), OutOfMemory> {
     if length >= entries.len() {
-        entries.resize((length + 1).max((entries.len() + entries.len() / 2).min(all)), T::default());
+        return more(entries, (length + 1).max((entries.len() + entries.len() / 2).min(all)));
     }
+    Ok(())
+}
+
+#[cold]
+fn more<T: Zero + Default>(entries: &mut Vec<T>, length: usize) -> Result<(), OutOfMemory> {
+    resize(entries, length, T::default())
 }

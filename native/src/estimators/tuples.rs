@@ -10,6 +10,7 @@ use super::short_tuples::{short_tuples, ShortTuples};
 use super::suffix_array;
 use super::text::{count_buckets, place_in_buckets, Text};
 use super::tuple_sums::{TupleCounts, TupleSums};
+use crate::memory::{self, collected, copied, extend, push, reserve, resize, with_room, OutOfMemory};
 use crate::multiversion::multiversion;
 
 /// Bits, at most, that suffixes are distributed by.
@@ -17,32 +18,56 @@ const BUCKET_BITS: usize = 12;
 /// Groups within groups.
 const DEEPEST: usize = 64;
 
-pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> TupleCounts {
-    let text = Text::new(bytes, n, k);
-    if let Some(counts) = short_tuples(&text).and_then(|short| Sorter::new(&text).run_beyond(&short)) {
-        return counts;
+pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> Result<TupleCounts, OutOfMemory> {
+    let text = Text::new(bytes, n, k)?;
+    if let Some(short) = short_tuples(&text)? {
+        if let Some(counts) = finished(Sorter::new(&text)?.run_beyond(&short))? {
+            return Ok(counts);
+        }
     }
-    if !text.is_repetitive() {
-        if let Some(counts) = Sorter::new(&text).run() {
-            return counts;
+    if !text.is_repetitive()? {
+        if let Some(counts) = finished(Sorter::new(&text)?.run())? {
+            return Ok(counts);
         }
     }
     let sums = if k == 2 {
-        suffix_array::prefixes_of_all(&text, &unpacked(bytes, n))
+        suffix_array::prefixes_of_all(&text, &unpacked(bytes, n)?)?
     } else {
-        suffix_array::prefixes_of_all(&text, bytes)
+        suffix_array::prefixes_of_all(&text, bytes)?
     };
     sums.finish(&[])
 }
 
+/// Why a sorter stopped.
+enum Stop {
+    /// The data are too repetitive: its budget is spent.
+    Repetitive,
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for Stop {
+    fn from(OutOfMemory: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+/// The counts, or None if the data were too repetitive.
+fn finished(counts: Result<TupleCounts, Stop>) -> Result<Option<TupleCounts>, OutOfMemory> {
+    match counts {
+        Ok(counts) => Ok(Some(counts)),
+        Err(Stop::Repetitive) => Ok(None),
+        Err(Stop::OutOfMemory) => Err(OutOfMemory),
+    }
+}
+
 /// Packed bits, one a byte.
-fn unpacked(packed: &[u8], n: usize) -> Vec<u8> {
-    let mut bits = vec![0; 8 * packed.len()];
+fn unpacked(packed: &[u8], n: usize) -> Result<Vec<u8>, OutOfMemory> {
+    let mut bits = memory::zeros(8 * packed.len())?;
     for (bits, byte) in bits.as_chunks_mut::<8>().0.iter_mut().zip(packed) {
         *bits = std::array::from_fn(|place| byte >> (7 - place) & 1);
     }
     bits.truncate(n);
-    bits
+    Ok(bits)
 }
 
 struct Sorter<'a> {
@@ -65,22 +90,22 @@ struct Sorter<'a> {
 }
 
 impl<'a> Sorter<'a> {
-    fn new(text: &'a Text) -> Self {
+    fn new(text: &'a Text) -> Result<Self, OutOfMemory> {
         let place_bits = (usize::BITS - text.n.leading_zeros()).max(1);
         let symbols = (64 - place_bits as usize) / text.width;
         let key = !(!0 >> (symbols * text.width));
         let budget = 3 * text.n as isize + (1 << 16);
-        Self {
+        Ok(Self {
             text,
             prefixes: PrefixCounts::new(),
-            sums: TupleSums::new(),
+            sums: TupleSums::new()?,
             place_bits,
             symbols,
             key,
             entries: Vec::new(),
             scratch: Vec::new(),
             budget,
-        }
+        })
     }
 
     #[inline(always)]
@@ -95,21 +120,21 @@ impl<'a> Sorter<'a> {
         (mask - (entry & mask)) as usize
     }
 
-    /// Count all tuples; None if the data are too repetitive.
-    fn run(mut self) -> Option<TupleCounts> {
+    /// Count all tuples.
+    fn run(mut self) -> Result<TupleCounts, Stop> {
         let (n, width) = (self.text.n, self.text.width);
         let prefix = (BUCKET_BITS / width).max(1);
         let bucket_bits = prefix * width;
         let shift = 64 - bucket_bits as u32;
-        let mut sizes = vec![0u32; 1 << bucket_bits];
+        let mut sizes = memory::zeros(1 << bucket_bits)?;
         count_buckets(&self.text.words, n, width, shift, &mut sizes);
-        let mut next = Vec::with_capacity(sizes.len());
+        let mut next = with_room(sizes.len())?;
         let mut start = 0;
         for &size in &sizes {
             next.push(start);
             start += size;
         }
-        let mut places = vec![0u32; n];
+        let mut places = memory::zeros::<u32>(n)?;
         place_in_buckets(&self.text.words, n, width, shift, &mut next, &mut places);
         let mut shared = Vec::new();
         let mut rest = places.as_slice();
@@ -119,14 +144,14 @@ impl<'a> Sorter<'a> {
             if size < 2 {
                 continue;
             }
-            self.sort_bucket(members, prefix);
+            self.sort_bucket(members, prefix)?;
             if members.len() > prefix_counts::MOST_SUFFIXES {
-                self.sums.start_group(prefix);
+                self.sums.start_group(prefix)?;
                 self.push_sorted(0, members.len(), prefix)?;
-                self.sums.push(prefix as u32);
+                self.sums.push(prefix as u32)?;
                 continue;
             }
-            common_prefixes(&self.entries, &self.text.symbols_in, self.symbols as u8, &mut shared);
+            common_prefixes(&self.entries, &self.text.symbols_in, self.symbols as u8, &mut shared)?;
             if members[members.len() - 1] as usize + prefix + self.symbols > n {
                 // Suffixes that end within the symbols share no more than what they have.
                 for (pair, shared) in self.entries.windows(2).zip(&mut shared) {
@@ -139,70 +164,71 @@ impl<'a> Sorter<'a> {
                 self.push_ties(prefix)?;
             }
         }
-        let mut shorter = self.bucket_counts(sizes, prefix);
-        shorter.extend(self.prefixes.most.iter().copied().zip(self.prefixes.pairs).take(self.symbols));
-        Some(self.sums.finish(&shorter))
+        let mut shorter = self.bucket_counts(sizes, prefix)?;
+        extend(&mut shorter, self.prefixes.most.iter().copied().zip(self.prefixes.pairs).take(self.symbols))?;
+        Ok(self.sums.finish(&shorter)?)
     }
 
-    /// Count the tuples longer than windows; None if the data are too repetitive.
-    fn run_beyond(mut self, short: &ShortTuples) -> Option<TupleCounts> {
-        let mut places = short.places(self.text);
+    /// Count the tuples longer than windows.
+    fn run_beyond(mut self, short: &ShortTuples) -> Result<TupleCounts, Stop> {
+        let mut places = short.places(self.text)?;
         places.sort_unstable();
         for group in places.chunk_by(|a, b| a.0 == b.0) {
             self.entries.clear();
             for &(_, place) in group {
                 let entry = self.entry(place as usize, short.window);
-                self.entries.push(entry);
+                push(&mut self.entries, entry)?;
             }
-            sort(&mut self.entries, &mut self.scratch);
-            self.sums.start_group(short.window);
+            sort(&mut self.entries, &mut self.scratch)?;
+            self.sums.start_group(short.window)?;
             self.push_sorted(0, group.len(), short.window)?;
-            self.sums.push(short.window as u32);
+            self.sums.push(short.window as u32)?;
         }
-        Some(self.sums.finish(&short.counts))
+        Ok(self.sums.finish(&short.counts)?)
     }
 
     /// Make the entries of a bucket's places, sorted.
-    fn sort_bucket(&mut self, members: &[u32], prefix: usize) {
+    fn sort_bucket(&mut self, members: &[u32], prefix: usize) -> Result<(), OutOfMemory> {
         let digit_bits = (members.len().ilog2() + 1).min(DIGIT_BITS);
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut starts = [0u32; 1 << DIGIT_BITS];
         scratch.clear();
+        reserve(&mut scratch, members.len())?;
         scratch.extend(members.iter().map(|&i| {
             let entry = self.entry(i as usize, prefix);
             starts[(entry >> (64 - digit_bits)) as usize] += 1;
             entry
         }));
         self.entries.clear();
-        self.entries.resize(members.len(), 0);
+        resize(&mut self.entries, members.len(), 0)?;
         distribute(&scratch, &mut self.entries, &mut starts[..1 << digit_bits], 64 - digit_bits);
         self.scratch = scratch;
-        sort_parts(&mut self.entries, &starts[..1 << digit_bits], &mut self.scratch);
+        sort_parts(&mut self.entries, &starts[..1 << digit_bits], &mut self.scratch)
     }
 
     /// From the sizes of the buckets: of tuples of 1 to `prefix` symbols, the most common one's count, and the pairs.
-    fn bucket_counts(&self, mut sizes: Vec<u32>, prefix: usize) -> Vec<(u64, u64)> {
+    fn bucket_counts(&self, mut sizes: Vec<u32>, prefix: usize) -> Result<Vec<(u64, u64)>, OutOfMemory> {
         let (n, width) = (self.text.n, self.text.width);
         let mut counts = Vec::new();
         for length in (1..=prefix).rev() {
             if length < prefix {
-                sizes = sizes.chunks(1 << width).map(|chunk| chunk.iter().sum()).collect();
+                sizes = collected(sizes.chunks(1 << width).map(|chunk| chunk.iter().sum()))?;
             }
-            let mut whole = sizes.clone();
+            let mut whole = copied(&sizes)?;
             // The last places have fewer symbols than that.
             for i in (n + 1).saturating_sub(length)..n {
                 whole[(self.text.bits_from(i) >> (64 - length * width)) as usize] -= 1;
             }
             let most = whole.iter().copied().max().unwrap_or(0);
             let pairs = whole.iter().map(|&size| u64::from(size) * u64::from(size).saturating_sub(1) / 2).sum();
-            counts.push((u64::from(most), pairs));
+            push(&mut counts, (u64::from(most), pairs))?;
         }
         counts.reverse();
-        counts
+        Ok(counts)
     }
 
     /// Sort and push each group of entries that are equal but for their places.
-    fn push_ties(&mut self, offset: usize) -> Option<()> {
+    fn push_ties(&mut self, offset: usize) -> Result<(), Stop> {
         let (mut j, to) = (0, self.entries.len());
         while j < to {
             let mut end = j + 1;
@@ -211,18 +237,18 @@ impl<'a> Sorter<'a> {
             }
             if end > j + 1 {
                 let base = offset + self.symbols;
-                self.sums.start_group(base);
+                self.sums.start_group(base)?;
                 self.push_group(j, end, offset)?;
-                self.sums.push(base as u32);
+                self.sums.push(base as u32)?;
             }
             j = end;
         }
-        Some(())
+        Ok(())
     }
 
     /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the place of the
-    /// last suffix, None if the budget is spent.
-    fn push_sorted(&mut self, from: usize, to: usize, offset: usize) -> Option<usize> {
+    /// last suffix.
+    fn push_sorted(&mut self, from: usize, to: usize, offset: usize) -> Result<usize, Stop> {
         let n = self.text.n;
         let mut j = from;
         loop {
@@ -233,29 +259,29 @@ impl<'a> Sorter<'a> {
             }
             let last = if end == j + 1 { self.place(entry) } else { self.push_group(j, end, offset)? };
             if end == to {
-                return Some(last);
+                return Ok(last);
             }
             let next = self.entries[end];
             let same = self.text.in_common(entry, next);
             // Only a suffix at the data's end can share less than its bits do.
             let most = n - last.max(self.place(next));
-            self.sums.push((offset + same).min(most) as u32);
+            self.sums.push((offset + same).min(most) as u32)?;
             j = end;
         }
     }
 
     /// Push the common prefixes within entries `from..to`, which are equal but for their places.
-    fn push_group(&mut self, from: usize, to: usize, offset: usize) -> Option<usize> {
+    fn push_group(&mut self, from: usize, to: usize, offset: usize) -> Result<usize, Stop> {
         let n = self.text.n;
         let deeper = offset + self.symbols;
         let mut j = from;
         // Suffixes that end here come first, the shortest first, each a prefix of the next.
         while j + 1 < to && self.place(self.entries[j]) + deeper >= n {
-            self.sums.push((n - self.place(self.entries[j])) as u32);
+            self.sums.push((n - self.place(self.entries[j])) as u32)?;
             j += 1;
         }
         if j + 1 == to {
-            return Some(self.place(self.entries[j]));
+            return Ok(self.place(self.entries[j]));
         }
         self.budget -= (to - j) as isize;
         if to - j == 2 {
@@ -263,23 +289,23 @@ impl<'a> Sorter<'a> {
             let mut words = 0;
             let shared = self.text.common_prefix(a, b, deeper, &mut words);
             self.budget -= words as isize;
-            self.sums.push(shared as u32);
+            self.sums.push(shared as u32)?;
             let a_is_less = if shared == n - a.max(b) {
                 a > b
             } else {
                 self.text.symbol(a + shared) < self.text.symbol(b + shared)
             };
-            return (self.budget > 0).then_some(if a_is_less { b } else { a });
+            return if self.budget <= 0 { Err(Stop::Repetitive) } else { Ok(if a_is_less { b } else { a }) };
         }
         if self.budget <= 0 || offset > DEEPEST * self.symbols {
-            return None;
+            return Err(Stop::Repetitive);
         }
         let base = self.entries.len();
         for index in j..to {
             let entry = self.entry(self.place(self.entries[index]), deeper);
-            self.entries.push(entry);
+            push(&mut self.entries, entry)?;
         }
-        sort(&mut self.entries[base..], &mut self.scratch);
+        sort(&mut self.entries[base..], &mut self.scratch)?;
         let last = self.push_sorted(base, self.entries.len(), deeper);
         self.entries.truncate(base);
         last
@@ -288,11 +314,17 @@ impl<'a> Sorter<'a> {
 
 multiversion! {
     /// Whole symbols that each entry has in common with the one before it, at most `most`.
-    fn common_prefixes(entries: &[u64], symbols_in: &[u8; 65], most: u8, shared: &mut Vec<u8>) {
+    fn common_prefixes(
+        entries: &[u64],
+        symbols_in: &[u8; 65],
+        most: u8,
+        shared: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
         shared.clear();
-        shared.extend(
+        extend(
+            shared,
             entries.windows(2).map(|pair| symbols_in[(pair[0] ^ pair[1]).leading_zeros() as usize].min(most)),
-        );
+        )
     }
 }
 
@@ -314,13 +346,13 @@ mod tests {
     fn check(symbols: &[u8], k: usize, has_short: bool) {
         let packed = packed(symbols);
         let text = Text::of_symbols(symbols, k);
-        let expected = suffix_array::prefixes_of_all(&text, symbols).finish(&[]);
-        let short = short_tuples(&text);
+        let expected = suffix_array::prefixes_of_all(&text, symbols).unwrap().finish(&[]).unwrap();
+        let short = short_tuples(&text).unwrap();
         assert_eq!(short.is_some(), has_short, "n={} k={k}", symbols.len());
         let found = [
-            short.and_then(|short| Sorter::new(&text).run_beyond(&short)),
-            Sorter::new(&text).run(),
-            Some(tuple_counts(if k == 2 { &packed } else { symbols }, symbols.len(), k)),
+            short.and_then(|short| finished(Sorter::new(&text).unwrap().run_beyond(&short)).unwrap()),
+            finished(Sorter::new(&text).unwrap().run()).unwrap(),
+            Some(tuple_counts(if k == 2 { &packed } else { symbols }, symbols.len(), k).unwrap()),
         ];
         for (way, counts) in found.iter().enumerate().filter_map(|(way, counts)| Some((way, counts.as_ref()?))) {
             assert_eq!(counts.most_common, expected.most_common, "way {way}, n={}, k={k}", symbols.len());

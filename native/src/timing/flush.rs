@@ -3,6 +3,7 @@
 use super::counter::counter_at_once;
 use super::memory::{next_line, LINE_BYTES};
 use super::Work;
+use crate::memory::{filled, OutOfMemory};
 
 /// Where no instruction of user code flushes a line, the walk goes through this much: most of it is evicted before it
 /// comes again.
@@ -18,10 +19,10 @@ pub struct FlushWork {
 }
 
 impl FlushWork {
-    pub fn new(buffer_bytes: usize, touches: usize) -> Self {
+    pub fn new(buffer_bytes: usize, touches: usize) -> Result<Self, OutOfMemory> {
         #[cfg(not(target_arch = "x86_64"))]
         let buffer_bytes = buffer_bytes.max(EVICTION_BYTES);
-        Self { buffer: vec![1; buffer_bytes], touches, line: 0, carry: 0 }
+        Ok(Self { buffer: filled(buffer_bytes, 1)?, touches, line: 0, carry: 0 })
     }
 }
 

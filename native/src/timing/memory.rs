@@ -2,6 +2,7 @@
 
 use super::counter::counter_at_once;
 use super::Work;
+use crate::memory::{filled, OutOfMemory};
 use crate::sha256;
 
 /// Bytes of a cache line, near enough on every machine: two accesses of the walk never share one.
@@ -26,8 +27,8 @@ pub struct MemoryWork {
 }
 
 impl MemoryWork {
-    pub fn new(buffer_bytes: usize, touches: usize) -> Self {
-        Self { buffer: vec![1; buffer_bytes], touches, line: 0, carry: 0 }
+    pub fn new(buffer_bytes: usize, touches: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self { buffer: filled(buffer_bytes, 1)?, touches, line: 0, carry: 0 })
     }
 }
 
@@ -62,8 +63,8 @@ pub struct CpuWork {
 }
 
 impl CpuWork {
-    pub fn new(buffer_bytes: usize, touches: usize) -> Self {
-        Self { memory: MemoryWork::new(buffer_bytes, touches), block: [0x5a; 64] }
+    pub fn new(buffer_bytes: usize, touches: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self { memory: MemoryWork::new(buffer_bytes, touches)?, block: [0x5a; 64] })
     }
 }
 
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn memory_walk_visits_every_line_once_a_lap() {
-        let mut work = MemoryWork::new(1 << 14, 1);
+        let mut work = MemoryWork::new(1 << 14, 1).unwrap();
         for lap in 2..5u8 {
             for _ in 0..(1 << 14) / LINE_BYTES {
                 work.run();
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn memory_walk_repeats_its_addresses() {
-        let (mut a, mut b) = (MemoryWork::new(4096, 3), MemoryWork::new(4096, 3));
+        let (mut a, mut b) = (MemoryWork::new(4096, 3).unwrap(), MemoryWork::new(4096, 3).unwrap());
         for _ in 0..500 {
             a.run();
             b.run();

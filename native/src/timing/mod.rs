@@ -10,8 +10,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroize;
 
+use crate::bytes::new_bytes;
 use crate::ending;
-use crate::errors::{invalid, raise};
+use crate::errors::{invalid, out_of_memory, raise};
+use crate::memory::{with_room, OutOfMemory};
 
 mod beat;
 mod clock;
@@ -42,11 +44,9 @@ const DETACH_SYMBOLS: usize = 1536;
 struct Raw(Vec<u8>);
 
 impl Raw {
-    /// Room for `n` values of `width` bytes, or None where there is no memory for so many.
-    fn with_room(n: usize, width: usize) -> Option<Self> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(n.checked_mul(width)?).ok()?;
-        Some(Self(bytes))
+    /// Room for `n` values of `width` bytes.
+    fn with_room(n: usize, width: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self(with_room(n.checked_mul(width).ok_or(OutOfMemory)?)?))
     }
 }
 
@@ -155,17 +155,17 @@ impl Kind {
         }
     }
 
-    fn symbols(&mut self, n: usize, until: Option<Instant>) -> Option<Raw> {
+    fn symbols(&mut self, n: usize, until: Option<Instant>) -> Result<Raw, OutOfMemory> {
         let step = self.unit();
         let mut symbols = Raw::with_room(n, 1)?;
         self.measure(n, until, |delta| symbols.0.push(symbol_of(delta, step)));
-        Some(symbols)
+        Ok(symbols)
     }
 
-    fn wide(&mut self, n: usize, until: Option<Instant>) -> Option<Raw> {
+    fn wide(&mut self, n: usize, until: Option<Instant>) -> Result<Raw, OutOfMemory> {
         let mut deltas = Raw::with_room(n, 8)?;
         self.measure(n, until, |delta| deltas.0.extend_from_slice(&delta.to_le_bytes()));
-        Some(deltas)
+        Ok(deltas)
     }
 
     /// True if reading `n` symbols takes so long that other threads should run meanwhile.
@@ -204,7 +204,7 @@ impl TimingSampler {
         py: Python<'py>,
         n_samples: i64,
         deadline_s: Option<f64>,
-        collect: fn(&mut Kind, usize, Option<Instant>) -> Option<Raw>,
+        collect: fn(&mut Kind, usize, Option<Instant>) -> Result<Raw, OutOfMemory>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let n = usize::try_from(n_samples).unwrap_or(0);
         if n == 0 {
@@ -232,8 +232,8 @@ impl TimingSampler {
             return Err(raise(py, "SourceReadError", reason));
         }
         match raw {
-            Some(raw) => Ok(PyBytes::new(py, &raw.0)),
-            None => Err(invalid(py, format!("n_samples={n_samples}: there is no memory for so many symbols"))),
+            Ok(raw) => new_bytes(py, &raw.0),
+            Err(OutOfMemory) => Err(out_of_memory(py, &format!("{n_samples} symbols"))),
         }
     }
 }
@@ -254,12 +254,13 @@ impl TimingSampler {
             );
             return Err(invalid(py, message));
         }
+        let no_memory = |OutOfMemory| out_of_memory(py, &format!("a buffer of {buffer_bytes} bytes"));
         let kind = match kind {
             "clock" => Kind::Clock(ClockWork::new(touches)),
             "sleep" => Kind::Sleep(SleepWork::default()),
-            "memory" => Kind::Memory(MemoryWork::new(buffer_bytes, touches)),
-            "cpu" => Kind::Cpu(Box::new(CpuWork::new(buffer_bytes, touches))),
-            "flush" => Kind::Flush(FlushWork::new(buffer_bytes, touches)),
+            "memory" => Kind::Memory(MemoryWork::new(buffer_bytes, touches).map_err(no_memory)?),
+            "cpu" => Kind::Cpu(Box::new(CpuWork::new(buffer_bytes, touches).map_err(no_memory)?)),
+            "flush" => Kind::Flush(FlushWork::new(buffer_bytes, touches).map_err(no_memory)?),
             "pages" => Kind::Pages(PageWork::new(py, buffer_bytes, touches)?),
             "thread" => Kind::Thread(ThreadWork { failure: None }),
             "beat" => Kind::Beat(BeatWork { ticks: touches as u64, failure: None }),
@@ -347,18 +348,18 @@ mod tests {
 
     #[test]
     fn room_that_cannot_be_had_is_no_abort() {
-        assert!(Raw::with_room(usize::MAX, 1).is_none());
-        assert!(Raw::with_room(usize::MAX / 4, 8).is_none());
-        assert!(Kind::Clock(ClockWork::new(1)).wide(usize::MAX, None).is_none());
+        assert!(Raw::with_room(usize::MAX, 1).is_err());
+        assert!(Raw::with_room(usize::MAX / 4, 8).is_err());
+        assert!(Kind::Clock(ClockWork::new(1)).wide(usize::MAX, None).is_err());
     }
 
     #[test]
     fn short_reads_keep_the_interpreter_lock_and_long_ones_release_it() {
-        let memory = |touches| Kind::Memory(MemoryWork::new(256, touches));
+        let memory = |touches| Kind::Memory(MemoryWork::new(256, touches).unwrap());
         assert!(!memory(3).is_long(1536) && memory(3).is_long(1537));
         assert!(!memory(1024).is_long(4) && memory(1024).is_long(5));
         assert!(Kind::Sleep(SleepWork::default()).is_long(1));
-        let cpu = Kind::Cpu(Box::new(CpuWork::new(256, 4)));
+        let cpu = Kind::Cpu(Box::new(CpuWork::new(256, 4).unwrap()));
         assert!(!cpu.is_long(384) && cpu.is_long(385));
         assert!(Kind::Clock(ClockWork::new(1)).is_long(usize::MAX));
     }

@@ -1,0 +1,42 @@
+"""Where memory runs out: what Python and numpy say then becomes the error of our family."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+
+from esoteric_drbg.errors import OutOfMemoryError
+
+__all__ = ["OutOfMemoryIsOurs"]
+
+
+class OutOfMemoryIsOurs(contextlib.ContextDecorator):
+    """Decorates a function, or surrounds a block: its MemoryError becomes :class:`OutOfMemoryError`.
+
+    Parameters
+    ----------
+    what : str
+        What there is no memory for, in the words of who called.
+
+    Examples
+    --------
+    >>> with OutOfMemoryIsOurs("a large list"):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+    esoteric_drbg.errors.OutOfMemoryError: there is not enough memory for a large list
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Translate the error, if there is one; numpy says how much it asked for, a thread that it has no stack."""
+        no_thread = isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+        if no_thread or (isinstance(error, MemoryError) and not isinstance(error, OutOfMemoryError)):
+            detail = f": {error}" if str(error) else ""
+            raise OutOfMemoryError(f"there is not enough memory for {self._what}{detail}") from None
