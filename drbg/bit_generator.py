@@ -5,6 +5,7 @@ The words come from a buffer that an instance fills. An error of the instance is
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from typing import Any, NoReturn
 
@@ -131,8 +132,17 @@ def _own_instance() -> RBGCInstance:
     return RBGCInstance(process_instance(), profile=SP800_90A)
 
 
-def _failure(stream: WordStream, error: BaseException) -> BaseException:
-    """Return the error to raise, without the frames that it passed: their variables may hold seed material."""
+def _failure(stream: WordStream, error: BaseException | None) -> BaseException | None:
+    """Return the error to raise, without the frames that it passed: their variables may hold seed material.
+
+    Without one, the stream begins in a forked child: a RandomState forgets the normal that it keeps for the next call.
+    """
+    if error is None:
+        for user in gc.get_referrers(stream):
+            if isinstance(user, np.random.RandomState):
+                with contextlib.suppress(CloneRefusedError):  # by our own setter, which comes after that of the normal
+                    user.set_state({"bit_generator": type(user).__name__, "state": {}, "has_gauss": 0, "gauss": 0.0})
+        return None
     pending, seen = [error], set[int]()
     while pending:
         link = pending.pop()

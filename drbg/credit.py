@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg import machine_profile
 from esoteric_drbg.errors import SourceError
+from esoteric_drbg.forks import loading
 from esoteric_drbg.ledger import Credit
 from esoteric_drbg.machine_profile import StoredAssessment
 from esoteric_drbg.noise_sources import Claim, NoiseSource
@@ -34,6 +35,8 @@ __all__ = [
 
 #: What is credited of what a self-assessment found: half, as in the claims themselves.
 ASSESSED_SHARE = 0.5
+#: Ten minutes: no counter takes or moves so long, and a profile may say anything.
+_MOST_NS = 6e11
 
 
 def decide(
@@ -57,14 +60,16 @@ def decide(
     facts = facts or machine_facts()
     found = without_reading(source, claim, alpha=alpha, facts=facts)
     if found is None:
-        from esoteric_drbg.gate import gate  # noqa: PLC0415 - not needed where evidence fits
+        with loading:  # a child could never finish an import that another thread of its parent had begun
+            from esoteric_drbg.gate import gate  # noqa: PLC0415 - not needed where evidence fits
 
         misfit = claim.fits(facts)
         if stale := _looked_up(source, facts)[1]:
             misfit += f"; {stale}"
         return gate(source, claim, read, alpha=alpha, misfit=misfit)
     if found.times > 1:
-        from esoteric_drbg.gate import repeat  # noqa: PLC0415 - as above
+        with loading:
+            from esoteric_drbg.gate import repeat  # noqa: PLC0415 - as above
 
         repeat(source, found.times)
     return found
@@ -81,9 +86,10 @@ def without_reading(
     facts = facts or machine_facts()
     stored, stale = _looked_up(source, facts)
     if stored is not None:
-        from esoteric_drbg.gate import if_guarded, rounded_down  # noqa: PLC0415 - as above
+        with loading:
+            from esoteric_drbg.gate import if_guarded, rounded_down, shipped_parameters  # noqa: PLC0415 - as above
 
-        shipped = source.parameters().get("touches", 0)
+        shipped = shipped_parameters(source).get("touches", 0)
         times = stored.parameters.get("touches", 0) // shipped if isinstance(shipped, int) and shipped else 1
         bits = rounded_down(min(claim.min_entropy, ASSESSED_SHARE * stored.h_lowest))
         words = f"{stored.h_lowest:.4g} bits were found on {stored.date}"
@@ -167,20 +173,23 @@ def differs(stored: StoredAssessment, source: NoiseSource | None, facts: Machine
     for label, value in now.items():
         if label not in {"counter_step_ns", "counter_read_ns"} and then.get(label) != value:
             return f"{label} was {then.get(label)!r} and is {value!r}"
-    step, read = then.get("counter_step_ns"), then.get("counter_read_ns")
-    if not (isinstance(step, (int, float)) and isinstance(read, (int, float))):
+    figures = [then.get("counter_step_ns"), then.get("counter_read_ns")]
+    step, read = (ns if isinstance(ns, (int, float)) and 0 <= ns < _MOST_NS else None for ns in figures)
+    if step is None or read is None:
         return "it says nothing of the counter"
     if not step / STEP_FACTOR <= facts.counter_step_ns <= step * STEP_FACTOR:
         return f"the counter moved by {step:.3g} ns at a time and moves by {facts.counter_step_ns:.3g} ns"
     if facts.counter_read_ns > max(NATIVE_READ_NS, 2 * read):
         return f"a read of the counter took {read:.0f} ns and takes {facts.counter_read_ns:.0f} ns"
-    return _other_parameters(stored.parameters, source.parameters()) if source is not None else ""
+    return _other_parameters(stored.parameters, source) if source is not None else ""
 
 
-def _other_parameters(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _other_parameters(then: Mapping[str, Any], source: NoiseSource) -> str:
     """Return which parameters of a source have changed. Touches may have been more, a multiple."""
-    from esoteric_drbg.gate import TIMES  # noqa: PLC0415 - only where something is stored
+    with loading:
+        from esoteric_drbg.gate import TIMES, shipped_parameters  # noqa: PLC0415 - only where something is stored
 
+    now = shipped_parameters(source)
     for label in sorted(then.keys() | now.keys()):
         old, new = then.get(label), now.get(label)
         multiple = (

@@ -29,14 +29,27 @@ class _Loading:
 
     def __enter__(self) -> None:
         # In slices: a frame that waits when its process is forked goes on in the child, with the child's lock.
-        while not (lock := self._lock).acquire(timeout=0.05):
-            pass
-        self._held.append((threading.get_ident(), lock))
+        while True:
+            entry, taken = (threading.get_ident(), self._lock), list[bool]()
+            try:
+                # One call takes the lock and notes it: a Ctrl-C comes before both or after both.
+                taken.extend(map(entry[1].acquire, (True,), (0.05,)))
+                if taken[-1]:
+                    self._held.append(entry)
+                    return
+            except BaseException:
+                if any(taken):
+                    entry[1].release()
+                raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._held.pop()[1].release()
+        lock = self._held[-1][1]
+        try:
+            self._held.pop()
+        finally:
+            lock.release()
 
     def by_others(self) -> bool:
         """Return True while another thread loads something."""

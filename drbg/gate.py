@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from esoteric_drbg.forks import loading
 from esoteric_drbg.health_tests import apt_can_fail, apt_cutoff, apt_window
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.ledger import Credit
@@ -20,7 +21,7 @@ from esoteric_drbg.noise_sources.guard import is_foreign
 if TYPE_CHECKING:
     from esoteric_drbg.noise_sources.lowest_estimate import LowestEstimate
 
-__all__ = ["TIMES", "Read", "gate", "guarded", "if_guarded", "repeat", "rounded_down"]
+__all__ = ["TIMES", "Read", "gate", "guarded", "if_guarded", "repeat", "rounded_down", "shipped_parameters"]
 
 #: What is credited of what was found: less than the half of a full assessment, since the look is short. Fewer symbols
 #: than these hide more: beats of a coarse counter that 20,000 symbols show at 0.09 bits looked like 0.24 in 2,048.
@@ -81,7 +82,8 @@ def gate(source: NoiseSource, claim: Claim, read: Read, *, alpha: float = 2.0**-
     Then as many more as the time allows. The lowest figure counts, and holds for this process.
     """
     ours = not is_foreign(source)
-    key = (type(source), tuple(sorted(source.parameters().items())), claim.min_entropy, alpha)
+    # By the shipped work: another pool may have had this very source do more.
+    key = (type(source), tuple(sorted(shipped_parameters(source).items())), claim.min_entropy, alpha)
     known = _GATES.get(key) if ours else None
     if known is not None:
         repeat(source, known.times)
@@ -95,10 +97,14 @@ def gate(source: NoiseSource, claim: Claim, read: Read, *, alpha: float = 2.0**-
 
 
 def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfit: str) -> Credit:
-    from esoteric_drbg.noise_sources.lowest_estimate import (  # noqa: PLC0415 - only where no evidence fits
-        LowestEstimate,
-        lowest_estimate,
-    )
+    with loading:  # a child could never finish an import that another thread of its parent had begun
+        from esoteric_drbg.noise_sources.lowest_estimate import (  # noqa: PLC0415 - only where no evidence fits
+            LowestEstimate,
+            load_kernels,
+            lowest_estimate,
+        )
+
+        load_kernels()
 
     kernels = kernel_info().name
     seconds = GATE_SECONDS[kernels]
@@ -109,7 +115,8 @@ def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfi
         return None if symbols is None else lowest_estimate(symbols, source.symbol_bits)
 
     if kernels == "reference":
-        import logging  # noqa: PLC0415 - not on the token path
+        with loading:
+            import logging  # noqa: PLC0415 - not on the token path
 
         logging.getLogger("esoteric_drbg").warning(
             "%s: %s; what this machine gives is being found out with the reference kernels, which takes some seconds "
@@ -183,6 +190,14 @@ def _longer_look(found: LowestEstimate, look: Look, seconds: float, until: float
 def _lower(one: LowestEstimate, other: LowestEstimate) -> LowestEstimate:
     """Return the lower one of two estimates, with the samples of the longer one."""
     return min(one, other)._replace(samples=max(one.samples, other.samples))
+
+
+def shipped_parameters(source: NoiseSource) -> dict[str, str | int]:
+    """Return the parameters of a source as it is shipped, whatever work another pool has it do at this moment."""
+    parameters = source.parameters()
+    if "touches" in parameters:
+        parameters["touches"] = getattr(source, "touches", parameters["touches"])
+    return parameters
 
 
 def repeat(source: NoiseSource, times: int) -> None:

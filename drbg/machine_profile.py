@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.forks import loading
 from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 
@@ -148,7 +149,8 @@ def _document(place: str) -> dict[str, Any]:
     text = _text(place)
     if text is None:
         return {"format": _FORMAT}
-    import json  # noqa: PLC0415 - only where there is a profile
+    with loading:
+        import json  # noqa: PLC0415 - only where there is a profile
 
     try:
         document = json.loads(text)
@@ -172,7 +174,7 @@ def _figure(record: Any, key: str, name: str, place: str) -> float:
     """Return a figure of a record in bits per symbol."""
     try:
         value = float(record[key])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise _malformed(place) from None
     if not (math.isfinite(value) and 0 <= value <= 64):
         raise InvalidInputError(f"machine profile {place}: {name} has {value} bits per symbol")

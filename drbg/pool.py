@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
+from esoteric_drbg.forks import loading
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.hash_df import hash_df
-from esoteric_drbg.kernels.process import ProcessLock, in_one_process, join
+from esoteric_drbg.kernels.process import ProcessLock, Worker, in_one_process, join
 from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.machine_profile import audited_claims
 from esoteric_drbg.machine_profile import load as load_machine_profile
@@ -277,11 +278,12 @@ class EntropyPool:
 
     def _call_reserve(self, in_reserve: Callable[[], list[NoiseSource]]) -> None:
         """Let the sources join that were not loaded so far."""
-        self._in_reserve = None
-        sources = in_reserve()
+        with loading:
+            sources = [source for source in in_reserve() if source.name not in self._slots]
         lowered = audited_claims(sources, load_machine_profile())
         for source in sources:
             self.add_source(source, claim=lowered.get(source.name))
+        self._in_reserve = None  # only now: what interrupts this, an exception or a fork, begins it anew
 
     def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
         """Return conditioned blocks of the sources without credit: defence in depth, 0 bits in any ledger.
@@ -312,7 +314,7 @@ class EntropyPool:
         with self._lock.held():
             slots = self._slots.values()
             workers = [
-                threading.Thread(target=_start, args=(slot,), name=f"esoteric_drbg start {slot.name}", daemon=True)
+                Worker(partial(_start, slot), name=f"esoteric_drbg start {slot.name}")
                 for slot in slots
                 if not slot.source.bounded
             ]

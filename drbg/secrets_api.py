@@ -106,6 +106,14 @@ class SystemRandom(random.Random):
         """Return ``n`` random bytes."""
         return self._token_bytes(n)
 
+    def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
+        """Return a normally distributed float; no second one is kept, which a forked child would return too."""
+        self.gauss_next = None
+        try:
+            return super().gauss(mu, sigma)
+        finally:
+            self.gauss_next = None
+
     def seed(self, *args: Any, **kwds: Any) -> None:
         """Do nothing: an RBG instance is seeded by its noise sources alone."""
 

@@ -200,14 +200,17 @@ class SourceSlot:
             if decision.basis == "unread":  # nothing is decided: the next seed asks again
                 self.fault = self.fault or decision.reason
                 return False
-            self._decision = decision
             if decision.bits != self.credit:
-                self.credit = decision.bits
                 self.claim = lowered_claim(self._handed, decision.bits)
                 self._monitor = None
+                self.credit = decision.bits
             if decision.basis != "configured" and decision.reason:
                 self.note = "; ".join(filter(None, (_note(self.claim), decision.reason)))
             self._entries.clear()
+            self._decision = decision  # last: an exception of a signal handler leaves all of it to be decided anew
+        do_more = getattr(self.source, "repeat", None)
+        if self.credit > 0 and do_more is not None:  # another pool with this source may have had it do other work
+            do_more(self._decision.times)
         if self.credit == 0 and self._handed.credit > 0:
             self.fault = f"no credit: {self._decision.reason}"
         return self.credit > 0
@@ -335,6 +338,11 @@ class SourceSlot:
         except HealthTestError as error:
             self.fault = str(error)
             return False
+        except BaseException:
+            # Ctrl-C in the middle: what was counted is half counted. What failed for good has failed all the same.
+            if self.monitor.state is not HealthState.FAILED_PERMANENT:
+                self._monitor = None
+            raise
         self.fault = ""
         return True
 

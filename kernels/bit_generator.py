@@ -29,7 +29,7 @@ class WordStream(Protocol):
 
 def new_word_stream(
     fill: Callable[[bytearray | memoryview], object],
-    on_failure: Callable[[WordStream, BaseException], BaseException],
+    on_failure: Callable[[WordStream, BaseException | None], BaseException | None],
     buffer_bytes: int,
     max_age_ns: int | None,
 ) -> WordStream:

@@ -17,7 +17,7 @@ from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.kernels.reference.fork_guard import fork_generation as _reference
 from esoteric_drbg.kernels.selection import LOOK_S, in_request, native, stop_if_ending
 
-__all__ = ["Lock", "ProcessLocal", "ProcessLock", "fork_generation", "in_one_process", "join"]
+__all__ = ["Lock", "ProcessLocal", "ProcessLock", "Worker", "fork_generation", "in_one_process", "join"]
 
 _T = TypeVar("_T")
 
@@ -52,8 +52,9 @@ class ProcessLocal(Generic[_T]):
         except KeyError:
             # setdefault is atomic: of two threads that are the first, one makes in vain.
             found = self._by_generation.setdefault(generation, self._make())
-            for other in [key for key in self._by_generation if key != generation]:
-                self._by_generation.pop(other, None)
+            for other in list(self._by_generation):
+                if other != generation:
+                    self._by_generation.pop(other, None)
             return found
 
 
@@ -83,12 +84,12 @@ class ProcessLock:
     def acquire(self, timeout_s: float = math.inf) -> Lock | None:
         """Return this process's lock, acquired, for the caller to release; None after ``timeout_s`` seconds."""
         lock = self._lock.get()
-        if lock.acquire(blocking=False):
+        if _take(lock, False):
             return lock
         until = time.monotonic() + timeout_s
         while (left := until - time.monotonic()) > 0:
             lock = self._lock.get()
-            if lock.acquire(timeout=min(left, LOOK_S)):
+            if _take(lock, True, min(left, LOOK_S)):
                 return lock
             stop_if_ending()
         return None
@@ -96,6 +97,18 @@ class ProcessLock:
     def held(self) -> _Held:
         """Return what holds this process's lock for the length of a ``with``, however long it takes to get it."""
         return _Held(self)
+
+
+def _take(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
+    """Acquire a lock and return True, or False; one call takes it and notes it: Ctrl-C comes before or after both."""
+    taken: list[bool] = []
+    try:
+        taken.extend(map(lock.acquire, (blocking,), (timeout,)))
+    except BaseException:
+        if taken and taken[0]:
+            lock.release()
+        raise
+    return taken[0]
 
 
 class _Held:
@@ -111,8 +124,14 @@ class _Held:
         self._lock = self._of.acquire()
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.release()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def __del__(self) -> None:
+        # Ctrl-C may come between the end of the ``with`` and the first line of __exit__, or in __init__.
+        if getattr(self, "_lock", None) is not None:
+            self.__exit__()
 
 
 def in_one_process(draw: Callable[[], _T]) -> _T:
@@ -146,9 +165,51 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
             in_request.discard(thread)
 
 
-def join(thread: threading.Thread, seconds: float = math.inf) -> bool:
-    """Wait for a thread's end; False if it has not come after ``seconds``, or in a child forked meanwhile."""
-    generation = fork_generation()
+class _Started:
+    """In place of the event that :meth:`threading.Thread.start` waits for: it waits for no thread of another process.
+
+    A handler may fork in the middle of that wait, and the child has not the thread that would end it.
+    """
+
+    def __init__(self, generation: int) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._set = False
+        self._generation = generation
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        self._lock.release()
+
+    def wait(self) -> None:
+        while not self._set and fork_generation() == self._generation:
+            self._lock.acquire(timeout=LOOK_S)
+
+    def _at_fork_reinit(self) -> None:
+        """Do nothing: what a child's thread that did not start had set is not waited for."""
+
+
+class Worker(threading.Thread):
+    """A daemon thread whose :meth:`start` ends in a child that is forked off in the middle of it.
+
+    Attributes
+    ----------
+    generation : int
+        Of the process that made it: in any other, there is no such thread.
+    """
+
+    def __init__(self, target: Callable[[], object] | None = None, *, name: str) -> None:
+        super().__init__(target=target, name=name, daemon=True)
+        self.generation = fork_generation()
+        self._started = _Started(self.generation)
+
+
+def join(thread: Worker, seconds: float = math.inf) -> bool:
+    """Wait for a thread's end; False if it has not come after ``seconds``, or in a process that has not made it."""
+    generation = thread.generation
     until = time.monotonic() + seconds
     while thread.is_alive() and fork_generation() == generation:
         left = until - time.monotonic()

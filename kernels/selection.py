@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from esoteric_drbg.errors import KernelUnavailableError
+from esoteric_drbg.kernels.reference.fork_guard import fork_generation as _reference_generation
 
 __all__ = [
     "LOOK_S",
@@ -70,8 +71,10 @@ def _load() -> tuple[ModuleType | None, KernelInfo]:
 
 
 native, _INFO = _load()
-#: The thread that ends the interpreter, once one has begun to.
-_ended_by = 0
+#: The thread that ends the interpreter, once one has begun to, and the fork generation in which it does: a child of a
+#: process that ends is not ending.
+_ended_by = _ended_in = 0
+_generation = _reference_generation if native is None else native.fork_generation
 
 #: Seconds after which a thread that waits wakes to look around.
 LOOK_S = 0.02
@@ -85,7 +88,7 @@ _stopped: set[int] = set()
 
 def ending() -> bool:
     """Return True once the interpreter has begun to end: threads that were drawing then never let go of their locks."""
-    return _ended_by != 0
+    return _ended_by != 0 and _ended_in == _generation()
 
 
 def stop_if_ending() -> None:
@@ -94,7 +97,7 @@ def stop_if_ending() -> None:
     To be called by a thread that has just woken from a wait. Should it wake again once the interpreter is gone, it
     would be made to exit, through frames of Rust that cannot be left that way: see native/src/ending.rs.
     """
-    if _ended_by not in (0, threading.get_ident()):
+    if _ended_by not in (0, threading.get_ident()) and ending():
         _stopped.add(threading.get_ident())
         never = threading.Lock()
         never.acquire()
@@ -103,7 +106,8 @@ def stop_if_ending() -> None:
 
 def _end_begins() -> None:
     """Stop the other threads at a safe place; see native/src/ending.rs."""
-    global _ended_by  # noqa: PLW0603 - of the process
+    global _ended_by, _ended_in  # noqa: PLW0603 - of the process
+    _ended_in = _generation()
     _ended_by = threading.get_ident()
     if native is not None:
         native.end_begins()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.errors import InvalidInputError, KernelUnavailableError, SourceUnavailableError
+from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.process import join as wait_for
 from esoteric_drbg.noise_sources.claims import Claim, Evidence
 from esoteric_drbg.noise_sources.intake import (
@@ -110,9 +111,10 @@ class GuardedSource(NoiseSource):
 
     def _read(self, task: Callable[[], Any], deadline_s: float) -> Any:
         """Make a call that reads, never two at a time: a foreign source need not bear that."""
-        if self._reading is not None and self._reading.is_alive():
-            wait_for(self._reading, deadline_s)
-            if self._reading.is_alive():
+        before = self._reading
+        if before is not None and before.generation == fork_generation() and before.is_alive():
+            wait_for(before, deadline_s)
+            if before.generation == fork_generation() and before.is_alive():
                 return Fault("an earlier read has not returned yet", hung=True)
         self._reading = call = Call(task, f"read {self.name}", ours=not self.foreign)
         return call.result(deadline_s)
@@ -193,7 +195,31 @@ def checked_claim(claim: Any) -> Claim:
     """
     if type(claim) is not Claim or type(claim.evidence) not in (Evidence, type(None)):
         raise InvalidInputError(f"{class_name(claim)}: expected a Claim, and Evidence or None in it")
-    return claim.replace(evidence=None if claim.evidence is None else claim.evidence.replace())
+    further = claim.further_evidence
+    if type(further) is not tuple or any(type(evidence) is not Evidence for evidence in further):
+        raise InvalidInputError(f"{class_name(further)}: expected a tuple of Evidence as further_evidence")
+    return Claim(
+        **_plain(claim)
+        | {
+            "evidence": None if claim.evidence is None else Evidence(**_plain(claim.evidence)),
+            "further_evidence": tuple(Evidence(**_plain(evidence)) for evidence in further),
+        }
+    )
+
+
+def _plain(values: Claim | Evidence) -> dict[str, Any]:
+    """Return the values of a claim or of evidence; numbers of classes that compare as they like become plain ones."""
+    plain: dict[str, Any] = {}
+    for label, value in values._values().items():
+        if isinstance(value, str):
+            plain[label] = str.__str__(value)
+        elif isinstance(value, float):
+            plain[label] = float.__add__(value, 0.0)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            plain[label] = int.__add__(value, 0)
+        else:
+            plain[label] = value
+    return plain
 
 
 def _private(claim: Any) -> Any:

@@ -13,13 +13,12 @@ else comes out of such a call was thrown into it, by Ctrl-C or by a signal handl
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from esoteric_drbg.errors import EsotericDRBGError, SourceReadError
-from esoteric_drbg.kernels.process import fork_generation
+from esoteric_drbg.kernels.process import Worker, fork_generation
 from esoteric_drbg.kernels.process import join as wait_for
 
 if TYPE_CHECKING:
@@ -235,11 +234,11 @@ def patience(n_samples: int, rate: float) -> float:
     return min(LONGEST_WAIT_S, READ_TIMEOUT_S + 20 * n_samples / rate)
 
 
-class Call(threading.Thread):
+class Call(Worker):
     """One call of a source in a thread of its own, which never raises and may be abandoned."""
 
     def __init__(self, task: Callable[[], Any], name: str, *, ours: bool) -> None:
-        super().__init__(name=f"esoteric_drbg {name}", daemon=True)
+        super().__init__(name=f"esoteric_drbg {name}")
         self._task, self._ours = task, ours
         self._outcome: list[Any] = []
 
@@ -259,10 +258,10 @@ class Call(threading.Thread):
         try:
             self.start()
         except (RuntimeError, MemoryError):
-            return Fault("no thread could be started to read it")
-        generation = fork_generation()
+            if self.generation == fork_generation():
+                return Fault("no thread could be started to read it")
         wait_for(self, min(deadline_s, LONGEST_WAIT_S))
-        if fork_generation() != generation:
+        if self.generation != fork_generation():
             return Fault("the process was forked during the call", forked=True)
         if not self._outcome:
             return Fault(f"did not return within {deadline_s:g} s", hung=True)

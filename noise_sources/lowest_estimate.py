@@ -21,7 +21,13 @@ from esoteric_drbg.kernels.estimate_bounds import (
 )
 from esoteric_drbg.kernels.table import kernel
 
-__all__ = ["LowestEstimate", "lowest_estimate"]
+__all__ = ["LowestEstimate", "load_kernels", "lowest_estimate"]
+
+
+def load_kernels() -> None:
+    """Load what :func:`lowest_estimate` counts with: a seed that a fork cuts into must not be in the middle of it."""
+    for name in ("bit_counts", "lag", "multi_mmc", "tuple_counts"):
+        kernel(name)
 
 
 class LowestEstimate(NamedTuple):

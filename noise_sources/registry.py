@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from esoteric_drbg.errors import InvalidInputError, SourceUnavailableError
 from esoteric_drbg.noise_sources.guard import ask, guarded, unguarded
-from esoteric_drbg.noise_sources.intake import Fault, class_name, one_line, within
+from esoteric_drbg.noise_sources.intake import Fault, class_name, is_ours, one_line, within
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def _load(entry: EntryPoint) -> NoiseSource:
     source = within(lambda: _made(entry), LOAD_DEADLINE_S, name=f"load {entry.name}")
     if isinstance(source, Fault):
         return BrokenPlugin(entry.name, f"{label} {source.words}")
+    if is_ours(source):  # what it is credited with would be our claim, or one that was put in its place
+        return BrokenPlugin(entry.name, f"{label} is of a class of esoteric_drbg: a plug-in brings its own")
     try:
         guard = guarded(source)
     except InvalidInputError as error:

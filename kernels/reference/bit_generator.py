@@ -78,6 +78,7 @@ class WordStream:
         ``fill(buffer)`` overwrites a whole ``bytearray`` with random bytes, or raises.
     on_failure : callable
         ``on_failure(stream, error) -> error`` is called once for each failure; leaving the lock raises what it returns.
+        ``on_failure(stream, None)`` is called once in a forked child, before its first word.
     buffer_bytes : int
         Bytes asked for at a time: a positive multiple of 8.
     max_age_ns : int, optional
@@ -96,7 +97,7 @@ class WordStream:
     def __init__(
         self,
         fill: Callable[[bytearray], object],
-        on_failure: Callable[[WordStream, BaseException], BaseException],
+        on_failure: Callable[[WordStream, BaseException | None], BaseException | None],
         buffer_bytes: int,
         max_age_ns: int | None = None,
     ) -> None:
@@ -277,6 +278,7 @@ class WordStream:
         if self._generation != here:
             self._generation = here
             self._begin_in_child()
+            self._on_failure(self, None)
         if not self._lock.acquire(blocking, timeout):
             return False
         self._depth += 1

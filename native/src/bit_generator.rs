@@ -208,12 +208,14 @@ impl WordStream {
         }
     }
 
-    fn lock_acquire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn lock_acquire<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let (this, py) = (slf.get(), slf.py());
         let here = fork_guard::arm();
-        if self.generation.replace(here) != here {
-            self.begin_in_child(py)?;
+        if this.generation.replace(here) != here {
+            this.begin_in_child(py)?;
+            this.on_failure.bind(py).call1((slf, py.None()))?;
         }
-        Ok(self.acquire_method(py))
+        Ok(this.acquire_method(py))
     }
 
     fn acquire_method<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
@@ -369,8 +371,7 @@ impl WordStream {
 
     #[pyo3(signature = (blocking = true, timeout = -1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
     fn acquire(slf: &Bound<'_, Self>, blocking: bool, timeout: f64) -> PyResult<bool> {
-        let py = slf.py();
-        let acquired = slf.get().lock_acquire(py)?.call1((blocking, timeout))?.is_truthy()?;
+        let acquired = Self::lock_acquire(slf)?.call1((blocking, timeout))?.is_truthy()?;
         if acquired {
             Self::entered(slf)?;
         }
@@ -399,7 +400,7 @@ impl WordStream {
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.get().lock_acquire(slf.py())?.call0()?;
+        Self::lock_acquire(slf)?.call0()?;
         Self::entered(slf)
     }
 

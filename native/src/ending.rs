@@ -4,19 +4,28 @@
 //! forced unwinding through Rust frames aborts the process. So a thread whose work without the lock ends after the end
 //! has begun waits here for ever instead, as Python 3.14 does with every such thread.
 
-use std::sync::OnceLock;
-use std::thread::{self, ThreadId};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use pyo3::prelude::*;
 
-/// The thread that ends the interpreter: it alone goes on.
-static ENDED_BY: OnceLock<ThreadId> = OnceLock::new();
+use crate::fork_guard;
+
+/// The fork generation of the process whose interpreter ends, or 0: a child that is forked off meanwhile goes on.
+static ENDED_IN: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// True in the thread that ends the interpreter: it alone goes on.
+    static ENDS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Run `work` without the interpreter lock.
 pub fn detach<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
     py.detach(|| {
         let result = work();
-        if ENDED_BY.get().is_some_and(|thread| *thread != thread::current().id()) {
+        let ended_in = ENDED_IN.load(Ordering::Relaxed);
+        if ended_in != 0 && ended_in == fork_guard::current() && !ENDS.get() {
             loop {
                 thread::park();
             }
@@ -28,7 +37,8 @@ pub fn detach<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
 /// Say that this thread is about to end the interpreter.
 #[pyfunction]
 fn end_begins() {
-    let _ = ENDED_BY.set(thread::current().id());
+    ENDS.set(true);
+    ENDED_IN.store(fork_guard::arm(), Ordering::Relaxed);
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
