@@ -124,7 +124,7 @@ def _load(entry: EntryPoint) -> NoiseSource:
     """Return the source that an entry point names, or a stand-in that says why it cannot be used."""
     label = f"plug-in {one_line(entry.value)}"
     source = within(lambda: _made(entry), LOAD_DEADLINE_S, name=f"load {entry.name}")
-    if isinstance(source, Fault):
+    if type(source) is Fault:  # isinstance would ask the source for its __class__
         return BrokenPlugin(entry.name, f"{label} {source.words}")
     if is_ours(source):  # what it is credited with would be our claim, or one that was put in its place
         return BrokenPlugin(entry.name, f"{label} is of a class of esoteric_drbg: a plug-in brings its own")
