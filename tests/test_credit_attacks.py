@@ -107,8 +107,8 @@ def test_further_evidence_is_evidence() -> None:
 class ClasslessError(Exception):
     """Answers no question for its class."""
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise RuntimeError("secret samples")
 
 
@@ -118,8 +118,8 @@ class Unclassed(Claimant):
     name = "unclassed"
     claim = Claim(min_entropy=4.0, evidence=measured(8.0))
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise RuntimeError("secret samples")
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
