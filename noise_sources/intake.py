@@ -116,7 +116,7 @@ def described(error: BaseException, *, ours: bool = False) -> Fault:
     name, words = class_name(error), _literal(error)
     if not words:
         return Fault(f"{name} was raised")
-    return Fault(words if isinstance(error, EsotericDRBGError) else f"{name}: {words}")
+    return Fault(words if EsotericDRBGError in _MRO(type(error)) else f"{name}: {words}")
 
 
 def _literal(error: BaseException) -> str:

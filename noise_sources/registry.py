@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from esoteric_drbg.errors import InvalidInputError, SourceUnavailableError
 from esoteric_drbg.noise_sources.guard import ask, guarded, unguarded
@@ -123,8 +123,8 @@ def _made(entry: EntryPoint) -> NoiseSource | Fault:
 def _load(entry: EntryPoint) -> NoiseSource:
     """Return the source that an entry point names, or a stand-in that says why it cannot be used."""
     label = f"plug-in {one_line(entry.value)}"
-    source = within(lambda: _made(entry), LOAD_DEADLINE_S, name=f"load {entry.name}")
-    if isinstance(source, Fault):
+    source: Any = within(lambda: _made(entry), LOAD_DEADLINE_S, name=f"load {entry.name}")
+    if type(source) is Fault:  # isinstance would ask the source for its __class__
         return BrokenPlugin(entry.name, f"{label} {source.words}")
     if is_ours(source):  # what it is credited with would be our claim, or one that was put in its place
         return BrokenPlugin(entry.name, f"{label} is of a class of esoteric_drbg: a plug-in brings its own")
@@ -137,7 +137,8 @@ def _load(entry: EntryPoint) -> NoiseSource:
     answer = ask(guard)
     if isinstance(answer, Fault):
         return BrokenPlugin(entry.name, f"{label}: {answer.words}")
-    return source
+    found: NoiseSource = source
+    return found
 
 
 def guarded_all(sources: Iterable[NoiseSource]) -> list[NoiseSource]:

@@ -104,6 +104,45 @@ def test_further_evidence_is_evidence() -> None:
         EntropyPool([Claimant()])
 
 
+class ClasslessError(Exception):
+    """Answers no question for its class."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("secret samples")
+
+
+class Unclassed(Claimant):
+    """As the exception that it raises."""
+
+    name = "unclassed"
+    claim = Claim(min_entropy=4.0, evidence=measured(8.0))
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("secret samples")
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        raise ClasslessError("no device")
+
+
+def test_nobody_is_asked_for_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``__class__`` raised came out of the thread that reads, or of ``EntropyPool.auto``."""
+
+    class Entry:
+        name, value = "unclassed", "other:Unclassed"
+
+        def load(self) -> Any:
+            return Unclassed
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Entry()])
+    pool = EntropyPool.auto()
+    assert "unclassed" in {row["name"] for row in pool.health_report()["sources"]}
+    alone = EntropyPool([Unclassed()])
+    with pytest.raises(errors.EntropyUnavailableError, match="ClasslessError: no device"):
+        alone.get_entropy(256)
+
+
 HUGE = 10**400
 
 
