@@ -33,6 +33,8 @@ GATE_SECONDS = {"rust": 0.05, "reference": 3.0}
 FIRST_SYMBOLS, MOST_SYMBOLS = 2048, 32768
 #: Fewest symbols that anything is concluded from: the longest lag that is looked at, 128, is met four times.
 FEWEST_SYMBOLS = 512
+#: The basis of a look that came to too few symbols, until it is known whether that was a busy moment.
+TOO_SLOW = "too slow"
 #: By how much more work a symbol is made of where the shipped work shows too little.
 TIMES = (1, 2, 4, 8, 16, 32)
 
@@ -71,6 +73,10 @@ def rounded_down(bits: float) -> float:
     return math.floor(bits * 1000) / 1000
 
 
+#: Looks that must all come to too few symbols before a source counts as too slow for the gate: one may be a busy moment.
+SLOW_LOOKS = 3
+#: How many of them came to too few in this process, by source and by the key of its gate.
+_SLOW: dict[tuple[Any, ...], int] = {}
 #: What the gates of this process found, for sources of ours: by class, parameters, claim and alpha. Forks keep it.
 _GATES: dict[tuple[Any, ...], Credit] = {}
 
@@ -89,6 +95,9 @@ def gate(source: NoiseSource, claim: Claim, read: Read, *, alpha: float = 2.0**-
         repeat(source, known.times)
         return known
     credit = _run_gate(source, claim, read, alpha, misfit)
+    if credit.basis == TOO_SLOW:
+        looked = _SLOW[source.name, *key] = _SLOW.get((source.name, *key), 0) + 1
+        credit = credit._replace(basis="none" if looked >= SLOW_LOOKS else "unread")
     if credit.bits == 0:
         repeat(source, 1)
     if ours and credit.basis != "unread":
@@ -150,7 +159,7 @@ def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfi
         slow = (
             f"too slow for the gate: fewer than {FEWEST_SYMBOLS} symbols in {seconds:g} s (esoteric-drbg self-assess)"
         )
-        return Credit(0.0, "none", f"{misfit}; {slow}")
+        return Credit(0.0, TOO_SLOW, f"{misfit}; {slow}")
     words = f"{misfit}; {best.samples:,} fresh symbols have {best.min_entropy:.4g} bits ({best.decided_by})"
     return Credit(0.0, "none", f"{words}; {guarded(_share(best, claim), source.symbol_bits, alpha)}")
 

@@ -287,11 +287,13 @@ def test_a_source_that_is_too_slow_is_refused() -> None:
         time.sleep(n * 0.01)
         return bytes(n)
 
+    gate._SLOW.clear()
     source = Fake(make)
-    decision = decide(source)
-    assert decision.bits == 0
-    assert "too slow for the gate: fewer than 512 symbols in" in decision.reason
-    assert source.read < 512
+    for basis in ("unread", "unread", "none"):  # the first looks may have come in a busy moment
+        decision = decide(source)
+        assert (decision.bits, decision.basis) == (0, basis)
+        assert "too slow for the gate: fewer than 512 symbols in" in decision.reason
+    assert source.read < 3 * 512
 
 
 def test_a_source_that_cannot_be_read_is_asked_again_with_the_next_seed() -> None:

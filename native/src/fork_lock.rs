@@ -56,10 +56,11 @@ impl<T> ForkLock<T> {
     #[cold]
     fn take_over(&self, holder: u64, me: u64) -> Option<ForkLockGuard<'_, T>> {
         // Another thread of this process may be quicker; then `holder` has changed.
-        self.holder
-            .compare_exchange(holder, me, Ordering::Acquire, Ordering::Relaxed)
-            .ok()
-            .map(|_| ForkLockGuard { lock: self, inherited: true, made_in: me })
+        self.holder.compare_exchange(holder, me, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| ForkLockGuard {
+            lock: self,
+            inherited: true,
+            made_in: me,
+        })
     }
 
     /// Wait for the value. Not to be called by a thread that others wait for with the value in their hands.
