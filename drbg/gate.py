@@ -73,7 +73,7 @@ def rounded_down(bits: float) -> float:
     return math.floor(bits * 1000) / 1000
 
 
-#: Looks that must all come to too few symbols before a source counts as too slow for the gate: one may be a busy moment.
+#: Looks that must all come to too few symbols before a source counts as too slow: one may be a busy moment.
 SLOW_LOOKS = 3
 #: How many of them came to too few in this process, by source and by the key of its gate.
 _SLOW: dict[tuple[Any, ...], int] = {}

@@ -106,11 +106,14 @@ class RBG2Instance:
     @property
     def pool(self) -> EntropyPool:
         """The entropy pool behind this instance."""
-        with self._here.get().lock.held():
+        lock = self._here.get().lock.take()
+        try:
             if self._pool is None:
                 assert self._make_pool is not None  # noqa: S101 - one of the two was given to __init__
                 self._pool = self._make_pool()
             return self._pool
+        finally:
+            lock.release()
 
     def generate(self, n_bytes: int, *, additional_input: bytes = b"", prediction_resistance: bool = False) -> bytes:
         """Return ``n_bytes`` bytes, in as many Generate requests and seeds as they take.
@@ -139,7 +142,8 @@ class RBG2Instance:
 
     def _generate(self, n_bytes: int, additional_input: bytes, prediction_resistance: bool) -> bytes:
         chunks = []
-        with self._here.get().lock.held():
+        lock = self._here.get().lock.take()
+        try:
             self._mix_if_due()
             remaining = n_bytes
             while remaining > 0:
@@ -150,6 +154,8 @@ class RBG2Instance:
                 size = self._reserve(min(remaining, MAX_REQUEST_BYTES))
                 chunks.append(self._drbg.generate(size, additional_input=extra))
                 remaining -= size
+        finally:
+            lock.release()
         return b"".join(chunks)
 
     def reseed(self, additional_input: bytes = b"") -> None:
@@ -164,7 +170,8 @@ class RBG2Instance:
 
     def _reseed(self, additional_input: bytes = b"") -> None:
         here = self._here.get()
-        with here.lock.held():
+        lock = here.lock.take()
+        try:
             if self._drbg.failed:
                 raise DRBGStateError(f"the instance is in its error state ({self._drbg.failed}); call instantiate()")
             if here.seeding_thread:
@@ -177,6 +184,8 @@ class RBG2Instance:
                 self._seed(additional_input + _uncredited_bytes())
             finally:
                 here.seeding_thread = 0
+        finally:
+            lock.release()
 
     def _seed(self, extra: bytes) -> None:
         vm_at_begin = vm_generation()
@@ -204,18 +213,24 @@ class RBG2Instance:
         in_one_process(self._instantiate_anew)
 
     def _instantiate_anew(self) -> None:
-        with self._here.get().lock.held():
+        lock = self._here.get().lock.take()
+        try:
             self._drbg.clear_error()
             self._drbg.uninstantiate()
             self._reseed()
+        finally:
+            lock.release()
 
     def uninstantiate(self) -> None:
         """Overwrite the working state (9.4). The next request instantiates anew, unless the instance has failed."""
         here = self._here.get()
         for lane in here.lanes:
             lane.uninstantiate()
-        with here.lock.held():
+        lock = here.lock.take()
+        try:
             self._drbg.uninstantiate()
+        finally:
+            lock.release()
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill a writable, contiguous buffer with random bytes, without a copy.
@@ -244,9 +259,12 @@ class RBG2Instance:
                 return len(octets)
 
     def _readinto(self, octets: memoryview) -> None:
-        with self._here.get().lock.held():
+        lock = self._here.get().lock.take()
+        try:
             self._mix_if_due()
             self._fill(octets)
+        finally:
+            lock.release()
 
     def _fill(self, octets: memoryview) -> None:
         """Fill a buffer by as many seeds as it takes; the noise of several is read at once."""
@@ -381,13 +399,14 @@ class RBG2Instance:
         """
         if self._is_lane or self._make_pool is None:
             return None
-        with here.lanes_lock.held():
+        lock = here.lanes_lock.take()
+        try:
             busy = [here, *(lane._here.get() for lane in here.lanes)]
             in_handler = threading.get_ident() in {each.seeding_thread for each in busy}
             for lane in here.lanes:
                 its = lane._here.get()
-                if lock := its.lock.acquire(timeout_s=0):
-                    lock.release()
+                if free := its.lock.acquire(timeout_s=0):
+                    free.release()
                     if not its.seeding_thread and (lane._state.instantiated or not in_handler):
                         return lane
             # A handler makes no lane: making one starts threads, which its own thread may be in the middle of.
@@ -397,6 +416,8 @@ class RBG2Instance:
             lane._is_lane = True
             here.lanes.append(lane)
             return lane
+        finally:
+            lock.release()
 
     def _reserve(self, n_bytes: int) -> int:
         """Take up to ``n_bytes`` off the seed's budget, reseeding if it is used up; return how many were taken.

@@ -149,7 +149,8 @@ class DRBG:
         began_in: int,
     ) -> None:
         limits = self.limits
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             # In a child that is forked off in the middle this begins anew, over what the parent came to.
             if self.instantiated and began_in == fork_generation():
                 raise DRBGStateError(f"{limits.name} is already instantiated; uninstantiate it first")
@@ -173,6 +174,8 @@ class DRBG:
             self._security_strength = strength
             self._prediction_resistance = prediction_resistance
             self._failed = ""
+        finally:
+            lock.release()
 
     def reseed(self, additional_input: bytes = b"") -> None:
         """Reseed_function, 9.2.
@@ -189,7 +192,8 @@ class DRBG:
         in_one_process(lambda: self._reseed(additional_input))
 
     def _reseed(self, additional_input: bytes) -> None:
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             self._require_ready()
             self._check_length("additional_input", additional_input, self.limits.max_additional_input_length)
             self._test_unless_passed_within(INTERVAL_S)
@@ -202,6 +206,8 @@ class DRBG:
                 # overwritten, and what was instantiated is instantiated anew.
                 entropy_input = self._entropy_input(self._entropy_with_nonce(self._security_strength))
                 self.state.instantiate(entropy_input, b"", additional_input, generation)
+        finally:
+            lock.release()
 
     def _entropy_with_nonce(self, security_strength: int) -> int:
         """Return the bits of an entropy input that stands for the nonce too (8.6.7)."""
@@ -247,7 +253,8 @@ class DRBG:
     def _generate(
         self, n_bytes: int, security_strength: int, prediction_resistance: bool, additional_input: bytes
     ) -> bytes:
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             self._require_ready()
             if n_bytes < 0:
                 raise InvalidInputError(f"n_bytes={n_bytes}: a length is not negative")
@@ -267,6 +274,8 @@ class DRBG:
                 self.reseed(additional_input)
                 additional_input = b""
             return self.guarded(lambda: self.state.generate(n_bytes, additional_input))
+        finally:
+            lock.release()
 
     def generate_long(self, n_bytes: int) -> bytes:
         """Return ``n_bytes`` bytes of any number, by as many Generate requests in a row as they take.
@@ -288,7 +297,8 @@ class DRBG:
     def _generate_long(self, n_bytes: int) -> bytes:
         limits = self.limits
         request_bytes = limits.max_number_of_bits_per_request // 8
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             self._require_ready()
             if n_bytes < 0:
                 raise InvalidInputError(f"n_bytes={n_bytes}: a length is not negative")
@@ -298,6 +308,8 @@ class DRBG:
                 return self.guarded(lambda: self.state.draw(n_bytes))
             begins = range(0, n_bytes, request_bytes)
             return b"".join(self.generate(min(request_bytes, n_bytes - begin)) for begin in begins)
+        finally:
+            lock.release()
 
     def guarded(self, function: Callable[[], _Answer]) -> _Answer:
         """Run a function of the working state; if that has changed by itself, enter the error state (11.3.6)."""
@@ -309,20 +321,29 @@ class DRBG:
 
     def uninstantiate(self) -> None:
         """Uninstantiate_function, 9.4: overwrite the working state; the instance can be instantiated anew."""
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             self.state.zeroize()
             self._security_strength = 0
+        finally:
+            lock.release()
 
     def clear_error(self) -> None:
         """Leave the error state for a new instantiation; the working state was overwritten when it was entered."""
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             self._failed = ""
+        finally:
+            lock.release()
 
     def fail(self, reason: str) -> None:
         """Enter the error state (11.3.6): the working state is overwritten and only instantiating anew helps."""
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             self.uninstantiate()
             self._failed = reason
+        finally:
+            lock.release()
 
     def _seed_is_due(self) -> bool:
         """Return True if the seed's lifetime is over, or it is no seed of this process."""

@@ -181,13 +181,16 @@ class EntropyPool:
             raise InvalidInputError(
                 f"{source.name}: the claim is for {claim.symbol_bits}-bit symbols, the source has {source.symbol_bits}"
             )
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             if source.name in self._slots:
                 raise InvalidInputError(f"the pool has a source named {source.name!r} already")
             self._slots[source.name] = SourceSlot(
                 source, claim, health_profile=self._health_profile, deadline_s=self._deadline_s
             )
             self._groups = self._order_credited_groups()
+        finally:
+            lock.release()
 
     def get_random_bytes(self, n: int) -> bytes:
         """Return ``n`` bytes from this pool's own RBG2 instance (Hash_DRBG SHA-256).
@@ -204,12 +207,15 @@ class EntropyPool:
     @property
     def instance(self) -> RBG2Instance:
         """This pool's RBG2 instance, instantiated with its first request."""
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             if self._instance is None:
                 from esoteric_drbg.instance import RBG2Instance  # noqa: PLC0415 - the instance imports this module
 
                 self._instance = RBG2Instance(self, profile=self.profile)
             return self._instance
+        finally:
+            lock.release()
 
     def get_entropy(self, bits: int) -> bytes:
         """Return conditioned seed material that carries at least ``bits`` bits of credited min-entropy.
@@ -244,13 +250,16 @@ class EntropyPool:
         return in_one_process(lambda: self._seed_material(bits))
 
     def _seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             blocks, ledger = self._gather(bits)
             if ledger.credited_bits < bits and self._in_reserve is not None:
                 blocks.clear()
                 self._call_reserve(self._in_reserve)
                 blocks, ledger = self._gather(bits)
             self.last_ledger = ledger
+        finally:
+            lock.release()
         if ledger.credited_bits < bits:
             del blocks
             raise EntropyUnavailableError(self._shortfall(ledger))
@@ -293,7 +302,8 @@ class EntropyPool:
         blocks: list[bytes] = []
         entries: list[LedgerEntry] = []
         left = UNCREDITED_SECONDS
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             for slot in self._slots.values():
                 cost = slot.seconds_for(UNCREDITED_SYMBOLS + (0 if slot.healthy else slot.startup_samples))
                 if slot.credit > 0 or not slot.usable or cost > left or not slot.availability()[0]:
@@ -303,6 +313,8 @@ class EntropyPool:
                 if symbols is not None:
                     blocks.append(hash_df(symbols, BLOCK_BITS))
                     entries.append(slot.ledger_entry(len(symbols), BLOCK_BITS))
+        finally:
+            lock.release()
         return b"".join(blocks), tuple(entries)
 
     def start(self) -> None:
@@ -311,7 +323,8 @@ class EntropyPool:
         Sources that may keep one waiting are asked and read side by side, each within its deadline. One whose start-up
         symbols take longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
         """
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             slots = self._slots.values()
             workers = [
                 Worker(partial(_start, slot), name=f"esoteric_drbg start {slot.name}")
@@ -326,25 +339,36 @@ class EntropyPool:
             for worker in workers:
                 join(worker)
             self._reorder = True
+        finally:
+            lock.release()
 
     def on_demand_test(self, name: str | None = None) -> dict[str, bool]:
         """Run the on-demand health test of one source, or of all available ones; True where it passed."""
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             chosen = [self._slot(name)] if name is not None else list(self._slots.values())
             self._reorder = True
             return {slot.name: slot.on_demand() for slot in chosen if slot.availability().available}
+        finally:
+            lock.release()
 
     def reset_source(self, name: str) -> None:
         """Put a retired or failed source back to its start-up test: the operator's act after a repair."""
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             self._slot(name).reset()
+        finally:
+            lock.release()
 
     def health_report(self) -> dict[str, Any]:
         """Return the state of every source and of the pool as plain JSON-ready values. No secret is among them."""
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             rows = [slot.report() for slot in self._slots.values()]
             ledger = self.last_ledger.as_dict() if self.last_ledger is not None else None
             instance = self._instance.status() if self._instance is not None else None
+        finally:
+            lock.release()
         return {
             "kernels": kernel_info()._asdict(),
             "profile": self.profile.name,

@@ -73,9 +73,11 @@ class ProcessLock:
 
     Examples
     --------
-    >>> lock = ProcessLock()
-    >>> with lock.held(), lock.held():
-    ...     pass
+    >>> lock = ProcessLock().take()
+    >>> try:
+    ...     pass  # other threads wait
+    ... finally:
+    ...     lock.release()
     """
 
     def __init__(self) -> None:
@@ -94,9 +96,14 @@ class ProcessLock:
             stop_if_ending()
         return None
 
-    def held(self) -> _Held:
-        """Return what holds this process's lock for the length of a ``with``, however long it takes to get it."""
-        return _Held(self)
+    def take(self) -> Lock:
+        """Return this process's lock, acquired, however long that takes; ``try`` ... ``finally`` releases it.
+
+        A ``with`` would call a Python function at its end, and Ctrl-C at the beginning of that leaves a lock taken.
+        """
+        while (lock := self.acquire()) is None:
+            pass
+        return lock
 
 
 def _take(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
@@ -109,29 +116,6 @@ def _take(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
             lock.release()
         raise
     return taken[0]
-
-
-class _Held:
-    """Holds a lock; a class, because :func:`contextlib.contextmanager` would cost a seed some microseconds."""
-
-    __slots__ = ("_lock", "_of")
-
-    def __init__(self, of: ProcessLock) -> None:
-        self._of = of
-        self._lock: Lock | None = None
-
-    def __enter__(self) -> None:
-        self._lock = self._of.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.release()
-
-    def __del__(self) -> None:
-        # Ctrl-C may come between the end of the ``with`` and the first line of __exit__, or in __init__.
-        if getattr(self, "_lock", None) is not None:
-            self.__exit__()
 
 
 def in_one_process(draw: Callable[[], _T]) -> _T:

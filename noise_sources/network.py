@@ -167,10 +167,13 @@ _turns: dict[Target, float] = {}
 
 def _reserve_turn(target: Target, interval: float) -> float:
     """Take the next turn at a target, for whichever source asks; return the seconds until it comes."""
-    with _turns_lock.held():
+    lock = _turns_lock.take()
+    try:
         now = time.monotonic()
         turn = max(now, _turns.get(target, now))
         _turns[target] = turn + interval
+    finally:
+        lock.release()
     return turn - now
 
 

@@ -90,9 +90,10 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_child() -> None:
     held, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with lock.held():
-            held.set()
-            leave.wait(30)
+        taken = lock.take()
+        held.set()
+        leave.wait(30)
+        taken.release()
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -100,14 +101,14 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_child() -> None:
     assert lock.acquire(timeout_s=0.1) is None
 
     def take() -> bytes:
-        with lock.held():
-            return b"free"
+        lock.take().release()
+        return b"free"
 
     assert in_child(take) == b"free"
     leave.set()
     thread.join()
-    with lock.held(), lock.held():
-        pass
+    for taken in [lock.take(), lock.take()]:  # by the same thread
+        taken.release()
 
 
 def test_what_a_fork_cuts_into_starts_over_in_the_child_alone() -> None:

@@ -176,11 +176,14 @@ def test_64_threads_never_share_a_byte_nor_exceed_a_budget() -> None:
 def test_busy_lanes_have_seeds_of_their_own() -> None:
     instance = RBG2Instance(lambda: EntropyPool.auto(plugins=False))
     instance.token_bytes(1)
-    with instance._here.get().lock.held():
+    lock = instance._here.get().lock.take()
+    try:
         answers: list[bytes] = []
         thread = threading.Thread(target=lambda: answers.append(instance.token_bytes(50_000)))
         thread.start()
         thread.join(20)
+    finally:
+        lock.release()
     if module.MOST_LANES > 1:
         assert len(answers) == 1
         assert instance.status()["lanes"] == 2

@@ -96,7 +96,8 @@ class ExclusiveState:
         Another thread waits; a signal handler that re-enters its own thread is refused.
         """
         here = fork_generation()
-        with self._lock.held():
+        lock = self._lock.take()
+        try:
             if self._busy_in == here:
                 raise DRBGStateError(f"{self._name} was re-entered from a signal handler in the middle of a request")
             self._forget_half_done()
@@ -119,6 +120,8 @@ class ExclusiveState:
                 raise
             finally:
                 self._busy_in = 0
+        finally:
+            lock.release()
 
     def _forget_half_done(self) -> None:
         """In a forked child, overwrite a state that the parent was in the middle of changing."""
