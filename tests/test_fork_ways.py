@@ -41,6 +41,7 @@ def in_child(work: Callable[[], bytes], *, fork: Callable[[], int] = os.fork) ->
     reader, writer = os.pipe()
     child = fork()
     if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(20)
         try:
             os.write(writer, work())
