@@ -38,7 +38,7 @@ EACH_A_SEED = Profile(name="each_a_seed", seed_output_bits=256)
 #: Seconds that a child may take: a fork bomb or a hang ends here.
 CHILD_S = 5.0
 #: Forks of each way, at lines spread over the whole request.
-MOMENTS = 40
+MOMENTS = 40 if RUST else 12
 
 Draw = Callable[[], bytes]
 
