@@ -161,14 +161,18 @@ class SourceSlot:
 
         A rate that a foreign source only declares comes behind every measured one and all of ours.
         """
-        self._ranked = (self.rate_is_measured or not self.foreign, self.credit * self.rate)
+        self._ranked = (self.rate_is_measured or not self.foreign, self.credit * self._rate_to_rank_by())
         return self._ranked
+
+    def _rate_to_rank_by(self) -> float:
+        """Return the rate; of ours what it declares, until more was read than the first time, with all its set-up."""
+        return self.rate if self.foreign or self._steady_symbols else self.source.estimated_rate
 
     @property
     def rank_is_stale(self) -> bool:
         """True if the source was ranked by a rate that is off by more than :data:`RANK_SLACK` by now."""
         known, value = self._ranked
-        bits = self.credit * self.rate
+        bits = self.credit * self._rate_to_rank_by()
         return (
             known != (self.rate_is_measured or not self.foreign)
             or not value <= RANK_SLACK * bits <= RANK_SLACK**2 * value
