@@ -8,6 +8,7 @@ frames that it inherited. Nothing may be the same on both sides, hang, or raise.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import random
 import select
@@ -238,3 +239,30 @@ def test_a_fork_at_any_line_of_a_request(way: str, stays: bool) -> None:
         elif followed > ON_ITS_WAY and way != "BitGenerator" and blocks(mine) & blocks(theirs):
             bad.append((number, "the same bytes from the request that the fork cut into"))
     assert not bad, f"{len(bad)} of {len(numbers)} moments of {total} lines: {bad[:5]}"
+
+
+FORKS: dict[str, Callable[[], int]] = {"os.fork": os.fork, "libc fork": ctypes.CDLL(None).fork}
+
+
+@pytest.mark.parametrize("kind", FORKS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_fork_between_two_requests(way: str, kind: str) -> None:
+    """Whatever forks: Python, which tells its modules, or the C library behind its back."""
+    if way == "aio" and kind != "os.fork":
+        pytest.skip("CPython's own threads do not survive a fork that it does not know of")
+    draw = WAYS[way]()
+    draw()
+    reader, writer = os.pipe()
+    child = FORKS[kind]()
+    if child == 0:
+        try:
+            os.write(writer, b"|||".join(draw()[-64:] for _ in range(FRESH)))
+        except BaseException as error:
+            os.write(writer, f"raised {type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    mine = [draw()[-64:] for _ in range(FRESH)]
+    theirs = whole(reader, child).split(b"|||")
+    assert len(theirs) == FRESH, theirs
+    assert not blocks(mine) & blocks(theirs)

@@ -110,7 +110,7 @@ def test_hwrng_waits_no_longer_than_it_may(fifo: Fifo, monkeypatch: pytest.Monke
     os.write(fifo.writer, b"abc")
     assert source.read_raw(10, deadline_s=0.05) == b"abc"
     # On a busy machine the thread that reads is given up before the source has returned nothing.
-    with pytest.raises(errors.SourceReadError, match="0 symbols came|did not return within"):
+    with pytest.raises(errors.SourceReadError, match=r"0 symbols came|did not return within"):
         source.read_exactly(1, deadline_s=0.05)
     began = time.monotonic()
     with pytest.raises(errors.SourceReadError, match="no byte came in 0"):
