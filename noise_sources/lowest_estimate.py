@@ -75,7 +75,7 @@ def lowest_estimate(symbols: bytes, symbol_bits: int = 8) -> LowestEstimate:
         of_bits = _estimates(packed, n * symbol_bits, 2)
         found += [(symbol_bits * value, f"bitstring: {name}") for name, value in of_bits]
         ranks = bytes.maketrans(alphabet, bytes(range(len(alphabet))))
-        literal = _estimates(symbols.translate(ranks), n, len(alphabet), Counter(symbols).most_common(1)[0][1])
+        literal = _estimates(symbols.translate(ranks), n, len(alphabet), max(Counter(symbols).values()))
     else:
         literal = _estimates(_packed(symbols.translate(bytes.maketrans(alphabet, b"\0\1")), 1), n, 2)
     found += [(value, f"symbols: {name}") for name, value in literal]

@@ -211,6 +211,24 @@ def test_a_fork_waits_while_another_thread_loads_the_gate(part: str) -> None:
     assert run(code) == "b'8'\n"
 
 
+def test_the_gate_begins_no_import_that_a_fork_does_not_wait_for() -> None:
+    code = """
+    import importlib.abc, sys
+    from esoteric_drbg import credit, token_bytes
+    from esoteric_drbg.forks import loading
+    genuine = credit.machine_facts
+    credit.machine_facts = lambda: genuine().replace(l2_kib=1, counter_step_ns=3 * genuine().counter_step_ns)
+    class Watch(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if not loading._held:
+                print(name)
+    sys.meta_path.insert(0, Watch())
+    token_bytes(8)
+    print("done")
+    """
+    assert run(code) == "done\n"
+
+
 def interrupted(work: Callable[[], object], number: int, name: str) -> bool:
     """Raise KeyboardInterrupt where the interpreter does: after the n-th call of that name in C, or as it begins."""
     left = number
