@@ -17,7 +17,7 @@ from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.kernels.reference.fork_guard import fork_generation as _reference
 from esoteric_drbg.kernels.selection import LOOK_S, in_request, native, stop_if_ending
 
-__all__ = ["Lock", "ProcessLocal", "ProcessLock", "Worker", "fork_generation", "in_one_process", "join"]
+__all__ = ["Lock", "ProcessLocal", "ProcessLock", "Worker", "fork_generation", "in_one_process", "join", "take_lock"]
 
 _T = TypeVar("_T")
 
@@ -86,12 +86,12 @@ class ProcessLock:
     def acquire(self, timeout_s: float = math.inf) -> Lock | None:
         """Return this process's lock, acquired, for the caller to release; None after ``timeout_s`` seconds."""
         lock = self._lock.get()
-        if _take(lock, False):
+        if take_lock(lock, False):
             return lock
         until = time.monotonic() + timeout_s
         while (left := until - time.monotonic()) > 0:
             lock = self._lock.get()
-            if _take(lock, True, min(left, LOOK_S)):
+            if take_lock(lock, True, min(left, LOOK_S)):
                 return lock
             stop_if_ending()
         return None
@@ -106,7 +106,7 @@ class ProcessLock:
         return lock
 
 
-def _take(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
+def take_lock(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
     """Acquire a lock and return True, or False; one call takes it and notes it: Ctrl-C comes before or after both."""
     taken: list[bool] = []
     try:

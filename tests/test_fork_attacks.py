@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,8 +18,14 @@ import pytest
 from test_fork_ways import EACH_A_SEED, ForkingSource, in_child, run
 
 from esoteric_drbg import EntropyPool, RBG2Instance, RBGCInstance, SystemRandom
+from esoteric_drbg.errors import DRBGStateError
 from esoteric_drbg.kernels import process
 from esoteric_drbg.kernels.process import ProcessLock, fork_generation, in_one_process
+from esoteric_drbg.kernels.reference.bit_generator import WordStream
+from esoteric_drbg.kernels.reference.ctr_drbg import CtrDrbgState
+from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState
+from esoteric_drbg.kernels.reference.hmac_drbg import HmacDrbgState
+from esoteric_drbg.kernels.reference.timing import TimingSampler
 from esoteric_drbg.noise_sources import create, guard, intake
 from esoteric_drbg.noise_sources.intake import Fault
 
@@ -252,7 +258,7 @@ def interrupted(work: Callable[[], object], number: int, name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", ["acquire", "extend", "release", "take", "_take", "get"])
+@pytest.mark.parametrize("name", ["acquire", "extend", "release", "take", "take_lock", "get"])
 def test_a_ctrl_c_right_after_a_lock_was_taken_leaves_it_free(name: str) -> None:
     lock = ProcessLock()
 
@@ -269,6 +275,103 @@ def test_a_ctrl_c_right_after_a_lock_was_taken_leaves_it_free(name: str) -> None
     thread.start()
     thread.join()
     assert free == [True]
+
+
+def interrupted_everywhere(work: Callable[[], object], but: frozenset[str] = frozenset()) -> Iterator[int]:
+    """Raise KeyboardInterrupt at the first, second, ... place where it may come in the package, one at a time."""
+    for number in range(1, 10_000):
+        left = number
+
+        def profile(frame: FrameType, event: str, function: Any) -> None:
+            nonlocal left
+            name = frame.f_code.co_name if event == "call" else ""
+            if event in ("call", "c_return") and "esoteric_drbg" in frame.f_globals["__name__"] and name not in but:
+                left -= 1
+                if left == 0:
+                    sys.setprofile(None)
+                    raise KeyboardInterrupt
+
+        sys.setprofile(profile)
+        try:
+            work()
+        except KeyboardInterrupt:
+            pass
+        else:
+            return
+        finally:
+            sys.setprofile(None)
+        yield number
+    raise AssertionError("it never came to an end")
+
+
+def in_another_thread(work: Callable[[], object]) -> list[object]:
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
+    thread.start()
+    thread.join(5)
+    return done
+
+
+def test_a_ctrl_c_anywhere_in_the_reference_sampler_leaves_it_free() -> None:
+    sampler = TimingSampler("clock")
+    places = 0
+    for places in interrupted_everywhere(lambda: sampler.read_symbols(3)):  # noqa: B007
+        assert len(sampler.read_symbols(1)) == 1
+    assert places > 10
+
+
+def test_a_ctrl_c_as_the_reference_word_stream_is_locked_leaves_it_free() -> None:
+    words = WordStream(lambda buffer: None, lambda _, error: error, 64)
+
+    def work() -> None:
+        words.acquire()
+        sys.setprofile(None)
+        words.release()
+
+    def taken() -> bool:
+        if free := words.acquire(timeout=1):
+            words.release()
+        return free
+
+    places = 0
+    for places in interrupted_everywhere(work):  # noqa: B007
+        assert in_another_thread(taken) == [True]
+    assert places > 5
+
+
+@pytest.mark.parametrize(
+    "make",
+    [HashDrbgState, lambda: HmacDrbgState("sha256"), lambda: CtrDrbgState("aes256")],
+    ids=["hash", "hmac", "ctr"],
+)
+def test_a_handler_anywhere_in_a_reference_request_is_refused_or_answered(make: Callable[[], Any]) -> None:
+    state = make()
+    state.instantiate(bytes(48), b"")
+    outputs: list[bytes] = []
+    refused: list[str] = []
+    for number in range(1, 1000):
+        left = number
+
+        def handler(frame: FrameType, event: str, function: Any) -> None:
+            nonlocal left
+            left -= event in ("call", "c_return") and "esoteric_drbg" in frame.f_globals["__name__"]
+            if left == 0:
+                left = -1
+                try:
+                    outputs.append(state.generate(16))
+                except DRBGStateError as error:
+                    refused.append(str(error))
+
+        sys.setprofile(handler)
+        try:
+            outputs.append(state.generate(16))
+        finally:
+            sys.setprofile(None)
+        if left > 0:
+            break
+    assert len(refused) > 5
+    assert all("re-entered" in reason for reason in refused)
+    assert len(set(outputs)) == len(outputs) > number
 
 
 @pytest.mark.timeout(120, method="thread")  # the other method wants the same timer

@@ -18,7 +18,7 @@ from types import GeneratorType
 from typing import Any, NoReturn, cast
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
-from esoteric_drbg.kernels.process import fork_generation
+from esoteric_drbg.kernels.process import fork_generation, take_lock
 
 __all__ = ["WordStream"]
 
@@ -279,10 +279,24 @@ class WordStream:
             self._generation = here
             self._begin_in_child()
             self._on_failure(self, None)
-        if not self._lock.acquire(blocking, timeout):
+        me = threading.get_ident()
+        depth = self._depth if self._owner == me else 0
+        if not take_lock(self._lock, blocking, timeout):
             return False
-        self._depth += 1
-        self._owner = threading.get_ident()
+        self._depth = depth + 1
+        self._owner = me
+        try:
+            self._refuse_or_forget()
+        except BaseException:
+            if self._owner == me and self._depth > depth:  # Ctrl-C, before it was left
+                self._depth = depth
+                self._owner = me if depth else 0
+                self._lock.release()
+            raise
+        return True
+
+    def _refuse_or_forget(self) -> None:
+        """As the lock's owner, raise where nothing may be drawn, and drop words that are too old."""
         if any(words.gi_running for words in self._words):
             self.release()
             raise DRBGStateError(_REENTERED)
@@ -292,7 +306,6 @@ class WordStream:
             raise DRBGStateError(self._retired)
         if self._depth == 1 and time.monotonic_ns() - self._filled_at_ns >= self._max_age_ns:
             self._forget()
-        return True
 
     def release(self) -> None:
         """Leave the lock, and raise what was kept: each level of a nested use does, the outermost ends the failure."""
@@ -309,8 +322,8 @@ class WordStream:
         if failure is not None:
             raise failure
 
-    def __enter__(self) -> None:
-        self.acquire()
+    #: As one frame with it: Ctrl-C between two would leave the lock taken.
+    __enter__ = acquire
 
     def __exit__(self, *exception: object) -> None:
         self.release()

@@ -101,13 +101,9 @@ class ExclusiveState:
             if self._busy_in == here:
                 raise DRBGStateError(f"{self._name} was re-entered from a signal handler in the middle of a request")
             self._forget_half_done()
-            if self._seal != self._sealed():
-                self.zeroize()
-                raise StateIntegrityError(f"{self._name}: the working state changed by itself; it is overwritten")
-            if instantiated and not self.instantiated:
-                raise DRBGStateError(f"{self._name} is not instantiated")
-            self._busy_in = here
+            self._busy_in = here  # before the first look: what a handler changes in the middle of it looks like a fault
             try:
+                self._check(instantiated)
                 yield
                 self._require_generation(here)
                 self._seal = self._sealed()
@@ -122,6 +118,13 @@ class ExclusiveState:
                 self._busy_in = 0
         finally:
             lock.release()
+
+    def _check(self, instantiated: bool) -> None:
+        if self._seal != self._sealed():
+            self.zeroize()
+            raise StateIntegrityError(f"{self._name}: the working state changed by itself; it is overwritten")
+        if instantiated and self._reseed_counter == 0:
+            raise DRBGStateError(f"{self._name} is not instantiated")
 
     def _forget_half_done(self) -> None:
         """In a forked child, overwrite a state that the parent was in the middle of changing."""

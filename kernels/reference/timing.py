@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from esoteric_drbg.errors import InvalidInputError, SourceReadError, SourceUnavailableError
+from esoteric_drbg.kernels.process import take_lock
 
 __all__ = ["TimingSampler", "counter_facts", "counter_step", "read_counter"]
 
@@ -361,7 +362,7 @@ class TimingSampler:
             raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 symbol")
         if deadline_s is not None and not (math.isfinite(deadline_s) and deadline_s > 0):
             raise InvalidInputError(f"deadline_s={deadline_s}: expected a positive number")
-        if not self._busy.acquire(blocking=False):
+        if not take_lock(self._busy, False):
             raise SourceReadError("the sampler is being read by another thread")
         try:
             if self._pages is not None:
