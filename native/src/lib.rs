@@ -10,7 +10,9 @@ mod drbg_state;
 mod ending;
 mod errors;
 mod estimators;
+#[path = "../core/src/process/fork_guard.rs"]
 mod fork_guard;
+#[path = "../core/src/process/fork_lock.rs"]
 mod fork_lock;
 mod hash_df;
 mod hash_drbg;
