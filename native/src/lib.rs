@@ -29,16 +29,20 @@ mod iid_shuffle;
 mod iid_statistics;
 mod lag_block;
 mod lag_predictor;
+#[path = "../core/src/memory/allocate.rs"]
 mod memory;
 mod multiversion;
 mod rdseed;
+#[path = "../core/src/memory/secret_memory.rs"]
 mod secret_memory;
+#[path = "../core/src/memory/secret_pages.rs"]
 mod secret_pages;
 mod sha256;
 mod sha256_lanes;
 #[cfg(target_arch = "x86_64")]
 mod sha256_wide;
 mod timing;
+#[path = "../core/src/memory/wipe.rs"]
 mod wipe;
 mod word_buffer;
 mod xoshiro_lanes;
