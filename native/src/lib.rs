@@ -31,6 +31,7 @@ mod lag_block;
 mod lag_predictor;
 #[path = "../core/src/memory/allocate.rs"]
 mod memory;
+#[path = "../core/src/simd/multiversion.rs"]
 mod multiversion;
 mod rdseed;
 #[path = "../core/src/memory/secret_memory.rs"]
