@@ -38,9 +38,12 @@ mod rdseed;
 mod secret_memory;
 #[path = "../core/src/memory/secret_pages.rs"]
 mod secret_pages;
+#[path = "../core/src/sha256/digest.rs"]
 mod sha256;
+#[path = "../core/src/sha256/lanes.rs"]
 mod sha256_lanes;
 #[cfg(target_arch = "x86_64")]
+#[path = "../core/src/sha256/wide.rs"]
 mod sha256_wide;
 mod timing;
 #[path = "../core/src/memory/wipe.rs"]
