@@ -5,7 +5,9 @@ use pyo3::prelude::*;
 
 mod bit_generator;
 mod bytes;
+#[path = "../core/src/drbg/ctr_drbg.rs"]
 mod ctr_drbg;
+#[path = "../core/src/drbg/sealed.rs"]
 mod drbg_state;
 mod ending;
 mod errors;
@@ -14,10 +16,14 @@ mod estimators;
 mod fork_guard;
 #[path = "../core/src/process/fork_lock.rs"]
 mod fork_lock;
+#[path = "../core/src/drbg/hash_df.rs"]
 mod hash_df;
+#[path = "../core/src/drbg/hash_drbg.rs"]
 mod hash_drbg;
+#[path = "../core/src/drbg/sha512.rs"]
 mod hash_drbg_512;
 mod health;
+#[path = "../core/src/drbg/hmac_drbg.rs"]
 mod hmac_drbg;
 mod iid;
 mod iid_bzip2;
