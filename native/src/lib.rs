@@ -22,6 +22,7 @@ mod hash_df;
 mod hash_drbg;
 #[path = "../core/src/drbg/sha512.rs"]
 mod hash_drbg_512;
+#[path = "../core/src/health/continuous.rs"]
 mod health;
 #[path = "../core/src/drbg/hmac_drbg.rs"]
 mod hmac_drbg;
@@ -33,7 +34,9 @@ mod iid_move_to_front;
 mod iid_rotations;
 mod iid_shuffle;
 mod iid_statistics;
+#[path = "../core/src/health/lag_block.rs"]
 mod lag_block;
+#[path = "../core/src/health/lag_predictor.rs"]
 mod lag_predictor;
 #[path = "../core/src/memory/allocate.rs"]
 mod memory;
