@@ -26,13 +26,21 @@ mod hash_drbg_512;
 mod health;
 #[path = "../core/src/drbg/hmac_drbg.rs"]
 mod hmac_drbg;
+#[path = "../core/src/iid/sequence.rs"]
 mod iid;
+#[path = "../core/src/iid/bzip2.rs"]
 mod iid_bzip2;
+#[path = "../core/src/iid/compression.rs"]
 mod iid_compression;
+#[path = "../core/src/iid/huffman.rs"]
 mod iid_huffman;
+#[path = "../core/src/iid/move_to_front.rs"]
 mod iid_move_to_front;
+#[path = "../core/src/iid/rotations.rs"]
 mod iid_rotations;
+#[path = "../core/src/iid/shuffle.rs"]
 mod iid_shuffle;
+#[path = "../core/src/iid/statistics.rs"]
 mod iid_statistics;
 #[path = "../core/src/health/lag_block.rs"]
 mod lag_block;
@@ -58,6 +66,7 @@ mod timing;
 #[path = "../core/src/memory/wipe.rs"]
 mod wipe;
 mod word_buffer;
+#[path = "../core/src/iid/xoshiro_lanes.rs"]
 mod xoshiro_lanes;
 
 /// Every allocation of these kernels.
