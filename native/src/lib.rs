@@ -50,6 +50,7 @@ mod lag_predictor;
 mod memory;
 #[path = "../core/src/simd/multiversion.rs"]
 mod multiversion;
+#[path = "../core/src/rdseed.rs"]
 mod rdseed;
 #[path = "../core/src/memory/secret_memory.rs"]
 mod secret_memory;
@@ -62,6 +63,7 @@ mod sha256_lanes;
 #[cfg(target_arch = "x86_64")]
 #[path = "../core/src/sha256/wide.rs"]
 mod sha256_wide;
+#[path = "../core/src/timing/mod.rs"]
 mod timing;
 #[path = "../core/src/memory/wipe.rs"]
 mod wipe;
