@@ -11,6 +11,7 @@ mod ctr_drbg;
 mod drbg_state;
 mod ending;
 mod errors;
+#[path = "../core/src/estimators/mod.rs"]
 mod estimators;
 #[path = "../core/src/process/fork_guard.rs"]
 mod fork_guard;
