@@ -3,13 +3,17 @@
 
 use pyo3::prelude::*;
 
+#[path = "../python/src/drbg/bit_generator.rs"]
 mod bit_generator;
+#[path = "../python/src/bytes.rs"]
 mod bytes;
 #[path = "../core/src/drbg/ctr_drbg.rs"]
 mod ctr_drbg;
 #[path = "../core/src/drbg/sealed.rs"]
 mod drbg_state;
+#[path = "../python/src/ending.rs"]
 mod ending;
+#[path = "../python/src/errors.rs"]
 mod errors;
 #[path = "../core/src/estimators/mod.rs"]
 mod estimators;
@@ -68,6 +72,7 @@ mod sha256_wide;
 mod timing;
 #[path = "../core/src/memory/wipe.rs"]
 mod wipe;
+#[path = "../python/src/drbg/word_buffer.rs"]
 mod word_buffer;
 #[path = "../core/src/iid/xoshiro_lanes.rs"]
 mod xoshiro_lanes;
