@@ -1,29 +1,25 @@
 //! The CPU's conditioned entropy instruction: RDSEED on x86-64, RNDRRS on aarch64.
 
-use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use zeroize::Zeroizing;
-
-use crate::bytes::new_bytes;
-use crate::errors::{out_of_memory, raise};
-use crate::memory::zeros;
-use crate::wipe;
+use crate::memory::wipe;
 
 /// Tries for one word before the instruction counts as failing; under load it may come up empty a few times.
 const TRIES: u32 = 1000;
 
+/// True if this CPU has RDSEED (x86-64) or RNDRRS (aarch64).
 #[cfg(target_arch = "x86_64")]
-fn supported() -> bool {
+pub fn supported() -> bool {
     std::arch::is_x86_feature_detected!("rdseed")
 }
 
+/// True if this CPU has RDSEED (x86-64) or RNDRRS (aarch64).
 #[cfg(target_arch = "aarch64")]
-fn supported() -> bool {
+pub fn supported() -> bool {
     std::arch::is_aarch64_feature_detected!("rand")
 }
 
+/// True if this CPU has RDSEED (x86-64) or RNDRRS (aarch64).
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn supported() -> bool {
+pub fn supported() -> bool {
     false
 }
 
@@ -72,27 +68,9 @@ fn harvest(out: &mut [u8], tries: u32, mut next: impl FnMut() -> Option<u64>) ->
     filled
 }
 
-/// True if this CPU has RDSEED (x86-64) or RNDRRS (aarch64).
-#[pyfunction]
-fn rdseed_supported() -> bool {
-    supported()
-}
-
-/// `n_bytes` bytes from the instruction; fewer if it keeps coming up empty.
-#[pyfunction]
-fn rdseed_bytes(py: Python<'_>, n_bytes: usize) -> PyResult<Bound<'_, PyBytes>> {
-    if !supported() {
-        return Err(raise(py, "SourceUnavailableError", "this CPU has neither RDSEED nor RNDRRS".to_owned()));
-    }
-    let out = zeros(n_bytes).map_err(|_| out_of_memory(py, &format!("{n_bytes} bytes")))?;
-    let mut out = Zeroizing::new(out);
-    let filled = wipe::after_any(|| harvest(&mut out, TRIES, step));
-    new_bytes(py, &out[..filled])
-}
-
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(rdseed_supported, module)?)?;
-    module.add_function(wrap_pyfunction!(rdseed_bytes, module)?)
+/// Bytes from the instruction, from the first one on; how many came before it kept coming up empty. None without such an instruction.
+pub fn fill(out: &mut [u8]) -> Option<usize> {
+    supported().then(|| wipe::after_any(|| harvest(out, TRIES, step)))
 }
 
 #[cfg(test)]

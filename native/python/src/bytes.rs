@@ -5,13 +5,13 @@
 
 use std::mem::MaybeUninit;
 
+use esoteric_drbg_core::memory::{zeroed, zeros};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::errors::{invalid, ours, out_of_memory};
-use crate::memory::zeros;
 
 /// A bytes object of `n` bytes, all of which `fill` writes, piece by piece, where it returns Ok.
 pub fn filled_bytes<'py>(
@@ -71,17 +71,6 @@ impl Unfilled<'_> {
             self.begun += piece.len();
         }
         Ok(())
-    }
-}
-
-/// Give memory contents: zeros. Piece by piece, what is filled next is near the processor already; zeros in all of a large
-/// object at once would take several times as long.
-pub fn zeroed(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
-    let (start, length) = (memory.as_mut_ptr().cast::<u8>(), memory.len());
-    // SAFETY: the memory is ours for the lifetime of the result, and has contents once they are written.
-    unsafe {
-        start.write_bytes(0, length);
-        std::slice::from_raw_parts_mut(start, length)
     }
 }
 

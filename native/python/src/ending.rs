@@ -8,9 +8,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use esoteric_drbg_core::process::fork_guard;
 use pyo3::prelude::*;
-
-use crate::fork_guard;
 
 /// The fork generation of the process whose interpreter ends, or 0: a child that is forked off meanwhile goes on.
 static ENDED_IN: AtomicU64 = AtomicU64::new(0);

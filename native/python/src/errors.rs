@@ -1,5 +1,7 @@
 //! Raises the error classes that Python defines in `esoteric_drbg.errors`: one family on both sides.
 
+use esoteric_drbg_core::drbg::mechanism::Fault;
+use esoteric_drbg_core::error::Error;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -32,5 +34,31 @@ pub fn ours(py: Python<'_>, error: PyErr, what: &str) -> PyErr {
         out_of_memory(py, what)
     } else {
         error
+    }
+}
+
+/// The exception that an error of the core is in Python.
+pub fn python(py: Python<'_>, error: Error) -> PyErr {
+    match error {
+        Error::InvalidInput(message) => invalid(py, message),
+        Error::OutOfMemory(what) => out_of_memory(py, &what),
+        Error::SourceRead(message) => raise(py, "SourceReadError", message),
+        Error::SourceUnavailable(message) => raise(py, "SourceUnavailableError", message),
+    }
+}
+
+/// The exception that a fault of the mechanism of that name is in Python.
+pub fn fault(py: Python<'_>, name: &str, fault: Fault) -> PyErr {
+    match fault {
+        Fault::NotInstantiated => raise(py, "DRBGStateError", format!("{name} is not instantiated")),
+        Fault::Changed => {
+            let message = format!("{name}: the working state changed by itself; it is overwritten");
+            raise(py, "StateIntegrityError", message)
+        }
+        Fault::Forked => raise(py, "ForkedStateError", format!("{name} was seeded in another process")),
+        Fault::ForkedSeed => {
+            let message = "the process was forked after the entropy input was got: a child gets its own".to_owned();
+            raise(py, "ForkedStateError", message)
+        }
     }
 }

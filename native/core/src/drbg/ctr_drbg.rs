@@ -6,7 +6,7 @@ use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use aes::{Aes256, Block};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::drbg_state::Mechanism;
+use super::mechanism::{visit_bytes, Mechanism};
 
 const KEY_BYTES: usize = 32;
 const BLOCK_BYTES: usize = 16;
@@ -182,8 +182,9 @@ impl Mechanism for CtrDrbg {
         self.update(&aes, &[0u8; SEED_BYTES]);
     }
 
-    fn secrets(&self) -> [&[u8]; 2] {
-        [&self.key, &self.v]
+    fn visit_secrets(&self, visit: &mut dyn FnMut(u64)) {
+        visit_bytes(&self.key, visit);
+        visit_bytes(&self.v, visit);
     }
 }
 

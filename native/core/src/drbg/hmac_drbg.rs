@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroize;
 
-use crate::drbg_state::Mechanism;
+use super::mechanism::{visit_bytes, Mechanism};
 
 pub type HmacSha256 = Hmac<Sha256>;
 pub type HmacSha512 = Hmac<Sha512>;
@@ -93,8 +93,9 @@ impl<M: Mac + KeyInit + Clone> Mechanism for HmacDrbg<M> {
         self.update(&[additional_input]);
     }
 
-    fn secrets(&self) -> [&[u8]; 2] {
-        [&self.key, &self.v]
+    fn visit_secrets(&self, visit: &mut dyn FnMut(u64)) {
+        visit_bytes(&self.key, visit);
+        visit_bytes(&self.v, visit);
     }
 }
 

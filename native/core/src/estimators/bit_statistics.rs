@@ -2,7 +2,7 @@
 
 use super::symbols::bit;
 use crate::memory::{resize, zeros, OutOfMemory};
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 const BLOCK_BITS: usize = 6;
 const DICTIONARY_BLOCKS: usize = 1000;
@@ -23,6 +23,7 @@ multiversion! {
         }
         (ones, n as u64 - 1 - both - rises - falls, rises, falls, both)
     }
+    checked by BIT_COUNTS: |run| run(&sample::words::<3>(), 150)
 }
 
 /// For a byte of bits and the place to start: collisions of 2 and of 3, and how many bits of the byte were used.

@@ -3,7 +3,7 @@
 //! Most contexts have one child and one successor, or next to none: a node has the first child and the best successor in itself, and
 //! all of it lies in one line of the CPU's cache. Further ones are in maps. The contexts of one symbol have tables instead.
 
-use super::prefetch::prefetch;
+use crate::memory::prefetch::prefetch;
 use crate::memory::{filled, push, resize, zeros, OutOfMemory};
 
 /// The nodes of the contexts of one symbol come first.

@@ -1,7 +1,7 @@
 //! The Lag predictor, SP 800-90B 6.3.8.
 
 use super::scoreboard::Scoreboard;
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 const LAGS: usize = 128;
 
@@ -31,6 +31,7 @@ multiversion! {
         }
         (board.correct, board.longest_run())
     }
+    checked by OF_BITS: |run| run(&sample::words::<8>(), 8 * 64 - 9)
 }
 
 /// In which steps of a word each lag is right; it reaches back before the first bit for a while.
@@ -94,6 +95,7 @@ multiversion! {
         }
         (board.correct, board.longest_run())
     }
+    checked by OF_SYMBOLS: |run| run(&sample::bytes::<290>(3))
 }
 
 /// Bit i says whether byte i of both blocks is the same.

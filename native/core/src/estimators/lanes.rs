@@ -1,5 +1,7 @@
 //! Leaf functions on vectors, each with its portable twin: what the compiler does not find by itself.
 
+use crate::simd::{level, sample, Level, Path, NAMES};
+
 /// 64 numbers, one to a step.
 pub type Steps = [i32; 64];
 /// 32 balances.
@@ -45,12 +47,36 @@ impl Lanes for Portable {
     }
 }
 
+/// What functions that have AVX2 use.
 #[cfg(target_arch = "x86_64")]
-pub use with_avx2::Avx2;
+pub type Vectors = with_avx2::Avx2;
+#[cfg(not(target_arch = "x86_64"))]
+pub type Vectors = Portable;
+
+pub(crate) static PATH: Path =
+    Path::new(concat!(module_path!(), "::Vectors"), &NAMES, || usize::from(level() >= Level::Avx2), is_right);
+
+/// Whether [`Vectors`] do here what [`Portable`] does.
+pub fn vectors_are_right() -> bool {
+    PATH.chosen() == 1
+}
+
+fn is_right(_version: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let words = sample::words::<64>();
+        let numbers: Steps = words.map(|word| word as i32 >> (word >> 59));
+        // SAFETY: `Path` asks of a version that the level has AVX2 for.
+        let equal = |mask, limit| unsafe { with_avx2::equal_portable(&numbers, mask, limit) };
+        equal(-1, numbers[3]) && equal(0x7f80, 0)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    true
+}
 
 #[cfg(target_arch = "x86_64")]
 mod with_avx2 {
-    use super::{Balances, Lanes, Steps};
+    use super::{Balances, Lanes, Portable, Steps};
     use std::arch::x86_64::*;
 
     /// To be used in functions that have AVX2 only.
@@ -105,22 +131,22 @@ mod with_avx2 {
         }
         u64::from(words[0]) | u64::from(words[1]) << 32
     }
+
+    /// Whether both functions do what their portable twins do with some numbers.
+    #[target_feature(enable = "avx2")]
+    pub fn equal_portable(numbers: &Steps, mask: i32, limit: i32) -> bool {
+        let mut balances: Balances = std::array::from_fn(|i| (numbers[i] >> 18) as i16);
+        let change: Balances = std::array::from_fn(|i| (numbers[32 + i] >> 18) as i16);
+        let mut others = balances;
+        let negative = Avx2::add(&mut balances, &change) == Portable::add(&mut others, &change);
+        negative && balances == others && Avx2::above(numbers, mask, limit) == Portable::above(numbers, mask, limit)
+    }
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
-    use super::{Avx2, Lanes, Portable};
-    use crate::multiversion::{level, Level};
-
-    #[target_feature(enable = "avx2")]
-    fn check(numbers: &[i32; 64], mask: i32, limit: i32) {
-        assert_eq!(Avx2::above(numbers, mask, limit), Portable::above(numbers, mask, limit));
-        let mut balances: [i16; 32] = std::array::from_fn(|i| (numbers[i] >> 18) as i16);
-        let change: [i16; 32] = std::array::from_fn(|i| (numbers[32 + i] >> 18) as i16);
-        let mut others = balances;
-        assert_eq!(Avx2::add(&mut balances, &change), Portable::add(&mut others, &change));
-        assert_eq!(balances, others);
-    }
+    use super::with_avx2::equal_portable;
+    use crate::simd::{level, Level};
 
     #[test]
     fn vectors_equal_their_portable_twins() {
@@ -136,7 +162,7 @@ mod tests {
             for limit in [-1, 0, numbers[3], i32::MIN, i32::MAX] {
                 for mask in [-1, 1, 0x7f80, numbers[5] & i32::MAX] {
                     // SAFETY: the level says that the CPU has AVX2.
-                    unsafe { check(&numbers, mask, limit) };
+                    assert!(unsafe { equal_portable(&numbers, mask, limit) });
                 }
             }
         }

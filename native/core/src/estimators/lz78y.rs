@@ -5,7 +5,7 @@ use super::multi_mmc_bits::{one_by_word, MASKS};
 use super::scoreboard::Runs;
 use super::symbols::bit;
 use crate::memory::{zeros, OutOfMemory};
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 const LENGTHS: usize = 16;
 const MOST_CONTEXTS: usize = 65_536;
@@ -58,6 +58,11 @@ multiversion! {
             i += steps;
         }
         (correct, runs)
+    }
+    checked by MAJORITY: |run| {
+        let dictionary = BitDictionary::new();
+        let outcome = dictionary.map(|dictionary| run(&sample::words::<4>(), 230, 20, &dictionary, Runs::default()));
+        outcome.map(|(correct, runs)| (correct, runs.longest))
     }
 }
 

@@ -1,29 +1,27 @@
 //! The MultiMCW predictor, SP 800-90B 6.3.7.
 
-#[cfg(target_arch = "x86_64")]
-use super::lanes::Avx2;
-use super::lanes::{Lanes, Portable, Steps};
+use super::lanes::{vectors_are_right, Lanes, Portable, Steps, Vectors};
 use super::scoreboard::{Runs, Scoreboard};
 use crate::memory::{zeros, OutOfMemory};
-use crate::multiversion::{level, multiversion, Level};
+use crate::simd::{multiversion, sample};
 
 const WINDOWS: [usize; 4] = [63, 255, 1023, 4095];
 
 /// Bits: windows are odd, so the ones in each say what it predicts.
 pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
-    #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx2 {
-        return with_avx2(words, n);
+    if vectors_are_right() {
+        with_vectors(words, n)
+    } else {
+        of_bits_by::<Portable>(words, n)
     }
-    of_bits_by::<Portable>(words, n)
 }
 
-#[cfg(target_arch = "x86_64")]
 multiversion! {
-    /// To be called at level AVX2 and above only.
-    fn with_avx2(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
-        of_bits_by::<Avx2>(words, n)
+    fn with_vectors(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
+        of_bits_by::<Portable>(words, n)
     }
+    on vectors { of_bits_by::<Vectors>(words, n) }
+    checked by OF_BITS: |run| run(&sample::words::<12>(), 12 * 64 - 9)
 }
 
 /// Steps before a word that its largest window reaches, in whole words, and words whose counts are kept with them.
@@ -162,4 +160,5 @@ multiversion! {
         }
         (correct, runs.longest)
     }
+    checked by OF_SYMBOLS: |run| run(&sample::bytes::<300>(3), 3)
 }

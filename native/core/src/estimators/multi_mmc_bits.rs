@@ -3,14 +3,12 @@
 //! A binary Markov model keeps one number for each context: how often 1 followed, less how often 0 did. Orders up to 15 have at
 //! most 65,536 pairs and never fill up; order 16 can, and keeps both counts.
 
-#[cfg(target_arch = "x86_64")]
-use super::lanes::Avx2;
-use super::lanes::{Lanes, Portable, Steps};
+use super::lanes::{vectors_are_right, Lanes, Portable, Steps, Vectors};
 use super::order_records::OrderRecords;
 use super::scoreboard::Scoreboard;
 use super::symbols::bit;
 use crate::memory::{push, with_room, zeros, OutOfMemory};
-use crate::multiversion::{level, multiversion, Level};
+use crate::simd::{multiversion, sample};
 
 const ORDERS: usize = 16;
 const MOST_PAIRS: u32 = 100_000;
@@ -24,19 +22,19 @@ pub const MASKS: usize = 2 << ORDERS_BY_WORD;
 
 /// C and the longest run of right predictions.
 pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
-    #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx2 {
-        return with_avx2(words, n);
+    if vectors_are_right() {
+        with_vectors(words, n)
+    } else {
+        of_bits_by::<Portable>(words, n)
     }
-    of_bits_by::<Portable>(words, n)
 }
 
-#[cfg(target_arch = "x86_64")]
 multiversion! {
-    /// To be called at level AVX2 and above only.
-    fn with_avx2(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
-        of_bits_by::<Avx2>(words, n)
+    fn with_vectors(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
+        of_bits_by::<Portable>(words, n)
     }
+    on vectors { of_bits_by::<Vectors>(words, n) }
+    checked by OF_BITS: |run| run(&sample::words::<6>(), 6 * 64 - 9)
 }
 
 #[inline(always)]

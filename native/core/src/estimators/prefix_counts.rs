@@ -1,6 +1,6 @@
 //! Counts of tuples of up to 64 symbols beyond a bucket's, all lengths at once.
 
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 /// Lengths counted.
 pub const LANES: usize = 64;
@@ -45,6 +45,11 @@ multiversion! {
                 pairs[total] += u64::from(half.pairs[place]);
             }
         }
+    }
+    checked by TAKE_LANES: |run| {
+        let (mut most, mut pairs) = ([2; LANES], [1; LANES]);
+        run(&sample::bytes::<150>(65), &mut most, &mut pairs);
+        (most, pairs)
     }
 }
 

@@ -4,12 +4,12 @@
 //! bits are the leaves' sizes, summed. For longer ones, small leaves compare each pair of their windows: how often a tuple occurs matters from 35
 //! times on only, its pairs always. Large leaves are sorted. Windows that are equal, few, are left to who knows their places.
 
-use super::huge_pages::zeros;
 use super::prefix_counts::{PrefixCounts, MOST_SUFFIXES};
 use super::text::Text;
 use super::tuple_sums::CUTOFF;
+use crate::memory::huge_pages::zeros;
 use crate::memory::{self, collected, push, with_room, OutOfMemory};
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 /// Bits of a window, and those it is distributed by.
 const WINDOW_BITS: usize = 40;
@@ -74,6 +74,13 @@ multiversion! {
         });
         outcome
     }
+    checked by FIND: |run| {
+        let words = sample::words::<4>();
+        let wanted = [words[0] >> 24, words[1] << 7 >> 24];
+        let wanted = [wanted[0].min(wanted[1]), wanted[0].max(wanted[1])];
+        let mut found = Vec::new();
+        (run(&words, 150, 1, 0, &wanted, &mut found), found)
+    }
 }
 
 /// Count; None for data that are too short or too repetitive.
@@ -130,6 +137,11 @@ multiversion! {
     fn bucket_sizes(words: &[u64], n: usize, width: usize, sizes: &mut [u32; BUCKETS]) {
         super::text::for_each_beginning(words, n, width, |_, bits| sizes[(bits >> (64 - BUCKET_BITS)) as usize] += 1);
     }
+    checked by BUCKET_SIZES: |run| {
+        let mut sizes = [0; BUCKETS];
+        run(&sample::words::<4>(), 150, 1, &mut sizes);
+        sizes
+    }
 }
 
 multiversion! {
@@ -146,6 +158,14 @@ multiversion! {
             keys[*slot as usize] = (bits >> (64 - WINDOW_BITS)) as u32 & used;
             *slot += 1;
         });
+    }
+    checked by DISTRIBUTE: |run| {
+        let words = sample::words::<4>();
+        let mut sizes = [0; BUCKETS];
+        bucket_sizes::version(0, &words, 150, 1, &mut sizes);
+        let mut keys = [0; 150];
+        run(&words, 150, 1, !0, &sizes, &mut keys);
+        keys
     }
 }
 
@@ -167,6 +187,12 @@ multiversion! {
             leafed[*slot as usize] = key;
             *slot += 1;
         }
+    }
+    checked by INTO_LEAVES: |run| {
+        let keys = sample::words::<150>().map(|word| word as u32);
+        let (mut leafed, mut ends) = ([0; 150], [0; LEAVES]);
+        run(&keys, &mut leafed, &mut ends, 4);
+        (leafed, ends[..16].to_vec())
     }
 }
 
@@ -293,6 +319,16 @@ multiversion! {
             counts.sharing.iter_mut().zip(turn).for_each(|(total, part)| *total += part);
         }
         Ok(true)
+    }
+    checked by COUNT_LEAVES: |run| {
+        let mut keys = [0; 100 + REACH];
+        keys[..100].copy_from_slice(&sample::words::<100>().map(|word| word as u32 & !0xf));
+        keys[7] = keys[8];
+        let mut ends = [0; LEAVES];
+        ends.iter_mut().enumerate().for_each(|(leaf, end)| *end = [5, 20, 60, 100][leaf.min(3)]);
+        let mut counts = WindowCounts::new(&[0; BUCKETS], &[], 2);
+        let outcome = run(3, &keys, &ends, &[], &mut counts);
+        (outcome, counts.sharing, counts.large.most, counts.large.pairs, counts.repeated)
     }
 }
 

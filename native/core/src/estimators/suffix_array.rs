@@ -2,12 +2,12 @@
 
 use libsais::{LibsaisError, SuffixArrayConstruction};
 
-use super::huge_pages::zeros;
-use super::prefetch::prefetch;
 use super::text::Text;
 use super::tuple_sums::TupleSums;
+use crate::memory::huge_pages::zeros;
+use crate::memory::prefetch::prefetch;
 use crate::memory::OutOfMemory;
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 /// Suffixes that are looked up at a time.
 const BATCH: usize = 1 << 7;
@@ -63,6 +63,13 @@ multiversion! {
         }
         sums.push(0)?;
         Ok(Some(sums))
+    }
+    checked by COMPARED: |run| {
+        let symbols = sample::bytes::<64>(3);
+        let mut suffixes: [i32; 64] = std::array::from_fn(|place| place as i32);
+        suffixes.sort_unstable_by_key(|&place| &symbols[place as usize..]);
+        let counts = Text::new(&symbols, 64, 3).and_then(|text| run(&text, &suffixes)?.map(|sums| sums.finish(&[])).transpose());
+        counts.map(|counts| counts.map(|counts| (counts.most_common, counts.longest, counts.pairs)))
     }
 }
 

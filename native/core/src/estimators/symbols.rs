@@ -1,20 +1,17 @@
 //! How the kernels get their data: binary symbols packed, others one a byte.
 
-use pyo3::prelude::*;
-
-use crate::bytes::ByteView;
-use crate::errors::invalid;
+use crate::error::Error;
 use crate::memory::{with_room, OutOfMemory};
 
 /// Bits in the order of time: bit i is bit i % 64 of word i / 64; what lies behind the last one is 0.
 pub type Words = Vec<u64>;
 
 /// Refuse an alphabet that no kernel knows.
-pub fn check_alphabet(py: Python<'_>, k: usize) -> PyResult<()> {
+pub fn check_alphabet(k: usize) -> Result<(), Error> {
     if (2..=256).contains(&k) {
         Ok(())
     } else {
-        Err(invalid(py, format!("k={k}: an alphabet has 2 to 256 symbols")))
+        Err(Error::InvalidInput(format!("k={k}: an alphabet has 2 to 256 symbols")))
     }
 }
 
@@ -28,21 +25,20 @@ pub struct Symbols<'a> {
 
 impl<'a> Symbols<'a> {
     /// Check that the bytes hold `n` symbols of an alphabet of `k`, which was checked.
-    pub fn new(py: Python<'_>, view: &'a ByteView<'_>, n: usize, k: usize) -> PyResult<Self> {
-        let bytes = view.as_slice();
+    pub fn new(bytes: &'a [u8], n: usize, k: usize) -> Result<Self, Error> {
         let held = bytes.len();
         let expected = if k == 2 { n.div_ceil(8) } else { n };
         if n < 1 || held != expected {
-            return Err(invalid(py, format!("{held} bytes of data do not hold n={n} symbols for k={k}")));
+            return Err(Error::InvalidInput(format!("{held} bytes of data do not hold n={n} symbols for k={k}")));
         }
         if n > u32::MAX as usize / 4 {
-            return Err(invalid(py, format!("n={n}: these kernels count up to 2^30 symbols")));
+            return Err(Error::InvalidInput(format!("n={n}: these kernels count up to 2^30 symbols")));
         }
         if k != 2 && k < 256 {
             // A fold becomes vector code, unlike `max`.
             let largest = usize::from(bytes.iter().copied().fold(0, u8::max));
             if largest >= k {
-                return Err(invalid(py, format!("symbol {largest} is not below k={k}")));
+                return Err(Error::InvalidInput(format!("symbol {largest} is not below k={k}")));
             }
         }
         Ok(Self { bytes, n, k })

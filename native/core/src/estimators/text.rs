@@ -1,7 +1,7 @@
 //! Symbols packed into as few bits as their alphabet needs, and what their suffixes begin with.
 
 use crate::memory::{collected, zeros, OutOfMemory};
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 /// Places, about, of the sample that tells repetitive data, and what part of it has to be equal to another.
 const SAMPLES: usize = 1 << 14;
@@ -118,6 +118,11 @@ multiversion! {
     pub fn count_buckets(words: &[u64], n: usize, width: usize, shift: u32, sizes: &mut [u32]) {
         for_each_beginning(words, n, width, |_, bits| sizes[(bits >> shift) as usize] += 1);
     }
+    checked by COUNT_BUCKETS: |run| {
+        let mut sizes = [0; 16];
+        run(&sample::words::<4>(), 190, 1, 60, &mut sizes);
+        sizes
+    }
 }
 
 multiversion! {
@@ -128,6 +133,11 @@ multiversion! {
             places[*slot as usize] = i as u32;
             *slot += 1;
         });
+    }
+    checked by PLACE_IN_BUCKETS: |run| {
+        let (mut next, mut places) = (std::array::from_fn::<u32, 16, _>(|bucket| 190 * bucket as u32), [0; 16 * 190]);
+        run(&sample::words::<4>(), 190, 1, 60, &mut next, &mut places);
+        (next, places)
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the common prefixes of neighbours in sorted order to the counts of repeated tuples, SP 800-90B 6.3.5 and 6.3.6.
 
-use super::huge_pages::advise;
-use super::prefetch::prefetch;
+use crate::memory::huge_pages::advise;
+use crate::memory::prefetch::prefetch;
 use crate::memory::{copied, push, resize, zeros, OutOfMemory, Zero};
 
 /// Occurrences of a tuple that is common, 6.3.5.

@@ -11,7 +11,7 @@ use super::suffix_array;
 use super::text::{count_buckets, place_in_buckets, Text};
 use super::tuple_sums::{TupleCounts, TupleSums};
 use crate::memory::{self, collected, copied, extend, push, reserve, resize, with_room, OutOfMemory};
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 /// Bits, at most, that suffixes are distributed by.
 const BUCKET_BITS: usize = 12;
@@ -325,6 +325,12 @@ multiversion! {
             shared,
             entries.windows(2).map(|pair| symbols_in[(pair[0] ^ pair[1]).leading_zeros() as usize].min(most)),
         )
+    }
+    checked by COMMON_PREFIXES: |run| {
+        let mut shared = Vec::new();
+        let mut entries = sample::words::<40>();
+        entries.sort_unstable();
+        (run(&entries, &std::array::from_fn(|bits| bits as u8 / 3), 9, &mut shared), shared)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the predictors of the Lag Predictor Test do in a block of samples.
 
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 pub const LAGS: usize = 64;
 pub const PREDICTORS: usize = LAGS + 2;
@@ -71,6 +71,15 @@ multiversion! {
         }
         found.most = most;
         found
+    }
+    checked by COUNT_BLOCK: |run| {
+        let mut near: Near = [0; BLOCK + LAGS];
+        near.copy_from_slice(&sample::bytes::<{ BLOCK + LAGS }>(3));
+        let of = |n, begun, best| {
+            let found = run(&near, n, &[begun; PREDICTORS], &[9; PREDICTORS], 3, best);
+            (found.longest, found.most, found.runs, found.in_window)
+        };
+        (of(BLOCK, 5, 2), of(77, 200, VOTING_LAGS))
     }
 }
 

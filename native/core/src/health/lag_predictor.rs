@@ -3,24 +3,20 @@
 //! Blocks are counted for all lags at once, a lane each. Where something fails in a block, it is judged again, sample by
 //! sample, as the reference does it.
 
-use pyo3::prelude::*;
 use zeroize::Zeroize;
 
-use crate::bytes::ByteView;
-use crate::errors::invalid;
-use crate::lag_block::{count_block, judge_sample, Near, Numbers, BLOCK, LAGS, PREDICTORS, VOTING_LAGS};
+use super::lag_block::{count_block, judge_sample, Near, Numbers, BLOCK, LAGS, PREDICTORS, VOTING_LAGS};
 
 /// Most samples in a span.
-const MOST: i64 = 1 << 20;
-/// Chunks from this many symbols on release the interpreter lock: testing them takes over 50 microseconds.
-const DETACH_SYMBOLS: usize = 1 << 14;
+pub const MOST: i64 = 1 << 20;
 
 /// One of the three things that fail.
 #[derive(Clone, Copy, Default)]
-struct Failures {
-    number: u64,
-    first: Option<(u64, usize)>,
-    highest: u64,
+pub struct Failures {
+    pub number: u64,
+    /// The first sample that failed, and its predictor, counted from 1.
+    pub first: Option<(u64, usize)>,
+    pub highest: u64,
 }
 
 impl Failures {
@@ -77,12 +73,12 @@ impl Drop for Stream {
 
 /// State of the Lag Predictor Test.
 pub struct LagPredictor {
-    run_cutoff: u64,
-    window_cutoff: u64,
-    span_cutoff: u64,
-    window: u64,
-    span: u64,
-    symbol_bits: u32,
+    pub run_cutoff: u64,
+    pub window_cutoff: u64,
+    pub span_cutoff: u64,
+    pub window: u64,
+    pub span: u64,
+    pub symbol_bits: u32,
     stream: Stream,
 }
 
@@ -96,7 +92,13 @@ impl LagPredictor {
         self.stream = Stream::new();
     }
 
-    fn failures(&self) -> [&Failures; 3] {
+    /// Samples and windows that were judged.
+    pub fn judged(&self) -> (u64, u64) {
+        (self.stream.samples, self.stream.windows)
+    }
+
+    /// What the runs, windows and spans came to.
+    pub fn failures(&self) -> [&Failures; 3] {
         [&self.stream.run, &self.stream.window, &self.stream.span]
     }
 
@@ -209,117 +211,6 @@ fn mask_of(symbol_bits: u32) -> u8 {
 fn first_of_the_highest(counts: &[u32]) -> usize {
     let most = counts.iter().copied().max().unwrap_or(0);
     counts.iter().position(|&count| count == most).unwrap_or(0)
-}
-
-/// Lag Predictor Test, developer-defined.
-#[pyclass(module = "esoteric_drbg.kernels._native")]
-pub struct LagPredictorScan {
-    inner: LagPredictor,
-}
-
-#[pymethods]
-impl LagPredictorScan {
-    #[new]
-    fn new(
-        py: Python<'_>,
-        run_cutoff: i64,
-        window_cutoff: i64,
-        span_cutoff: i64,
-        window: i64,
-        span: i64,
-        symbol_bits: i64,
-    ) -> PyResult<Self> {
-        let cutoffs = [run_cutoff, window_cutoff, span_cutoff];
-        if cutoffs.iter().any(|&cutoff| cutoff < 1) {
-            let message =
-                format!("cutoffs={run_cutoff}, {window_cutoff}, {span_cutoff}: a prediction is right at least once");
-            return Err(invalid(py, message));
-        }
-        if window < 1 || span < 1 || window.checked_mul(span).is_none_or(|samples| samples > MOST) {
-            let message = format!("window={window}, span={span}: expected 1 to {MOST} samples in a span");
-            return Err(invalid(py, message));
-        }
-        if !(1..=8).contains(&symbol_bits) {
-            return Err(invalid(py, format!("symbol_bits={symbol_bits}: a symbol has 1 to 8 bits")));
-        }
-        let cutoffs = cutoffs.map(|cutoff| cutoff as u64);
-        Ok(Self { inner: LagPredictor::new(cutoffs, window as u64, span as u64, symbol_bits as u32) })
-    }
-
-    fn push(&mut self, py: Python<'_>, symbols: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let view = ByteView::new(symbols)?;
-        let bytes = view.as_slice();
-        let inner = &mut self.inner;
-        Ok(if bytes.len() > DETACH_SYMBOLS { py.detach(|| inner.push(bytes)) } else { inner.push(bytes) })
-    }
-
-    fn reset(&mut self) {
-        self.inner.reset();
-    }
-
-    #[getter]
-    fn run_cutoff(&self) -> u64 {
-        self.inner.run_cutoff
-    }
-
-    #[getter]
-    fn window_cutoff(&self) -> u64 {
-        self.inner.window_cutoff
-    }
-
-    #[getter]
-    fn span_cutoff(&self) -> u64 {
-        self.inner.span_cutoff
-    }
-
-    #[getter]
-    fn window(&self) -> u64 {
-        self.inner.window
-    }
-
-    #[getter]
-    fn span(&self) -> u64 {
-        self.inner.span
-    }
-
-    #[getter]
-    fn symbol_bits(&self) -> u32 {
-        self.inner.symbol_bits
-    }
-
-    #[getter]
-    fn samples(&self) -> u64 {
-        self.inner.stream.samples
-    }
-
-    #[getter]
-    fn windows(&self) -> u64 {
-        self.inner.stream.windows
-    }
-
-    #[getter]
-    fn failures(&self) -> (u64, u64, u64) {
-        self.inner.failures().map(|what| what.number).into()
-    }
-
-    #[getter]
-    fn first_failures(&self) -> (i64, i64, i64) {
-        self.inner.failures().map(|what| what.first.map_or(-1, |(sample, _)| sample as i64)).into()
-    }
-
-    #[getter]
-    fn first_predictors(&self) -> (usize, usize, usize) {
-        self.inner.failures().map(|what| what.first.map_or(0, |(_, predictor)| predictor)).into()
-    }
-
-    #[getter]
-    fn highest(&self) -> (u64, u64, u64) {
-        self.inner.failures().map(|what| what.highest).into()
-    }
-}
-
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<LagPredictorScan>()
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The size of what bzip2's entropy coder makes of a block: move to front, zero runs, Huffman codes. Nothing is coded.
+//!
+//! By hand: the crates for bzip2 code as well, which takes several times as long, and 10,000 permutations have their sizes taken.
 
-use crate::iid_huffman::{code_lengths, Lengths, SYMBOLS};
-use crate::iid_move_to_front::move_to_front;
-use crate::iid_statistics::pack;
+use super::huffman::{code_lengths, Lengths, SYMBOLS};
+use super::move_to_front::move_to_front;
+use super::statistics::pack;
 use crate::memory::{reserve, zeros, OutOfMemory};
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 /// Symbols that share a Huffman table.
 const GROUP: usize = 50;
@@ -135,6 +137,10 @@ multiversion! {
         *kept = groups;
         zeros
     }
+    checked by CODE_RUNS: |run| {
+        let mut kept = Groups { counts: Vec::with_capacity(16), ..Groups::default() };
+        (run(&sample::bytes::<300>(3), &mut kept), kept.counts, kept.last, kept.filled)
+    }
 }
 
 /// As `Groups::coded_bits`.
@@ -216,6 +222,13 @@ multiversion! {
             }
         }
         totals
+    }
+    checked by CHOOSE: |run| {
+        let groups = sample::bytes::<{ 8 * SYMBOLS }>(9);
+        let mut lengths = [[0; SYMBOLS]; MOST_TABLES];
+        lengths.as_flattened_mut().copy_from_slice(&sample::bytes::<{ MOST_TABLES * SYMBOLS }>(17));
+        let mut choices = [0; 8];
+        (run(groups.as_chunks::<SYMBOLS>().0, &lengths, MOST_TABLES, &mut choices), choices)
     }
 }
 

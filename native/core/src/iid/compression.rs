@@ -5,8 +5,8 @@
 //! as the tokens that follow. So only the rotations that begin with a token are sorted. bzip2's first stage changes
 //! nothing, as no digit or blank comes four times in a row.
 
-use crate::iid_bzip2::{Groups, MOST_BYTES};
-use crate::iid_rotations::Rotations;
+use super::bzip2::{Groups, MOST_BYTES};
+use super::rotations::Rotations;
 use crate::memory::{collected, extend, push, resize, OutOfMemory};
 
 /// bzip2 closes a block at the first change of character after that many of them, at level 5.

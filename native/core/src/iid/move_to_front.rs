@@ -1,7 +1,6 @@
 //! Moving to front: each code is replaced by its rank among the most recent ones, as bzip2 does.
 
-#[cfg(target_arch = "x86_64")]
-use crate::multiversion::{level, Level};
+use crate::simd::{level, sample, Level, Path, NAMES};
 
 const ONES: u64 = 0x1111_1111_1111_1111;
 const HIGH: u64 = ONES << 3;
@@ -22,11 +21,32 @@ pub fn move_to_front(codes: &mut [u8], used: usize) {
 
 fn touch_parts(lists: &mut [Recent; PARTS], blocks: &mut [[u8; 8]], stride: usize) {
     #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx2 {
-        // SAFETY: `level` found AVX2.
+    if PATH.chosen() == 1 {
+        // SAFETY: `PATH` chooses it where the level has AVX2.
         return unsafe { vectors::touch_parts(lists, blocks, stride) };
     }
     touch_parts_portable(lists, blocks, stride);
+}
+
+pub(crate) static PATH: Path =
+    Path::new(concat!(module_path!(), "::touch_parts"), &NAMES, || usize::from(level() >= Level::Avx2), is_right);
+
+fn is_right(_version: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let codes = sample::bytes::<{ 8 * 8 * PARTS }>(15);
+        let start = |part: usize| Recent::after(&codes[..64 * part], 15);
+        let (mut lists, mut others) = (std::array::from_fn(start), std::array::from_fn(start));
+        let (mut ranks, mut expected) = ([[0; 8]; 8 * PARTS], [[0; 8]; 8 * PARTS]);
+        ranks.as_flattened_mut().copy_from_slice(&codes);
+        expected.as_flattened_mut().copy_from_slice(&codes);
+        // SAFETY: `Path` asks of a version that the level has AVX2 for.
+        unsafe { vectors::touch_parts(&mut lists, &mut ranks, 8) };
+        touch_parts_portable(&mut others, &mut expected, 8);
+        ranks == expected && lists == others
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    true
 }
 
 fn touch_parts_portable(lists: &mut [Recent; PARTS], blocks: &mut [[u8; 8]], stride: usize) {
@@ -42,7 +62,7 @@ fn touch_parts_portable(lists: &mut [Recent; PARTS], blocks: &mut [[u8; 8]], str
 }
 
 /// A list of 16 codes, the most recent one in the lowest four bits.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Recent(u64);
 
 impl Recent {

@@ -1,19 +1,14 @@
-//! Python face of the kernels of the IID track, SP 800-90B section 5.1.
+//! A sequence, its permutations and their statistics, SP 800-90B section 5.1.
 
 use std::cell::RefCell;
 
-use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-
-use crate::bytes::{new_bytes, ByteView};
-use crate::ending;
-use crate::errors::{invalid, out_of_memory};
-use crate::iid_compression::Compressor;
-use crate::iid_shuffle::{arrange_bits, shuffle, Urn, MANY};
-use crate::iid_statistics::{of_bits, of_symbols, Mask, COMPRESSION, COUNT};
+use super::compression::Compressor;
+use super::shuffle::{arrange_bits, shuffle, Urn, MANY};
+use super::statistics::{of_bits, of_symbols, Mask, COMPRESSION, COUNT};
 use crate::memory::{extend, reserve, resize, OutOfMemory};
 
-const MOST_SYMBOLS: usize = 1 << 27;
+/// Longest sequence.
+pub const MOST_SYMBOLS: usize = 1 << 27;
 
 thread_local! {
     /// Working memory of the compression statistic, kept because fresh memory costs a tenth of the time.
@@ -28,7 +23,7 @@ enum Kind {
 }
 
 /// A sequence and room for a permutation of it.
-struct Sequence<'a> {
+pub struct Sequence<'a> {
     symbols: &'a [u8],
     kind: Kind,
     words: Vec<u64>,
@@ -36,7 +31,8 @@ struct Sequence<'a> {
 }
 
 impl<'a> Sequence<'a> {
-    fn new(symbols: &'a [u8]) -> Result<Self, OutOfMemory> {
+    /// `symbols`: 1 to [`MOST_SYMBOLS`].
+    pub fn new(symbols: &'a [u8]) -> Result<Self, OutOfMemory> {
         let mut counts = [0usize; 256];
         symbols.iter().for_each(|&symbol| counts[usize::from(symbol)] += 1);
         let distinct: Vec<u8> = (0..=255).filter(|&symbol| counts[usize::from(symbol)] > 0).collect();
@@ -53,7 +49,7 @@ impl<'a> Sequence<'a> {
     }
 
     /// Statistics of the sequence itself.
-    fn own_statistics(&mut self, mask: Mask) -> Result<[u64; COUNT], OutOfMemory> {
+    pub fn own_statistics(&mut self, mask: Mask) -> Result<[u64; COUNT], OutOfMemory> {
         if let Kind::Binary { high, .. } = self.kind {
             self.words.clear();
             resize(&mut self.words, self.symbols.len().div_ceil(64), 0)?;
@@ -131,6 +127,37 @@ impl<'a> Sequence<'a> {
         }
         Ok(())
     }
+
+    /// Permutation `index` under `seed`.
+    pub fn permutation(mut self, seed: u64, index: u64) -> Result<Vec<u8>, OutOfMemory> {
+        self.permute(seed, index)?;
+        self.expand()?;
+        Ok(self.permuted)
+    }
+
+    /// How many of the permutations from `first` on have a greater, an equal and a smaller statistic than `original`.
+    pub fn compare(
+        &mut self,
+        original: &[u64; COUNT],
+        seed: u64,
+        first: u64,
+        permutations: u64,
+        mask: Mask,
+    ) -> Result<[(u64, u64, u64); COUNT], OutOfMemory> {
+        let mut counts = [(0, 0, 0); COUNT];
+        for index in 0..permutations {
+            let keys = self.permuted_statistics(seed, first.wrapping_add(index), mask)?;
+            for statistic in (0..COUNT).filter(|&statistic| mask.has(statistic)) {
+                let (greater, equal, less) = &mut counts[statistic];
+                match keys[statistic].cmp(&original[statistic]) {
+                    std::cmp::Ordering::Greater => *greater += 1,
+                    std::cmp::Ordering::Equal => *equal += 1,
+                    std::cmp::Ordering::Less => *less += 1,
+                }
+            }
+        }
+        Ok(counts)
+    }
 }
 
 /// The lowest symbol that counts as above the median of the translated symbols.
@@ -144,97 +171,4 @@ fn threshold(n: usize, counts: &[usize; 256], distinct: &[u8]) -> u8 {
     };
     let middle = [(n - 1) / 2, n / 2].map(|place| translated(place).unwrap_or(0));
     distinct[(middle[0] + middle[1]).div_ceil(2)]
-}
-
-fn checked<'a>(py: Python<'_>, view: &'a ByteView<'_>) -> PyResult<&'a [u8]> {
-    let symbols = view.as_slice();
-    if symbols.is_empty() || symbols.len() > MOST_SYMBOLS {
-        return Err(invalid(py, format!("{} symbols: expected 1 to {MOST_SYMBOLS}", symbols.len())));
-    }
-    Ok(symbols)
-}
-
-fn checked_mask(py: Python<'_>, mask: u32) -> PyResult<Mask> {
-    if mask >> COUNT != 0 {
-        return Err(invalid(py, format!("mask={mask}: expected 0 to {}", (1 << COUNT) - 1)));
-    }
-    Ok(Mask(mask))
-}
-
-/// Work without the interpreter lock.
-fn detached<R: Send>(
-    py: Python<'_>,
-    symbols: &[u8],
-    work: impl FnOnce() -> Result<R, OutOfMemory> + Send,
-) -> PyResult<R> {
-    ending::detach(py, work)
-        .map_err(|OutOfMemory| out_of_memory(py, &format!("the permutations of {} symbols", symbols.len())))
-}
-
-/// The keys of the statistics that the mask selects, 0 for the others.
-#[pyfunction]
-fn iid_statistics(py: Python<'_>, symbols: &Bound<'_, PyAny>, mask: u32) -> PyResult<[u64; COUNT]> {
-    let view = ByteView::new(symbols)?;
-    let symbols = checked(py, &view)?;
-    let mask = checked_mask(py, mask)?;
-    detached(py, symbols, || Sequence::new(symbols)?.own_statistics(mask))
-}
-
-/// Permutation `index` of the symbols under `seed`.
-#[pyfunction]
-fn iid_permutation<'py>(
-    py: Python<'py>,
-    symbols: &Bound<'_, PyAny>,
-    seed: u64,
-    index: u64,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let view = ByteView::new(symbols)?;
-    let symbols = checked(py, &view)?;
-    let permuted = detached(py, symbols, || {
-        let mut sequence = Sequence::new(symbols)?;
-        sequence.permute(seed, index)?;
-        sequence.expand()?;
-        Ok(sequence.permuted)
-    })?;
-    new_bytes(py, &permuted)
-}
-
-/// How many permutations have a greater, an equal and a smaller statistic than the original, by statistic.
-#[pyfunction]
-fn iid_permutations(
-    py: Python<'_>,
-    symbols: &Bound<'_, PyAny>,
-    original: Vec<u64>,
-    seed: u64,
-    span: (u64, u64),
-    mask: u32,
-) -> PyResult<[(u64, u64, u64); COUNT]> {
-    let view = ByteView::new(symbols)?;
-    let symbols = checked(py, &view)?;
-    let mask = checked_mask(py, mask)?;
-    if original.len() != COUNT {
-        return Err(invalid(py, format!("{} keys of the original: expected {COUNT}", original.len())));
-    }
-    detached(py, symbols, || {
-        let mut sequence = Sequence::new(symbols)?;
-        let mut counts = [(0, 0, 0); COUNT];
-        for index in 0..span.1 {
-            let keys = sequence.permuted_statistics(seed, span.0.wrapping_add(index), mask)?;
-            for statistic in (0..COUNT).filter(|&statistic| mask.has(statistic)) {
-                let (greater, equal, less) = &mut counts[statistic];
-                match keys[statistic].cmp(&original[statistic]) {
-                    std::cmp::Ordering::Greater => *greater += 1,
-                    std::cmp::Ordering::Equal => *equal += 1,
-                    std::cmp::Ordering::Less => *less += 1,
-                }
-            }
-        }
-        Ok(counts)
-    })
-}
-
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(iid_statistics, module)?)?;
-    module.add_function(wrap_pyfunction!(iid_permutation, module)?)?;
-    module.add_function(wrap_pyfunction!(iid_permutations, module)?)
 }

@@ -1,8 +1,8 @@
 //! The permutations of the IID track: which arrangement belongs to (seed, index). `kernels/reference/iid_shuffle.py` says how.
 
+use super::xoshiro_lanes::{Lanes, Step, LANES};
 use crate::memory::{collected, OutOfMemory};
-use crate::multiversion::multiversion;
-use crate::xoshiro_lanes::{Lanes, Step, LANES};
+use crate::simd::{multiversion, sample};
 
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Steps of the lanes that are drawn together.
@@ -67,6 +67,10 @@ multiversion! {
             suspicious |= ((first & !HIGH) < even) | ((second & !HIGH) < odd);
         }
         suspicious
+    }
+    checked by PARTNERS: |run| {
+        let mut places = [0; 40];
+        (run(&sample::words::<40>(), 5000, &mut places), places)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Permutation statistics of SP 800-90B 5.1.1 to 5.1.10 as integers; `kernels/reference/iid.py` says what each is.
 
 use crate::memory::{with_room, zeros, OutOfMemory};
-use crate::multiversion::multiversion;
+use crate::simd::{multiversion, sample};
 
 /// Number of statistics; the compression is the last one.
 pub const COUNT: usize = 19;
@@ -111,6 +111,7 @@ multiversion! {
         let (number, longest) = runs.result();
         [number, longest, ups.max(pairs as u64 - ups)]
     }
+    checked by DIRECTIONAL: |run| run(&sample::bytes::<150>(5))
 }
 
 multiversion! {
@@ -126,6 +127,7 @@ multiversion! {
         }
         runs.result()
     }
+    checked by ABOUT_THE_MEDIAN: |run| run(&sample::bytes::<150>(5), 2)
 }
 
 multiversion! {
@@ -137,6 +139,7 @@ multiversion! {
         }
         runs.result()
     }
+    checked by BIT_RUNS: |run| run(&sample::words::<3>(), 150)
 }
 
 multiversion! {
@@ -160,6 +163,7 @@ multiversion! {
         }
         largest as u64
     }
+    checked by EXCURSION: |run| run(&sample::bytes::<150>(5), 290)
 }
 
 multiversion! {
@@ -181,6 +185,7 @@ multiversion! {
         }
         largest as u64
     }
+    checked by BIT_EXCURSION: |run| run(&sample::words::<3>(), 150, 60)
 }
 
 /// 2^52 times the average, and the maximum, of the samples up to a repeated symbol; both 0 without one.
@@ -212,6 +217,7 @@ multiversion! {
         }
         equal
     }
+    checked by PERIODICITY: |run| run(&sample::bytes::<300>(5), 2)
 }
 
 multiversion! {
@@ -224,6 +230,7 @@ multiversion! {
         }
         sum
     }
+    checked by COVARIANCE: |run| run(&sample::bytes::<300>(256), 2)
 }
 
 /// The statistics that are the same for symbols and for the sums of conversion I.
@@ -263,6 +270,11 @@ multiversion! {
         for (sum, byte) in sums.iter_mut().zip(bytes) {
             *sum = byte.count_ones() as u8;
         }
+    }
+    checked by SUMS_OF_BYTES: |run| {
+        let mut sums = [0; 150];
+        run(&sample::bytes::<150>(256), &mut sums);
+        sums
     }
 }
 

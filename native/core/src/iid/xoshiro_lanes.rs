@@ -1,7 +1,6 @@
 //! Eight generators xoshiro256++ side by side, in vectors where the CPU has them.
 
-#[cfg(target_arch = "x86_64")]
-use crate::multiversion::{level, Level};
+use crate::simd::{level, sample, Level, Path, NAMES};
 
 pub const LANES: usize = 8;
 
@@ -14,12 +13,31 @@ pub struct Lanes {
     pub states: [Step; 4],
 }
 
+pub(crate) static PATH: Path =
+    Path::new(concat!(module_path!(), "::fill"), &NAMES, || usize::from(level() >= Level::Avx2), is_right);
+
+fn is_right(_version: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut lanes = Lanes { states: [[0; LANES]; 4] };
+        lanes.states.as_flattened_mut().copy_from_slice(&sample::words::<{ 4 * LANES }>());
+        let mut others = lanes.clone();
+        let (mut steps, mut expected) = ([[0; LANES]; 8], [[0; LANES]; 8]);
+        // SAFETY: `Path` asks of a version that the level has AVX2 for.
+        unsafe { lanes.fill_avx2(&mut steps) };
+        others.fill_portable(&mut expected);
+        steps == expected && lanes.states == others.states
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    true
+}
+
 impl Lanes {
     /// Draw the next steps.
     pub fn fill(&mut self, steps: &mut [Step]) {
         #[cfg(target_arch = "x86_64")]
-        if level() >= Level::Avx2 {
-            // SAFETY: `level` found AVX2.
+        if PATH.chosen() == 1 {
+            // SAFETY: `PATH` chooses it where the level has AVX2.
             return unsafe { self.fill_avx2(steps) };
         }
         self.fill_portable(steps);

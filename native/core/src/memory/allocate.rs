@@ -1,10 +1,11 @@
 //! Memory that grows with the data: where there is none, kernels return an error instead of ending the process.
 //!
-//! Everything that may become large is allocated by the functions here. Small things of the standard library, of PyO3 and
+//! Everything that may become large is allocated by the functions here. Small things of the standard library, of the binding and
 //! of ours cannot say that there was no memory for them; a reserve sees to it that there is.
 
 use std::alloc::{alloc_zeroed, GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// There is not enough memory: `OutOfMemoryError` in Python.
@@ -104,6 +105,17 @@ pub fn collected<T>(entries: impl IntoIterator<Item = T>) -> Result<Vec<T>, OutO
     Ok(found)
 }
 
+/// Give memory contents: zeros. Piece by piece, what is filled next is near the processor already; zeros in all of a large
+/// object at once would take several times as long.
+pub fn zeroed(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
+    let (start, length) = (memory.as_mut_ptr().cast::<u8>(), memory.len());
+    // SAFETY: the memory is ours for the lifetime of the result, and has contents once they are written.
+    unsafe {
+        start.write_bytes(0, length);
+        std::slice::from_raw_parts_mut(start, length)
+    }
+}
+
 /// Bytes of the reserve, and of the largest thing that may come from it. Pages that are never touched take no memory.
 const RESERVE: usize = 1 << 20;
 const SMALL: usize = 1 << 14;
@@ -159,6 +171,12 @@ impl Reserve {
         let _ = self.state.fetch_update(Ordering::Release, Ordering::Relaxed, |state| {
             Some(if state / PIECE == 1 { 0 } else { state - PIECE })
         });
+    }
+}
+
+impl Default for WithReserve {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -3,10 +3,10 @@
 //!
 //! A slot never moves, is zero when it is free, and is used again; its pages stay mapped and locked for the life of the
 //! process, because a limit on locked pages leaves nothing to gain by giving them back. Where there are no such pages,
-//! the plain heap serves. `secret_memory()` says what was had, and why not more.
+//! the plain heap serves. `report()` says what was had, and why not more.
 //!
-//! The table of slots is behind a lock that is only taken while attached to the interpreter, for as long as a table
-//! takes. `os.fork` is called by a thread that is attached, so no other one is inside then. A fork by a thread that is
+//! The table of slots is behind a lock that the binding only takes, by making, dropping and reporting, while attached to the
+//! interpreter, for as long as a table takes. `os.fork` is called by a thread that is attached, so no other one is inside then. A fork by a thread that is
 //! not (C code's own) may come while another one is inside, but that one is attached: then the child, in which it does
 //! not live on, could not attach to the interpreter any more in any case.
 
@@ -14,11 +14,10 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::prelude::*;
 use zeroize::Zeroize;
 
-use crate::fork_guard;
-use crate::secret_pages::{at_fork, limit, Pages};
+use super::secret_pages::{at_fork, limit, Pages};
+use crate::process::fork_guard;
 
 /// Bytes of a slot, and its alignment: room for the largest working state.
 pub const SLOT_BYTES: usize = 512;
@@ -145,8 +144,8 @@ unsafe impl<T: Send> Send for SecretBox<T> {}
 unsafe impl<T: Sync> Sync for SecretBox<T> {}
 
 impl<T> SecretBox<T> {
-    /// Keep a value that is not secret yet. While attached to the interpreter: see the head of this file.
-    pub fn new(_py: Python<'_>, value: T) -> Self {
+    /// Keep a value that is not secret yet. From Python, while attached to the interpreter: see the head of this file.
+    pub fn new(value: T) -> Self {
         const { assert!(size_of::<T>() <= SLOT_BYTES && SLOT_BYTES.is_multiple_of(align_of::<T>())) };
         let mut arena = arena();
         let Some((region, index)) = arena.take() else {
@@ -210,7 +209,7 @@ unsafe impl Sync for SecretBytes {}
 
 impl SecretBytes {
     /// `len` zeros, at least 1; None where there is no memory for so many.
-    pub fn new(_py: Python<'_>, len: usize) -> Option<Self> {
+    pub fn new(len: usize) -> Option<Self> {
         let mut arena = arena();
         if let Some(pages) = Pages::new(len) {
             let locked = if len <= MOST_LOCKED_BUFFER {
@@ -235,7 +234,7 @@ impl SecretBytes {
         self.start.as_ptr()
     }
 
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.len
     }
 }
@@ -256,10 +255,20 @@ impl Drop for SecretBytes {
     }
 }
 
-/// Bytes in pages for secrets, how many of them are locked, whether all of them stay out of core dumps and lie between
-/// guard pages, bytes of a slot, and why it is not more.
-#[pyfunction]
-fn secret_memory(_py: Python<'_>) -> (usize, usize, bool, bool, usize, String) {
+/// What secrets lie in.
+pub struct Report {
+    /// Bytes in pages for secrets, and how many of them are locked.
+    pub bytes: usize,
+    pub locked: usize,
+    /// Whether all of them stay out of core dumps, and lie between guard pages.
+    pub not_dumped: bool,
+    pub guarded: bool,
+    /// Why it is not more.
+    pub reason: String,
+}
+
+/// What secrets lie in at this moment.
+pub fn report() -> Report {
     let mut arena = arena();
     if arena.regions.is_empty() {
         let _ = arena.grow(); // what the first state would get
@@ -278,9 +287,5 @@ fn secret_memory(_py: Python<'_>) -> (usize, usize, bool, bool, usize, String) {
         _ if locked < bytes => format!("a forked child could not lock them; RLIMIT_MEMLOCK is {}", limit()),
         _ => String::new(),
     };
-    (bytes, locked, not_dumped, guarded, SLOT_BYTES, reason)
-}
-
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(secret_memory, module)?)
+    Report { bytes, locked, not_dumped, guarded, reason }
 }

@@ -219,23 +219,16 @@ mod platform {
     pub fn wide_registers() {}
 }
 
+/// How deep into the stack an operation goes.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ctr_drbg::CtrDrbg;
-    use crate::drbg_state::Mechanism;
-    use crate::hash_df::{hash_df_bits, Hash};
-    use crate::hash_drbg::Working;
-    use crate::hash_drbg_512::HashDrbg512;
-    use crate::hmac_drbg::{HmacDrbg, HmacSha256, HmacSha512};
-
+pub mod depth {
     /// Bytes below the caller that are looked at.
-    const ROOM: usize = 128 << 10;
+    pub const ROOM: usize = 128 << 10;
     const PAINT: u8 = 0xa5;
 
     /// A frame of `ROOM` bytes below the caller: fill it.
     #[inline(never)]
-    fn paint() {
+    pub fn paint() {
         let mut room = std::mem::MaybeUninit::<[u8; ROOM]>::uninit();
         let start = std::hint::black_box(room.as_mut_ptr()).cast::<u8>();
         for at in 0..ROOM {
@@ -247,7 +240,7 @@ mod tests {
     /// The same frame again: how far from its top the lowest byte lies that is neither paint nor 0. Zeros are not looked
     /// at: a function with a large frame writes some of them itself, one to a page, on its way down.
     #[inline(never)]
-    fn depth() -> usize {
+    pub fn depth() -> usize {
         let mut room = std::mem::MaybeUninit::<[u8; ROOM]>::uninit();
         let start = std::hint::black_box(room.as_mut_ptr()).cast::<u8>();
         // SAFETY: inside the local array; volatile reads of what lies there, which `paint` gave a value.
@@ -257,11 +250,17 @@ mod tests {
 
     /// The stack that `operation` takes, in bytes.
     #[inline(never)]
-    fn taken(operation: impl FnOnce()) -> usize {
+    pub fn taken(operation: impl FnOnce()) -> usize {
         paint();
-        below(operation);
+        super::below(operation);
         depth()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::depth::{depth, paint, taken};
+    use super::*;
 
     #[test]
     fn nothing_is_left_of_a_frame() {
@@ -278,57 +277,6 @@ mod tests {
         after_any(fill);
         let bytes = depth();
         assert!(bytes < 300, "something is left {bytes} bytes below the caller");
-    }
-
-    /// Each operation of each mechanism, and how many bytes of stack it took.
-    fn every_operation() -> Vec<(String, usize)> {
-        let (entropy, extra) = ([0x11u8; 48], [0x22u8; 300]);
-        let mut mechanisms: Vec<(&str, Box<dyn Mechanism>)> = vec![
-            ("Hash_DRBG SHA-512", Box::new(HashDrbg512::default())),
-            ("HMAC_DRBG SHA-256", Box::new(HmacDrbg::<HmacSha256>::default())),
-            ("HMAC_DRBG SHA-512", Box::new(HmacDrbg::<HmacSha512>::default())),
-            ("CTR_DRBG with df", Box::new(CtrDrbg::new(true))),
-            ("CTR_DRBG without df", Box::new(CtrDrbg::new(false))),
-        ];
-        let mut all = Vec::new();
-        let mut note = |name: &str, operation: &str, bytes: usize| all.push((format!("{name} {operation}"), bytes));
-        for (name, mechanism) in &mut mechanisms {
-            note(name, "instantiate", taken(|| mechanism.instantiate(&entropy, &[], &extra[..48])));
-            note(name, "reseed", taken(|| mechanism.reseed(&entropy, &extra[..48])));
-            for length in [0, 1, 32, 33, 4096, 65536] {
-                let mut out = vec![0u8; length];
-                note(name, "generate", taken(|| mechanism.generate(&mut out, &[], 1)));
-                note(name, "generate with additional input", taken(|| mechanism.generate(&mut out, &extra[..48], 1)));
-            }
-        }
-        let mut working = Working::default();
-        note("Hash_DRBG", "instantiate", taken(|| working.instantiate(&entropy, &entropy, &extra)));
-        note("Hash_DRBG", "reseed", taken(|| working.reseed(&entropy, &extra)));
-        note("Hash_DRBG", "one block", taken(|| working.generate_block(&mut [0u8; 32])));
-        for length in [0, 1, 32, 33, 100, 512, 513, 544, 4096, 65536] {
-            let mut out = vec![0u8; length];
-            note("Hash_DRBG", &format!("generate {length}"), taken(|| working.generate(&mut out, &[])));
-            note("Hash_DRBG", "generate with additional input", taken(|| working.generate(&mut out, &extra)));
-        }
-        for hash in [Hash::Sha256, Hash::Sha512] {
-            note("Hash_df", "", taken(|| drop(hash_df_bits(hash, &extra, 2400, 440))));
-        }
-        all
-    }
-
-    #[test]
-    fn no_operation_takes_more_stack_than_is_overwritten() {
-        for (name, bytes) in every_operation() {
-            // What is overwritten begins below the frame of `below`'s caller, as what was measured does.
-            let most = match name.split_once(' ') {
-                Some(("Hash_DRBG", "one block")) => SHORT,
-                Some(("Hash_DRBG", "generate 33" | "generate 100" | "generate 512")) => MEDIUM,
-                Some(("Hash_DRBG", operation)) if !operation.starts_with("SHA-512") => LONG,
-                _ => DEEP,
-            };
-            assert!(bytes <= most, "{name} took {bytes} bytes of stack");
-            assert!(bytes < ROOM, "{name}: the depth was not measured");
-        }
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -5,8 +5,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pyo3::prelude::*;
-
 /// Last generation handed out; ordinary memory, so a child continues where its parent was.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
@@ -117,14 +115,4 @@ fn begin(cell: &AtomicU64) -> u64 {
         Ok(_) => fresh,
         Err(other_thread) => other_thread,
     }
-}
-
-/// The fork generation of this process: never 0, and never that of its parent.
-#[pyfunction]
-fn fork_generation() -> u64 {
-    arm()
-}
-
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(fork_generation, module)?)
 }

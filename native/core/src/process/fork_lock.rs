@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::fork_guard;
+use super::fork_guard;
 
 /// Nobody holds the lock; no process has this generation.
 const FREE: u64 = 0;

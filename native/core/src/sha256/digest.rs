@@ -3,18 +3,26 @@
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
-/// Initial hash value of SHA-256, FIPS 180-4 section 5.3.3.
-pub const INITIAL: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+use super::plain::{self, write_digest, INITIAL};
+#[cfg(target_arch = "x86_64")]
+use super::sha_ni;
+
+/// The compression function of the crate `sha2`; the plain one where the SHA instructions, which the crate would use, are refused.
+#[inline]
+pub fn compress(state: &mut [u32; 8], blocks: &[[u8; 64]]) {
+    #[cfg(target_arch = "x86_64")]
+    if sha_ni::refused() {
+        return plain::compress(state, blocks);
+    }
+    compress256(state, blocks);
+}
 
 /// Digest of a message that is already padded to whole blocks, written to `out`.
 #[inline]
 pub fn digest_padded(blocks: &[[u8; 64]], out: &mut [u8; 32]) {
     let mut state = INITIAL;
-    compress256(&mut state, blocks);
-    for (word, bytes) in state.iter().zip(out.chunks_exact_mut(4)) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
+    compress(&mut state, blocks);
+    write_digest(&state, out);
     state.zeroize();
 }
 
@@ -33,13 +41,13 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
             filled += take;
             rest = &rest[take..];
             if filled == 64 {
-                compress256(&mut state, std::slice::from_ref(&block));
+                compress(&mut state, std::slice::from_ref(&block));
                 filled = 0;
             }
         }
         if filled == 0 {
             let (whole, tail) = rest.as_chunks::<64>();
-            compress256(&mut state, whole);
+            compress(&mut state, whole);
             block[..tail.len()].copy_from_slice(tail);
             filled = tail.len();
         }
@@ -47,15 +55,13 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     block[filled] = 0x80;
     block[filled + 1..].fill(0);
     if filled >= 56 {
-        compress256(&mut state, std::slice::from_ref(&block));
+        compress(&mut state, std::slice::from_ref(&block));
         block.fill(0);
     }
     block[56..].copy_from_slice(&(total * 8).to_be_bytes());
-    compress256(&mut state, std::slice::from_ref(&block));
+    compress(&mut state, std::slice::from_ref(&block));
     let mut out = [0u8; 32];
-    for (word, bytes) in state.iter().zip(out.chunks_exact_mut(4)) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
+    write_digest(&state, &mut out);
     state.zeroize();
     block.zeroize();
     out

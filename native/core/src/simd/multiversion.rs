@@ -1,5 +1,7 @@
 //! One portable body, compiled for several instruction sets; the CPU's own is chosen at run time.
 //!
+//! By hand, because the crate `multiversion` lets nobody in between: a version is neither checked nor refused, nor is the choice lowered.
+//!
 //! Kernels stay plain loops over `u64` words and bytes; the compiler makes `popcnt`, `lzcnt`, AVX2 or AVX-512 code out of them.
 //! `ESOTERIC_DRBG_SIMD=portable|avx2|avx512`, read once, lowers the choice: for measurements and for the tests that compare.
 
@@ -48,35 +50,79 @@ fn found() -> Level {
     Level::Portable
 }
 
+/// Names of the levels above the portable one.
+pub const NAMES: [&str; 2] = ["avx2", "avx512"];
+
 /// Define a function whose body is compiled once for each [`Level`]. Helpers it calls should be `#[inline]`: what is inlined is compiled
-/// for the level, too.
+/// for the level, too. A body `on vectors` takes the place of the other one from AVX2 on, whose instructions it may count on.
+///
+/// `checked by PATH: |run| sample` defines the static [`Path`](crate::simd::Path) of the function. Before a level is used for the first
+/// time, `sample`, with the function of that level for `run`, must equal the sample with the portable one.
 macro_rules! multiversion {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
-        $(#[$meta])*
-        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+    (
+        $(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block
+        checked by $path:ident: |$run:ident| $sample:expr
+    ) => {
+        $crate::simd::multiversion! {
+            $(#[$meta])* $vis fn $name($($arg: $ty),*) $(-> $ret)? $body
+            on vectors { portable($($arg),*) }
+            checked by $path: |$run| $sample
+        }
+    };
+    (
+        $(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block
+        on vectors $vectors:block
+        checked by $path:ident: |$run:ident| $sample:expr
+    ) => {
+        /// The versions of the function of that name.
+        #[allow(non_camel_case_types)]
+        struct $name {}
+
+        impl $name {
             #[inline(always)]
-            fn portable($($arg: $ty),*) $(-> $ret)? $body
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-                fn avx2($($arg: $ty),*) $(-> $ret)? {
-                    portable($($arg),*)
+            fn version(version: usize, $($arg: $ty),*) $(-> $ret)? {
+                #[inline(always)]
+                fn portable($($arg: $ty),*) $(-> $ret)? $body
+                #[cfg(target_arch = "x86_64")]
+                {
+                    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+                    fn avx2($($arg: $ty),*) $(-> $ret)? $vectors
+                    #[target_feature(
+                        enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vpopcntdq"
+                    )]
+                    fn avx512($($arg: $ty),*) $(-> $ret)? $vectors
+                    match version {
+                        // SAFETY: `Path` chooses, and checks, no version above the level, which has every instruction set that
+                        // the function is compiled for.
+                        2 => return unsafe { avx512($($arg),*) },
+                        // SAFETY: as above.
+                        1 => return unsafe { avx2($($arg),*) },
+                        _ => {}
+                    }
                 }
-                #[target_feature(
-                    enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vpopcntdq"
-                )]
-                fn avx512($($arg: $ty),*) $(-> $ret)? {
-                    portable($($arg),*)
-                }
-                match $crate::multiversion::level() {
-                    // SAFETY: `level` found every instruction set that the function is compiled for.
-                    $crate::multiversion::Level::Avx512 => return unsafe { avx512($($arg),*) },
-                    // SAFETY: as above.
-                    $crate::multiversion::Level::Avx2 => return unsafe { avx2($($arg),*) },
-                    $crate::multiversion::Level::Portable => {}
+                #[cfg(not(target_arch = "x86_64"))]
+                let _ = version;
+                portable($($arg),*)
+            }
+
+            fn is_right(version: usize) -> bool {
+                let sample = |$run: fn($($ty),*) $(-> $ret)?| $sample;
+                let expected = sample(|$($arg),*| Self::version(0, $($arg),*));
+                match version {
+                    1 => sample(|$($arg),*| Self::version(1, $($arg),*)) == expected,
+                    2 => sample(|$($arg),*| Self::version(2, $($arg),*)) == expected,
+                    _ => true,
                 }
             }
-            portable($($arg),*)
+        }
+
+        pub(crate) static $path: $crate::simd::Path = $crate::simd::Path::new(
+            concat!(module_path!(), "::", stringify!($name)), &$crate::simd::NAMES, || $crate::simd::level() as usize, $name::is_right
+        );
+
+        $(#[$meta])*
+        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+            $name::version($path.chosen(), $($arg),*)
         }
     };
 }
@@ -86,17 +132,47 @@ pub(crate) use multiversion;
 mod tests {
     use super::{level, Level};
 
+    fn words() -> Vec<u64> {
+        (0..1000u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
+    }
+
     multiversion! {
         /// Ones in a slice of words.
         fn ones(words: &[u64]) -> u32 {
             words.iter().map(|word| word.count_ones()).sum()
         }
+        checked by ONES: |run| run(&[1, 3, u64::MAX])
+    }
+
+    multiversion! {
+        /// The same, wrong in vectors, which the sample shows.
+        fn miscounted(words: &[u64]) -> u32 {
+            words.iter().map(|word| word.count_ones()).sum()
+        }
+        on vectors { words.iter().map(|word| word.count_ones() & 63).sum() }
+        checked by MISCOUNTED: |run| run(&[1, 3, u64::MAX])
     }
 
     #[test]
     fn every_level_gives_the_same() {
-        let words: Vec<u64> = (0..1000u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-        assert_eq!(ones(&words), words.iter().map(|word| word.count_ones()).sum::<u32>());
-        assert!(level() >= Level::Portable);
+        let expected = words().iter().map(|word| word.count_ones()).sum::<u32>();
+        assert_eq!(ones(&words()), expected);
+        for version in 0..=level() as usize {
+            assert_eq!(ones::version(version, &words()), expected);
+        }
+        assert_eq!(ONES.chosen(), level() as usize);
+    }
+
+    #[test]
+    fn a_wrong_version_is_noticed_and_not_used() {
+        let full = [u64::MAX; 100];
+        assert_eq!(miscounted(&full), 6400);
+        assert_eq!(MISCOUNTED.chosen(), 0);
+        let refused: Vec<String> = MISCOUNTED.refused().collect();
+        assert_eq!(refused.len(), level() as usize);
+        if level() > Level::Portable {
+            assert_eq!(miscounted::version(1, &full), 0, "the version is wrong indeed");
+            assert_eq!(refused[0], "simd::multiversion::tests::miscounted avx2");
+        }
     }
 }

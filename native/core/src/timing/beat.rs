@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::counter::counter;
+use super::work::DEADLINE_STRIDE;
 
 /// Bytes of the stack of the counting thread.
 const STACK_BYTES: usize = 64 << 10;
@@ -58,7 +59,7 @@ impl BeatWork {
             let Some(mut seen) = next(&count.0, 0, passed) else { return };
             let mut before = counter();
             for index in 0..n {
-                if index % super::DEADLINE_STRIDE == super::DEADLINE_STRIDE - 1 && passed() {
+                if index % DEADLINE_STRIDE == DEADLINE_STRIDE - 1 && passed() {
                     return;
                 }
                 while counter().wrapping_sub(before) < self.ticks {

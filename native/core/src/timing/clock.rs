@@ -1,6 +1,6 @@
 //! Reads of the operating system's monotonic clock.
 
-use super::{Between, Work};
+use super::work::{Between, Work};
 
 /// Reads the monotonic clock some times: through the kernel where Linux would answer from a page of the process, in a
 /// time that hardly varies. A read that is refused, by a sandbox for example, ends the sampling: how long a refusal takes is

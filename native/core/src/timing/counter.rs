@@ -132,14 +132,6 @@ const ROUNDING: f64 = 1.5;
 /// The same of the middle of neighbouring values.
 const MIDDLE: f64 = 0.75;
 
-/// The step of the counter in ticks: a coarse counter would otherwise fake a wide symbol.
-///
-/// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
-/// thread from CPU to CPU then leaves a single delta that no step divides.
-pub fn step() -> f64 {
-    super::facts::facts().step
-}
-
 /// The symbol of a delta: how many steps it is, modulo 256.
 #[inline(always)]
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // symbols are bytes

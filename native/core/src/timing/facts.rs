@@ -158,6 +158,14 @@ fn next_step() -> Option<u64> {
     None
 }
 
+/// The step of the counter in ticks: a coarse counter would otherwise fake a wide symbol.
+///
+/// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
+/// thread from CPU to CPU then leaves a single delta that no step divides.
+pub fn step() -> f64 {
+    facts().step
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

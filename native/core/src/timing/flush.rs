@@ -2,7 +2,7 @@
 
 use super::counter::counter_at_once;
 use super::memory::{next_line, LINE_BYTES};
-use super::Work;
+use super::work::Work;
 use crate::memory::{filled, OutOfMemory};
 
 /// Where no instruction of user code flushes a line, the walk goes through this much: most of it is evicted before it

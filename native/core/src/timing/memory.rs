@@ -1,7 +1,7 @@
 //! Walks through a private buffer: by itself, and steered by a hash.
 
 use super::counter::counter_at_once;
-use super::Work;
+use super::work::Work;
 use crate::memory::{filled, OutOfMemory};
 use crate::sha256;
 

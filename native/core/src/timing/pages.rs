@@ -1,9 +1,7 @@
 //! First touches of fresh pages: each one a page fault.
 
-use pyo3::prelude::*;
-
-use super::{Between, Work};
-use crate::errors::raise;
+use super::work::{Between, Work};
+use crate::error::Error;
 
 /// A private anonymous mapping whose pages are touched one after another, and then all given back.
 pub struct PageWork {
@@ -17,18 +15,18 @@ pub struct PageWork {
 #[cfg(unix)]
 impl PageWork {
     /// Map `bytes`, at least the pages of one symbol.
-    pub fn new(py: Python<'_>, bytes: usize, touches: usize) -> PyResult<Self> {
+    pub fn new(bytes: usize, touches: usize) -> Result<Self, Error> {
         match Region::map(bytes, touches) {
             Ok(region) => Ok(Self { region, touches, page: 0, failure: None }),
-            Err(error) => Err(raise(py, "SourceReadError", format!("no memory could be mapped: {error}"))),
+            Err(error) => Err(Error::SourceRead(format!("no memory could be mapped: {error}"))),
         }
     }
 }
 
 #[cfg(not(unix))]
 impl PageWork {
-    pub fn new(py: Python<'_>, _bytes: usize, _touches: usize) -> PyResult<Self> {
-        Err(raise(py, "SourceUnavailableError", "page faults are timed on Unix only".to_owned()))
+    pub fn new(_bytes: usize, _touches: usize) -> Result<Self, Error> {
+        Err(Error::SourceUnavailable("page faults are timed on Unix only".to_owned()))
     }
 }
 

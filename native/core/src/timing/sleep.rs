@@ -2,7 +2,7 @@
 
 use super::counter::counter;
 use super::facts::facts;
-use super::{Between, Work};
+use super::work::{Between, Work};
 
 /// Nanoseconds of the sleep before each read that shows whether sleeps are sleeps, and of those that are measured.
 const TRIAL_NS: i64 = 50_000;

@@ -1,6 +1,6 @@
 //! Birth and end of a thread of the operating system.
 
-use super::{Between, Work};
+use super::work::{Between, Work};
 
 /// Bytes of the stack of a thread that does nothing: the operating system may round up.
 const STACK_BYTES: usize = 16 << 10;

@@ -9,13 +9,13 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 use std::thread::{self, ThreadId};
 
+use esoteric_drbg_core::process::fork_guard;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{ffi, PyTraverseError, PyVisit};
 
+use super::word_buffer::WordBuffer;
 use crate::errors::{invalid, raise};
-use crate::fork_guard;
-use crate::word_buffer::WordBuffer;
 
 const CAPSULE_NAME: &CStr = c"BitGenerator";
 const REENTERED: &str =

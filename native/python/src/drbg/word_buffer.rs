@@ -1,17 +1,15 @@
 //! A buffer of random words that Python code fills and C code empties.
 
 use std::cell::Cell;
-
 use std::ffi::c_int;
 
+use esoteric_drbg_core::memory::secret_memory::SecretBytes;
+use esoteric_drbg_core::process::fork_guard;
+use esoteric_drbg_core::process::rough_clock::rough_ns;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
-
-use crate::fork_guard;
-use crate::hash_drbg::rough_ns;
-use crate::secret_memory::SecretBytes;
 
 /// The bytes as Python sees them, in order to fill them. Lives as long as a view of them does.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
@@ -22,8 +20,8 @@ impl SecretBuffer {
     // SAFETY: as the buffer protocol has it: `view` is a Py_buffer to be filled in.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let bytes = &slf.get().0;
-        let length = bytes.len() as isize; // an object of that size was made
-                                           // SAFETY: the bytes stay where they are for the life of the object, which the view keeps alive.
+        let length = bytes.bytes() as isize; // an object of that size was made
+                                             // SAFETY: the bytes stay where they are for the life of the object, which the view keeps alive.
         let filled = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), bytes.start().cast(), length, 0, flags) };
         if filled == 0 {
             Ok(())
@@ -47,7 +45,7 @@ pub struct WordBuffer {
 impl WordBuffer {
     /// An empty buffer of `capacity` bytes, a positive multiple of 8.
     pub fn new(py: Python<'_>, capacity: usize) -> PyResult<Self> {
-        let bytes = SecretBytes::new(py, capacity)
+        let bytes = SecretBytes::new(capacity)
             .ok_or_else(|| PyMemoryError::new_err(format!("no memory for a buffer of {capacity} bytes")))?;
         let base = bytes.start();
         Ok(Self {

@@ -1,13 +1,13 @@
-//! The estimators' kernels as Python calls them.
+//! The counts behind the ten estimators of SP 800-90B 6.3.
 
+use esoteric_drbg_core::estimators::{self, check_alphabet, Symbols};
+use esoteric_drbg_core::memory::OutOfMemory;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::symbols::{check_alphabet, Symbols};
 use crate::bytes::ByteView;
 use crate::ending;
-use crate::errors::{ours, out_of_memory};
-use crate::memory::OutOfMemory;
+use crate::errors::{ours, out_of_memory, python};
 
 /// Count, without the interpreter lock, in data that nobody changes meanwhile.
 fn counted<Counts: Send>(
@@ -17,9 +17,9 @@ fn counted<Counts: Send>(
     count: impl FnOnce(Symbols<'_>) -> Result<Counts, OutOfMemory> + Send,
 ) -> PyResult<Counts> {
     let py = data.py();
-    check_alphabet(py, k)?;
+    check_alphabet(k).map_err(|error| python(py, error))?;
     let view = ByteView::new(data)?;
-    let symbols = Symbols::new(py, &view, n, k)?;
+    let symbols = Symbols::new(view.as_slice(), n, k).map_err(|error| python(py, error))?;
     ending::detach(py, || count(symbols))
         .map_err(|OutOfMemory| out_of_memory(py, &format!("what is counted in {n} symbols")))
 }
@@ -38,19 +38,19 @@ fn little_endian<'py, T: Copy + Into<u64>>(py: Python<'py>, counts: &[T]) -> PyR
 /// Ones and the transitions 00, 01, 10, 11.
 #[pyfunction]
 fn bit_counts(packed: &Bound<'_, PyAny>, n: usize) -> PyResult<(u64, u64, u64, u64, u64)> {
-    counted(packed, n, 2, |bits| Ok(super::bit_statistics::bit_counts(&bits.words()?, n)))
+    counted(packed, n, 2, estimators::bit_counts)
 }
 
 /// Collision times that are 2 and that are 3.
 #[pyfunction]
 fn collision_counts(packed: &Bound<'_, PyAny>, n: usize) -> PyResult<(u64, u64)> {
-    counted(packed, n, 2, |bits| Ok(super::bit_statistics::collision_counts(&bits.words()?, n)))
+    counted(packed, n, 2, estimators::collision_counts)
 }
 
 /// Histogram of the gaps between equal blocks of 6 bits.
 #[pyfunction]
 fn gap_histogram<'py>(packed: &Bound<'py, PyAny>, n: usize) -> PyResult<Bound<'py, PyBytes>> {
-    let histogram = counted(packed, n, 2, |bits| super::bit_statistics::gap_histogram(&bits.words()?, n))?;
+    let histogram = counted(packed, n, 2, estimators::gap_histogram)?;
     little_endian(packed.py(), &histogram)
 }
 
@@ -62,46 +62,32 @@ fn tuple_counts<'py>(
     k: usize,
 ) -> PyResult<(Bound<'py, PyBytes>, usize, Bound<'py, PyBytes>)> {
     let py = data.py();
-    let counts = counted(data, n, k, |symbols| super::tuples::tuple_counts(symbols.bytes, n, k))?;
+    let counts = counted(data, n, k, estimators::tuple_counts)?;
     Ok((little_endian(py, &counts.most_common)?, counts.longest, little_endian(py, &counts.pairs)?))
 }
 
 /// C and the longest run of right predictions.
 #[pyfunction]
 fn multi_mcw(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
-    counted(data, n, k, |symbols| match symbols.bits()? {
-        Some(words) => super::multi_mcw::of_bits(&words, n),
-        None => Ok(super::multi_mcw::of_symbols(symbols.bytes, k)),
-    })
+    counted(data, n, k, estimators::multi_mcw)
 }
 
 /// C and the longest run of right predictions.
 #[pyfunction]
 fn lag(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
-    counted(data, n, k, |symbols| {
-        Ok(match symbols.bits()? {
-            Some(words) => super::lag::of_bits(&words, n),
-            None => super::lag::of_symbols(symbols.bytes),
-        })
-    })
+    counted(data, n, k, estimators::lag)
 }
 
 /// C and the longest run of right predictions.
 #[pyfunction]
 fn multi_mmc(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
-    counted(data, n, k, |symbols| match symbols.bits()? {
-        Some(words) => super::multi_mmc_bits::of_bits(&words, n),
-        None => super::multi_mmc::of_symbols(symbols.bytes, k),
-    })
+    counted(data, n, k, estimators::multi_mmc)
 }
 
 /// C and the longest run of right predictions.
 #[pyfunction]
 fn lz78y(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
-    counted(data, n, k, |symbols| match symbols.bits()? {
-        Some(words) => super::lz78y::of_bits(&words, n),
-        None => super::lz78y::of_symbols(symbols.bytes, k),
-    })
+    counted(data, n, k, estimators::lz78y)
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -3,7 +3,7 @@
 //! What is looked up all over a buffer of many small pages costs a walk through the page tables more often than not, and each small page
 //! its own fault when it is first touched.
 
-use crate::memory::{self, OutOfMemory, Zero};
+use super::allocate::{self, OutOfMemory, Zero};
 
 /// Bytes of a large page, of which a buffer has to have a few to be worth it.
 const PAGE: usize = 2 << 20;
@@ -11,7 +11,7 @@ const FEWEST: usize = 2;
 
 /// So many zeros.
 pub fn zeros<T: Zero>(length: usize) -> Result<Vec<T>, OutOfMemory> {
-    let mut buffer = memory::zeros(length)?;
+    let mut buffer = allocate::zeros(length)?;
     advise(&mut buffer);
     Ok(buffer)
 }

@@ -1,0 +1,26 @@
+//! SHA-256 (FIPS 180-4) of single messages, and of the blocks of one Hash_DRBG request side by side.
+
+mod digest;
+mod lanes;
+mod plain;
+#[cfg(target_arch = "x86_64")]
+mod sha_ni;
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
+pub use digest::{compress, digest, digest_padded};
+pub use lanes::{hash_counter_blocks, hash_pair, sha_in_registers};
+pub use plain::{increment, INITIAL};
+
+use crate::simd::Path;
+
+/// From this many blocks on, AVX-512 works on them where it is available.
+pub const WIDE_FROM: usize = 16;
+
+/// What is chosen at run time here.
+pub(crate) static PATHS: &[&Path] = &[
+    #[cfg(target_arch = "x86_64")]
+    &sha_ni::PATH,
+    #[cfg(target_arch = "x86_64")]
+    &wide::PATH,
+];
