@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bytes::ByteView;
+use crate::cpu::announce_for_assessments;
 use crate::ending;
 use crate::errors::{ours, out_of_memory, python};
 
@@ -20,6 +21,7 @@ fn counted<Counts: Send>(
     check_alphabet(k).map_err(|error| python(py, error))?;
     let view = ByteView::new(data)?;
     let symbols = Symbols::new(view.as_slice(), n, k).map_err(|error| python(py, error))?;
+    announce_for_assessments(py)?;
     ending::detach(py, || count(symbols))
         .map_err(|OutOfMemory| out_of_memory(py, &format!("what is counted in {n} symbols")))
 }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bytes::{new_bytes, ByteView};
+use crate::cpu::announce_for_assessments;
 use crate::ending;
 use crate::errors::{invalid, out_of_memory};
 
@@ -30,6 +31,7 @@ fn detached<R: Send>(
     symbols: &[u8],
     work: impl FnOnce() -> Result<R, OutOfMemory> + Send,
 ) -> PyResult<R> {
+    announce_for_assessments(py)?;
     ending::detach(py, work)
         .map_err(|OutOfMemory| out_of_memory(py, &format!("the permutations of {} symbols", symbols.len())))
 }

@@ -95,7 +95,7 @@ multiversion! {
         }
         (board.correct, board.longest_run())
     }
-    checked by OF_SYMBOLS: |run| run(&sample::bytes::<290>(3))
+    checked by OF_SYMBOLS: |run| run(&sample::bytes::<200>(3))
 }
 
 /// Bit i says whether byte i of both blocks is the same.
