@@ -8,11 +8,11 @@ from types import MappingProxyType
 
 import attrs
 
-from esoteric_drbg.ctr_drbg import CtrDRBG
 from esoteric_drbg.errors import EntropyUnavailableError
-from esoteric_drbg.hash_drbg import HashDRBG
-from esoteric_drbg.hmac_drbg import HmacDRBG
-from esoteric_drbg.mechanism import DRBG
+from esoteric_drbg.mechanisms.base import DRBG
+from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
+from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
+from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 
 __all__ = ["CIPHER_NAMES", "HASH_NAMES", "DrbgCase", "Step", "new_mechanism"]
 

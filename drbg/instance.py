@@ -16,13 +16,13 @@ from functools import partial
 from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, EntropyUnavailableError, InvalidInputError
-from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels import ending
 from esoteric_drbg.kernels.drbg import new_hash_drbg_state
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, in_one_process
 from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.ledger import SeedLedger, require_credit
+from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.pool import BLOCK_BITS, EntropyPool
 from esoteric_drbg.profiles import SP800_90C, Profile
 from esoteric_drbg.version import __version__

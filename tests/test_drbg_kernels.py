@@ -13,8 +13,8 @@ from process_memory import slot_of
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels.table import reference
-from esoteric_drbg.mechanism import DRBG
-from esoteric_drbg.mechanism_limits import DRBGLimits, ctr_drbg_limits, hash_drbg_limits, hmac_drbg_limits
+from esoteric_drbg.mechanisms.base import DRBG
+from esoteric_drbg.mechanisms.limits import DRBGLimits, ctr_drbg_limits, hash_drbg_limits, hmac_drbg_limits
 
 IN_RUST = [
     hash_drbg_limits("sha512"),

@@ -101,7 +101,7 @@ def test_ten_thousand_cases_take_seconds() -> None:
 
 
 def test_the_second_output_is_returned() -> None:
-    from esoteric_drbg.hmac_drbg import HmacDRBG
+    from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 
     prompt = vector_set()
     response, _ = answer(prompt)
@@ -241,7 +241,7 @@ ReturnedBits = {bits}
 def test_response_files(tmp_path: Path) -> None:
     path = tmp_path / "vectors.rsp"
     served = [bytes.fromhex("ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488")]
-    from esoteric_drbg.hmac_drbg import HmacDRBG
+    from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 
     drbg = HmacDRBG(lambda bits: served.pop())
     drbg.instantiate(256, nonce=bytes.fromhex("659ba96c601dc69fc902940805ec0ca8"))

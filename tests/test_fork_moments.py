@@ -23,10 +23,10 @@ from typing import Any
 import pytest
 
 from esoteric_drbg import SP800_90A, EntropyPool, Profile, RandomFile, RBG2Instance, RBGCInstance, SystemRandom, aio
-from esoteric_drbg.ctr_drbg import CtrDRBG
-from esoteric_drbg.hash_drbg import HashDRBG
-from esoteric_drbg.hmac_drbg import HmacDRBG
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
+from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
+from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),

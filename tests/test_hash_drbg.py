@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from esoteric_drbg.hash_drbg import HashDRBG
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
+from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 
 GOLDEN = Path(__file__).parent / "golden" / "hash_drbg_sequences.jsonl"
 NAMES = {"SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}

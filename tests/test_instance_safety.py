@@ -64,8 +64,8 @@ def test_a_flipped_bit_is_an_error_state_that_only_instantiating_leaves(rbg: RBG
 
 
 def test_a_failed_self_test_is_an_error_state_too(rbg: RBG2Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    from esoteric_drbg import mechanism
-    from esoteric_drbg.known_answers import KNOWN_ANSWERS
+    from esoteric_drbg.mechanisms import base as mechanism
+    from esoteric_drbg.mechanisms.known_answers import KNOWN_ANSWERS
 
     monkeypatch.setattr(mechanism, "_tested", {})
     monkeypatch.setitem(KNOWN_ANSWERS, "Hash_DRBG SHA-256", ("", ""))

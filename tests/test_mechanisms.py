@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.ctr_drbg import CtrDRBG
-from esoteric_drbg.hash_drbg import HashDRBG
-from esoteric_drbg.hmac_drbg import HmacDRBG
-from esoteric_drbg.mechanism import DRBG
-from esoteric_drbg.mechanism_limits import DRBGLimits, ctr_drbg_limits, hash_drbg_limits
-from esoteric_drbg.self_test import all_limits
+from esoteric_drbg.mechanisms.base import DRBG
+from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
+from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
+from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
+from esoteric_drbg.mechanisms.limits import DRBGLimits, ctr_drbg_limits, hash_drbg_limits
+from esoteric_drbg.mechanisms.self_test import all_limits
 
 EVERY = all_limits()
 every_mechanism = pytest.mark.parametrize("limits", EVERY, ids=lambda limits: limits.name)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esoteric_drbg.mechanism import DRBG
-from esoteric_drbg.mechanism_limits import DRBGLimits
-from esoteric_drbg.self_test import all_limits
+from esoteric_drbg.mechanisms.base import DRBG
+from esoteric_drbg.mechanisms.limits import DRBGLimits
+from esoteric_drbg.mechanisms.self_test import all_limits
 
 _DIGESTS = {
     "sha1": "SHA1",

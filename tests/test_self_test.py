@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from esoteric_drbg import errors, mechanism, self_test
+from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.health_tests import LagPredictorTest
 from esoteric_drbg.kernels.table import reference
-from esoteric_drbg.known_answers import KNOWN_ANSWERS
-from esoteric_drbg.mechanism import DRBG
-from esoteric_drbg.mechanism_limits import DRBGLimits, hash_drbg_limits
-from esoteric_drbg.self_test import all_limits, check_mechanism, run_self_tests
+from esoteric_drbg.mechanisms import base as mechanism
+from esoteric_drbg.mechanisms import self_test
+from esoteric_drbg.mechanisms.base import DRBG
+from esoteric_drbg.mechanisms.known_answers import KNOWN_ANSWERS
+from esoteric_drbg.mechanisms.limits import DRBGLimits, hash_drbg_limits
+from esoteric_drbg.mechanisms.self_test import all_limits, check_mechanism, run_self_tests
 
 every_mechanism = pytest.mark.parametrize("limits", all_limits(), ids=lambda limits: limits.name)
 

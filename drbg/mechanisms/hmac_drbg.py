@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from esoteric_drbg.mechanism import DRBG, GetEntropyInput
-from esoteric_drbg.mechanism_limits import hmac_drbg_limits
+from esoteric_drbg.mechanisms.base import DRBG, GetEntropyInput
+from esoteric_drbg.mechanisms.limits import hmac_drbg_limits
 
 __all__ = ["HmacDRBG"]
 

@@ -24,9 +24,9 @@ from esoteric_drbg.errors import (
 from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.health_tests import AdaptiveProportionTest, LagPredictorTest, RepetitionCountTest
 from esoteric_drbg.kernels.drbg import new_drbg_state
-from esoteric_drbg.known_answers import HASH_DF, KNOWN_ANSWERS
-from esoteric_drbg.mechanism import DRBG, STRENGTHS
-from esoteric_drbg.mechanism_limits import (
+from esoteric_drbg.mechanisms.base import DRBG, STRENGTHS
+from esoteric_drbg.mechanisms.known_answers import HASH_DF, KNOWN_ANSWERS
+from esoteric_drbg.mechanisms.limits import (
     CIPHERS,
     HASHES,
     DRBGLimits,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from esoteric_drbg.kernels.drbg import DrbgState
-from esoteric_drbg.mechanism import DRBG, GetEntropyInput
-from esoteric_drbg.mechanism_limits import hash_drbg_limits
+from esoteric_drbg.mechanisms.base import DRBG, GetEntropyInput
+from esoteric_drbg.mechanisms.limits import hash_drbg_limits
 
 __all__ = ["HashDRBG"]
 

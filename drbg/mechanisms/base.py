@@ -22,7 +22,7 @@ from esoteric_drbg.errors import (
 )
 from esoteric_drbg.kernels.drbg import DrbgState, new_drbg_state
 from esoteric_drbg.kernels.process import ProcessLock, fork_generation, in_one_process
-from esoteric_drbg.mechanism_limits import FULL_CTR_LEN, VERIFICATION_ONLY, DRBGLimits
+from esoteric_drbg.mechanisms.limits import FULL_CTR_LEN, VERIFICATION_ONLY, DRBGLimits
 
 __all__ = ["DRBG", "GetEntropyInput"]
 
@@ -47,8 +47,8 @@ _tested: dict[str, float] = {}
 class DRBG:
     """A DRBG mechanism with one working state, and a source of entropy input to (re)seed it from.
 
-    The base of :class:`~esoteric_drbg.hash_drbg.HashDRBG`, :class:`~esoteric_drbg.hmac_drbg.HmacDRBG` and
-    :class:`~esoteric_drbg.ctr_drbg.CtrDRBG`, which differ in their parameters alone.
+    The base of :class:`~esoteric_drbg.mechanisms.hash_drbg.HashDRBG`, :class:`~esoteric_drbg.mechanisms.hmac_drbg.HmacDRBG` and
+    :class:`~esoteric_drbg.mechanisms.ctr_drbg.CtrDRBG`, which differ in their parameters alone.
 
     Notes
     -----
@@ -71,7 +71,7 @@ class DRBG:
                 "acceptable for generating"
             )
         # The self-test builds mechanisms of its own. Loaded here: no seed that a fork may cut into begins an import.
-        from esoteric_drbg import self_test  # noqa: F401, PLC0415
+        from esoteric_drbg.mechanisms import self_test  # noqa: F401, PLC0415
 
         self.limits = limits
         self.state = state or new_drbg_state(
@@ -355,7 +355,7 @@ class DRBG:
         now = time.monotonic()
         if now - _tested.get(self.limits.name, -math.inf) < seconds:
             return
-        from esoteric_drbg.self_test import check_mechanism  # noqa: PLC0415 - loaded when this object was made
+        from esoteric_drbg.mechanisms.self_test import check_mechanism  # noqa: PLC0415 - loaded when this object was made
 
         try:
             check_mechanism(self.limits)
