@@ -69,12 +69,12 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
     Without a NAME: all that are available, are not opt-in, and are fast enough. The exit code is 1 if a claim is too
     high, and 2 if a source that was named could not be audited.
     """
-    from esoteric_drbg import machine_profile
     from esoteric_drbg.conformance.audit import audit_source, restart_family
     from esoteric_drbg.conformance.audit_plan import select_sources
     from esoteric_drbg.conformance.recording import machine_facts
     from esoteric_drbg.conformance.report import write_audit, write_ledger, write_not_audited
     from esoteric_drbg.noise_sources import registry
+    from esoteric_drbg.seeding import machine_profile
 
     if quick and reuse:
         raise click.UsageError("--quick records anew; with --reuse the recordings are what they are")

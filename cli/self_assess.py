@@ -32,8 +32,8 @@ def self_assess(names: tuple[str, ...], system: bool, as_json: bool) -> None:
     the shipped claim, as long as this stays the same machine. Takes some ten seconds a source; Ctrl-C keeps what is
     done.
     """
-    from esoteric_drbg import machine_profile
     from esoteric_drbg.noise_sources import registry
+    from esoteric_drbg.seeding import machine_profile
 
     allow_named(names)
     where = Path(machine_profile.SYSTEM_PATH) if system else None
@@ -68,10 +68,10 @@ def assess_and_keep(
     sources: Sequence[NoiseSource], where: Path | None = None
 ) -> tuple[list[SelfAssessment], dict[str, str], Path | None]:
     """Assess sources one after another and keep the results; those that failed come with their reason."""
-    from esoteric_drbg import machine_profile
     from esoteric_drbg.conformance.audit_plan import duration
     from esoteric_drbg.conformance.self_assessment import expected_seconds
     from esoteric_drbg.conformance.self_assessment import self_assess as assess
+    from esoteric_drbg.seeding import machine_profile
 
     seconds = sum(expected_seconds(source) for source in sources)
     click.echo(f"self-assessment of {len(sources)} sources: about {duration(seconds)}", err=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conditioning import output_entropy
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.seeding.conditioning import output_entropy
 
 __all__ = ["ConditioningAssessment", "conditioning_output_entropy"]
 

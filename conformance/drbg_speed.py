@@ -18,9 +18,9 @@ from esoteric_drbg.mechanisms.base import DRBG
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
-from esoteric_drbg.pool import EntropyPool
 from esoteric_drbg.profiles import SP800_90A
 from esoteric_drbg.secrets_api import token_bytes
+from esoteric_drbg.seeding.pool import EntropyPool
 
 __all__ = ["BASELINE", "GeneratorSpeed", "measure_generators"]
 

@@ -1,6 +1,6 @@
 """Induced failures: faults injected behind the objects that seeding uses, and how soon the health tests see them.
 
-A faulty source is an ordinary noise source: its symbols go through :class:`~esoteric_drbg.slot.SourceSlot` and its
+A faulty source is an ordinary noise source: its symbols go through :class:`~esoteric_drbg.seeding.slot.SourceSlot` and its
 monitor, and at the end through an :class:`~esoteric_drbg.EntropyPool`. To see the permanent tier alone, both tiers of
 the profile are given its false-alarm rate.
 """
@@ -19,8 +19,8 @@ from esoteric_drbg.conformance.health_plan import clopper_pearson, plan_health
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import HealthProfile, apt_window
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
-from esoteric_drbg.pool import EntropyPool
-from esoteric_drbg.slot import SourceSlot
+from esoteric_drbg.seeding.pool import EntropyPool
+from esoteric_drbg.seeding.slot import SourceSlot
 from esoteric_drbg.version import __version__
 
 __all__ = ["FaultCampaign", "FaultResult", "FaultySource", "PoolOutcome", "induce_failures"]

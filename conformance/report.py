@@ -11,7 +11,7 @@ import attrs
 
 from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
-from esoteric_drbg.pool import EntropyPool
+from esoteric_drbg.seeding.pool import EntropyPool
 
 __all__ = [
     "INDEPENDENCE_FILE",

@@ -1,7 +1,7 @@
 """The self-assessment: what a source gives on this machine, in a quiet moment and in a loaded one, for the profile.
 
 All ten estimators of SP 800-90B 6.3 on symbols and bitstring, from at least 50,000 symbols of each moment where a
-source is fast enough. Seeding credits half of the lowest, at most the shipped claim (:mod:`esoteric_drbg.credit`).
+source is fast enough. Seeding credits half of the lowest, at most the shipped claim (:mod:`esoteric_drbg.seeding.credit`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 import attrs
 
 from esoteric_drbg.conformance.non_iid import assess_non_iid
-from esoteric_drbg.credit import ASSESSED_SHARE, assessed_here, description_of_machine
 from esoteric_drbg.errors import SourceReadError
-from esoteric_drbg.gate import TIMES, guarded, repeat
 from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.noise_sources.lowest_estimate import lowest_estimate
 from esoteric_drbg.noise_sources.machine import machine_facts
+from esoteric_drbg.seeding.credit import ASSESSED_SHARE, assessed_here, description_of_machine
+from esoteric_drbg.seeding.gate import TIMES, guarded, repeat
 from esoteric_drbg.version import __version__
 
 __all__ = ["SAMPLES", "SelfAssessment", "expected_seconds", "neighbours", "self_assess", "to_be_assessed"]

@@ -39,7 +39,6 @@ if typing.TYPE_CHECKING:
         StateIntegrityError,
     )
     from esoteric_drbg.instance import RBG2Instance
-    from esoteric_drbg.pool import EntropyPool
     from esoteric_drbg.profiles import SP800_90A, SP800_90C, Profile
     from esoteric_drbg.secrets_api import (
         DEFAULT_ENTROPY,
@@ -53,6 +52,7 @@ if typing.TYPE_CHECKING:
         token_hex,
         token_urlsafe,
     )
+    from esoteric_drbg.seeding.pool import EntropyPool
     from esoteric_drbg.streams import RandomFile
 
 __all__ = [
@@ -100,7 +100,7 @@ _HOMES = {
     "chain": ("RBGCInstance",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "instance": ("RBG2Instance",),
-    "pool": ("EntropyPool",),
+    "seeding.pool": ("EntropyPool",),
     "profiles": ("SP800_90A", "SP800_90C", "Profile"),
     "secrets_api": (
         "DEFAULT_ENTROPY",

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
 from esoteric_drbg.instance import RBG2Instance
-from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.profiles import SP800_90C, Profile
+from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 __all__ = ["RBGCInstance"]
 

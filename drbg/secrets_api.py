@@ -10,7 +10,7 @@ from esoteric_drbg.errors import KernelUnavailableError
 from esoteric_drbg.instance import RBG2Instance
 from esoteric_drbg.kernels.table import load_for_seeds
 from esoteric_drbg.noise_sources import registry
-from esoteric_drbg.pool import EntropyPool
+from esoteric_drbg.seeding.pool import EntropyPool
 
 if TYPE_CHECKING:
     from hmac import compare_digest

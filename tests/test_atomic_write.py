@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from esoteric_drbg import errors, machine_profile
+from esoteric_drbg import errors
 from esoteric_drbg.atomic_write import new_folder, place, read_own, replacing, resumable, write_file
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance.iid_permutation import Checkpoint, PermutationCounts
@@ -25,6 +25,7 @@ from esoteric_drbg.conformance.recording import record, record_restarts
 from esoteric_drbg.conformance.report import write_audit, write_independence
 from esoteric_drbg.conformance.transpose import transpose_file
 from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.seeding import machine_profile
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and permissions of Unix")
 

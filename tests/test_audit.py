@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
-from esoteric_drbg import EntropyPool, errors, machine_profile
+from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import assess_iid, audit_plan
 from esoteric_drbg.conformance import audit as module
@@ -23,6 +23,7 @@ from esoteric_drbg.conformance.recording import machine_facts
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.seeding import machine_profile
 
 SMALL = AuditPlan(samples=20_000, restarts=12)
 

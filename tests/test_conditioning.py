@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esoteric_drbg import errors
-from esoteric_drbg.conditioning import conditioned_credit, hash_df, output_entropy
 from esoteric_drbg.kernels.reference import hash_df as reference
 from esoteric_drbg.kernels.reference.sha2_bits import sha2_bits
+from esoteric_drbg.seeding.conditioning import conditioned_credit, hash_df, output_entropy
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "output_entropy.json").read_text())["rows"]
 HASHES = sorted(reference.OUTLEN_BITS)

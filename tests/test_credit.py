@@ -14,15 +14,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from esoteric_drbg import EntropyPool, credit, errors, gate, machine_profile
+from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.kernels import kernel_info
-from esoteric_drbg.ledger import Credit
 from esoteric_drbg.noise_sources import Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import EPYC_25, EPYC_26, measured, recorded
 from esoteric_drbg.noise_sources.lowest_estimate import lowest_estimate
 from esoteric_drbg.noise_sources.machine import MachineFacts, machine_facts
 from esoteric_drbg.noise_sources.memory_timing import MemoryTimingSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.seeding import credit, gate, machine_profile
+from esoteric_drbg.seeding.ledger import Credit
 
 #: The machine that the claims of the Rust kernels were recorded on.
 RECORDED = MachineFacts(

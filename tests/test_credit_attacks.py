@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-import esoteric_drbg.credit as credit_module
-import esoteric_drbg.gate as gate_module
-import esoteric_drbg.slot as slot_module
+import esoteric_drbg.seeding.credit as credit_module
+import esoteric_drbg.seeding.gate as gate_module
+import esoteric_drbg.seeding.slot as slot_module
 from esoteric_drbg import EntropyPool, errors
-from esoteric_drbg.credit import description_of_machine
-from esoteric_drbg.ledger import Credit
-from esoteric_drbg.machine_profile import lowered_claim
 from esoteric_drbg.noise_sources import Claim, NoiseSource, create
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.guard import checked_claim
 from esoteric_drbg.noise_sources.machine import machine_facts
 from esoteric_drbg.noise_sources.memory_timing import MemoryTimingSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.seeding.credit import description_of_machine
+from esoteric_drbg.seeding.ledger import Credit
+from esoteric_drbg.seeding.machine_profile import lowered_claim
 from esoteric_drbg.version import __version__
 
 

@@ -21,12 +21,12 @@ import pytest
 
 from esoteric_drbg import SP800_90A, EntropyPool, Profile, RBG2Instance, RBGCInstance, errors, vm_generation
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, fork_generation, in_one_process
-from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
@@ -339,7 +339,7 @@ def test_a_handler_that_raises_while_a_fork_waits_leaves_nothing_held() -> None:
     import esoteric_drbg
     class Slow(importlib.abc.MetaPathFinder):
         def find_spec(self, name, path, target=None):
-            if name == "esoteric_drbg.pool":
+            if name == "esoteric_drbg.seeding.pool":
                 began.set()
                 time.sleep(0.6)
     began = threading.Event()

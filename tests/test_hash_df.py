@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.health_tests import AdaptiveProportionTest, RepetitionCountTest
 from esoteric_drbg.kernels.reference import hash_df as reference
 from esoteric_drbg.kernels.reference import health
+from esoteric_drbg.seeding.conditioning import hash_df
 
 REFUSED: list[Any] = [
     "text",

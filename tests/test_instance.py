@@ -20,8 +20,8 @@ import esoteric_drbg
 from esoteric_drbg import SP800_90A, SP800_90C, EntropyPool, Profile, RBG2Instance, errors
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
-from esoteric_drbg.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
+from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 REFERENCE = kernel_info().name == "reference"
 

@@ -16,10 +16,10 @@ import pytest
 from hostile import ANSWERS, EVIDENCE, READS, SECRET, Healthy, Hostile, late, shown, stream
 
 from esoteric_drbg import EntropyPool, RBG2Instance, errors
-from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.conformance.recording import record
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 from esoteric_drbg.noise_sources.intake import checked_samples, one_line
+from esoteric_drbg.seeding.conditioning import hash_df
 
 FAULTS = [*(("read", name) for name in READS), *(("answer", name) for name in ANSWERS)]
 IDS = [f"{what} {name}".replace(" ", "-") for what, name in FAULTS]

@@ -16,16 +16,17 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
-from esoteric_drbg import EntropyPool, credit, errors, gate, machine_profile
+from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.cli import self_assess as cli_self_assess
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import self_assessment
 from esoteric_drbg.conformance.self_assessment import self_assess
-from esoteric_drbg.ledger import Credit
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources import machine as machine_module
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.machine import machine_facts, machine_identity
+from esoteric_drbg.seeding import credit, gate, machine_profile
+from esoteric_drbg.seeding.ledger import Credit
 
 ANOTHER = Evidence(
     dataset="d", date="2026-01-01", machine_class="another", assessed=8.0, method="x", architecture="another"

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 from hostile import EVIDENCE, Healthy, Hostile, stream
 
-from esoteric_drbg import EntropyPool, errors, plugin_credit
+from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.cli.main import cli
-from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.noise_sources import Claim, Evidence, NoiseSource, registry
+from esoteric_drbg.seeding import plugin_credit
+from esoteric_drbg.seeding.conditioning import hash_df
 
 
 class Constant(Hostile):
@@ -94,8 +95,8 @@ def test_both_credit_the_less_of_the_claim_and_half_of_what_was_assessed(
 
 
 def test_the_figure_comes_from_the_profile_of_this_machine() -> None:
-    from esoteric_drbg import machine_profile
-    from esoteric_drbg.credit import description_of_machine
+    from esoteric_drbg.seeding import machine_profile
+    from esoteric_drbg.seeding.credit import description_of_machine
     from esoteric_drbg.version import __version__
 
     assert plugin_credit.assessed_here("constant") is None
@@ -172,7 +173,7 @@ def test_entropy_is_the_credited_blocks_xored_with_kernel_randomness(monkeypatch
         return bytes(range(n))
 
     pool = EntropyPool([Healthy()])
-    monkeypatch.setattr("esoteric_drbg.pool.os.urandom", urandom)
+    monkeypatch.setattr("esoteric_drbg.seeding.pool.os.urandom", urandom)
     entropy = pool.get_entropy(384)
     blocks = [hash_df(stream(f"healthy {read}", 80), 256) for read in (2, 3)]
     assert asked == [64]

@@ -14,8 +14,8 @@ from typing import ClassVar
 import pytest
 
 from esoteric_drbg import EntropyPool, errors
-from esoteric_drbg.conditioning import hash_df, output_entropy
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource
+from esoteric_drbg.seeding.conditioning import hash_df, output_entropy
 
 EVIDENCE = Evidence(
     dataset="seeded generator",

@@ -31,7 +31,7 @@ from esoteric_drbg.conformance.report import (
     write_not_audited,
 )
 from esoteric_drbg.conformance.report_markdown import markdown
-from esoteric_drbg.ledger import LedgerEntry, SeedLedger
+from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 ROWS, COLUMNS = 12, 100
 

@@ -17,7 +17,7 @@ from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels.timing import counter_step, whole_steps
 from esoteric_drbg.noise_sources import gpu_timing
 from esoteric_drbg.noise_sources.gpu_timing import GpuTimingSource
-from esoteric_drbg.slot import SourceSlot
+from esoteric_drbg.seeding.slot import SourceSlot
 
 
 def test_the_symbol_is_the_cpu_counters_part() -> None:

@@ -327,7 +327,7 @@ def test_compressed_frames_are_refused(av: object, tmp_path: Path) -> None:
 
 def test_saturated_frames_fail_the_start_up_test(av: object, tmp_path: Path) -> None:
     from esoteric_drbg.health_tests import HealthProfile
-    from esoteric_drbg.slot import SourceSlot
+    from esoteric_drbg.seeding.slot import SourceSlot
 
     noise = random.Random(9)
     width, height = 320, 240

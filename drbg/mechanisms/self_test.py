@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from esoteric_drbg.conditioning import hash_df
 from esoteric_drbg.errors import (
     DRBGStateError,
     EntropyUnavailableError,
@@ -34,6 +33,7 @@ from esoteric_drbg.mechanisms.limits import (
     hash_drbg_limits,
     hmac_drbg_limits,
 )
+from esoteric_drbg.seeding.conditioning import hash_df
 
 __all__ = ["SelfTestResult", "all_limits", "check_mechanism", "run_self_tests"]
 

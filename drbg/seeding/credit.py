@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from esoteric_drbg import machine_profile
 from esoteric_drbg.errors import SourceError
 from esoteric_drbg.forks import loading
-from esoteric_drbg.ledger import Credit
-from esoteric_drbg.machine_profile import StoredAssessment
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.claims import NATIVE_READ_NS, STEP_FACTOR
 from esoteric_drbg.noise_sources.machine import MachineFacts, machine_facts, machine_identity
+from esoteric_drbg.seeding import machine_profile
+from esoteric_drbg.seeding.ledger import Credit
+from esoteric_drbg.seeding.machine_profile import StoredAssessment
 from esoteric_drbg.version import __version__
 
 if TYPE_CHECKING:
-    from esoteric_drbg.gate import Read
+    from esoteric_drbg.seeding.gate import Read
 
 __all__ = [
     "assessed_here",
@@ -61,7 +61,7 @@ def decide(
     found = without_reading(source, claim, alpha=alpha, facts=facts)
     if found is None:
         with loading:  # a child could never finish an import that another thread of its parent had begun
-            from esoteric_drbg.gate import gate  # noqa: PLC0415 - not needed where evidence fits
+            from esoteric_drbg.seeding.gate import gate  # noqa: PLC0415 - not needed where evidence fits
 
         misfit = claim.fits(facts)
         if stale := _looked_up(source, facts)[1]:
@@ -69,7 +69,7 @@ def decide(
         return gate(source, claim, read, alpha=alpha, misfit=misfit)
     if found.times > 1:
         with loading:
-            from esoteric_drbg.gate import repeat  # noqa: PLC0415 - as above
+            from esoteric_drbg.seeding.gate import repeat  # noqa: PLC0415 - as above
 
         repeat(source, found.times)
     return found
@@ -87,7 +87,7 @@ def without_reading(
     stored, stale = _looked_up(source, facts)
     if stored is not None:
         with loading:
-            from esoteric_drbg.gate import if_guarded, rounded_down, shipped_parameters  # noqa: PLC0415 - as above
+            from esoteric_drbg.seeding.gate import if_guarded, rounded_down, shipped_parameters  # noqa: PLC0415 - as above
 
         shipped = shipped_parameters(source).get("touches", 0)
         times = stored.parameters.get("touches", 0) // shipped if isinstance(shipped, int) and shipped else 1
@@ -149,7 +149,7 @@ def assessed_here(source: NoiseSource, facts: MachineFacts | None = None) -> Sto
     Raises
     ------
     InvalidInputError
-        If there is a profile that cannot be trusted; see :func:`esoteric_drbg.machine_profile.self_assessments`.
+        If there is a profile that cannot be trusted; see :func:`esoteric_drbg.seeding.machine_profile.self_assessments`.
     """
     return _looked_up(source, facts or machine_facts())[0]
 
@@ -187,7 +187,7 @@ def differs(stored: StoredAssessment, source: NoiseSource | None, facts: Machine
 def _other_parameters(then: Mapping[str, Any], source: NoiseSource) -> str:
     """Return which parameters of a source have changed. Touches may have been more, a multiple."""
     with loading:
-        from esoteric_drbg.gate import TIMES, shipped_parameters  # noqa: PLC0415 - only where something is stored
+        from esoteric_drbg.seeding.gate import TIMES, shipped_parameters  # noqa: PLC0415 - only where something is stored
 
     now = shipped_parameters(source)
     for label in sorted(then.keys() | now.keys()):

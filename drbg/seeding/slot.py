@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from esoteric_drbg.conditioning import conditioned_credit, output_entropy
-from esoteric_drbg.credit import decide, without_reading
 from esoteric_drbg.errors import HealthTestError
 from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
 from esoteric_drbg.kernels.process import fork_generation
-from esoteric_drbg.ledger import Credit, LedgerEntry
-from esoteric_drbg.machine_profile import lowered_claim
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 from esoteric_drbg.noise_sources.guard import GuardedSource, ask, guarded, is_foreign, take
 from esoteric_drbg.noise_sources.intake import Fault
+from esoteric_drbg.seeding.conditioning import conditioned_credit, output_entropy
+from esoteric_drbg.seeding.credit import decide, without_reading
+from esoteric_drbg.seeding.ledger import Credit, LedgerEntry
+from esoteric_drbg.seeding.machine_profile import lowered_claim
 
 __all__ = ["SourceSlot"]
 

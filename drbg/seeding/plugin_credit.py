@@ -13,11 +13,11 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from esoteric_drbg.credit import self_assessed
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.guard import is_foreign
 from esoteric_drbg.noise_sources.registry import BUILT_IN, BrokenPlugin
+from esoteric_drbg.seeding.credit import self_assessed
 
 __all__ = ["CREDIT_PLUGINS_VARIABLE", "PluginCredit", "assessed_here", "claim_in_force", "plugin_credits"]
 

@@ -14,14 +14,14 @@ from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.hash_df import hash_df
 from esoteric_drbg.kernels.process import ProcessLock, Worker, in_one_process, join
-from esoteric_drbg.ledger import LedgerEntry, SeedLedger
-from esoteric_drbg.machine_profile import audited_claims
-from esoteric_drbg.machine_profile import load as load_machine_profile
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import checked_claim, guarded, is_foreign, unguarded
-from esoteric_drbg.plugin_credit import plugin_credits
 from esoteric_drbg.profiles import SP800_90C, Profile
-from esoteric_drbg.slot import SourceSlot
+from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
+from esoteric_drbg.seeding.machine_profile import audited_claims
+from esoteric_drbg.seeding.machine_profile import load as load_machine_profile
+from esoteric_drbg.seeding.plugin_credit import plugin_credits
+from esoteric_drbg.seeding.slot import SourceSlot
 
 if TYPE_CHECKING:
     from esoteric_drbg.instance import RBG2Instance
@@ -107,7 +107,7 @@ class EntropyPool:
     ) -> EntropyPool:
         """Return a pool of every installed source; what this machine lacks is listed with its reason.
 
-        Where an audit of this machine was saved (:mod:`esoteric_drbg.machine_profile`), no source is credited more than
+        Where an audit of this machine was saved (:mod:`esoteric_drbg.seeding.machine_profile`), no source is credited more than
         it found.
 
         Parameters
