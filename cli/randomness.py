@@ -11,7 +11,7 @@ from esoteric_drbg.cli.consent import consent_options
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim
-from esoteric_drbg.profiles import PROFILES, SP800_90C, profile_named
+from esoteric_drbg.rbg.profiles import PROFILES, SP800_90C, profile_named
 
 if TYPE_CHECKING:
     from esoteric_drbg.seeding.ledger import SeedLedger
@@ -58,7 +58,7 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
     """
     if sys.stdout.isatty() and not as_hex:
         fail("standard output is a terminal: redirect it, pipe it, or use --hex")
-    from esoteric_drbg.instance import RBG2Instance
+    from esoteric_drbg.rbg.rbg2 import RBG2Instance
     from esoteric_drbg.seeding.pool import EntropyPool
 
     rbg = RBG2Instance(EntropyPool.for_tokens, profile=profile_named(profile_name))

@@ -13,12 +13,12 @@ from typing import Any
 import attrs
 
 from esoteric_drbg.errors import InvalidInputError
-from esoteric_drbg.instance import RBG2Instance
 from esoteric_drbg.mechanisms.base import DRBG
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
-from esoteric_drbg.profiles import SP800_90A
+from esoteric_drbg.rbg.profiles import SP800_90A
+from esoteric_drbg.rbg.rbg2 import RBG2Instance
 from esoteric_drbg.secrets_api import token_bytes
 from esoteric_drbg.seeding.pool import EntropyPool
 

@@ -20,7 +20,7 @@ from esoteric_drbg.conformance.esv_documents import entropy_assessment_report, p
 from esoteric_drbg.conformance.recording import file_sha256
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import NoiseSource
-from esoteric_drbg.profiles import SP800_90C
+from esoteric_drbg.rbg.profiles import SP800_90C
 from esoteric_drbg.seeding.pool import BLOCK_BITS, BLOCK_H_IN
 from esoteric_drbg.version import __version__
 

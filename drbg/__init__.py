@@ -18,7 +18,6 @@ from esoteric_drbg.version import __version__
 if typing.TYPE_CHECKING:
     from esoteric_drbg import aio as aio
     from esoteric_drbg.bit_generator import BitGenerator as BitGenerator
-    from esoteric_drbg.chain import RBGCInstance
     from esoteric_drbg.errors import (
         CloneRefusedError,
         DRBGError,
@@ -38,8 +37,9 @@ if typing.TYPE_CHECKING:
         SourceUnavailableError,
         StateIntegrityError,
     )
-    from esoteric_drbg.instance import RBG2Instance
-    from esoteric_drbg.profiles import SP800_90A, SP800_90C, Profile
+    from esoteric_drbg.rbg.profiles import SP800_90A, SP800_90C, Profile
+    from esoteric_drbg.rbg.rbg2 import RBG2Instance
+    from esoteric_drbg.rbg.rbgc import RBGCInstance
     from esoteric_drbg.secrets_api import (
         DEFAULT_ENTROPY,
         SystemRandom,
@@ -97,11 +97,11 @@ __all__ = [
 #: and an assessment need neither instance nor pool.
 _HOMES = {
     "bit_generator": ("BitGenerator",),
-    "chain": ("RBGCInstance",),
+    "rbg.rbgc": ("RBGCInstance",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "instance": ("RBG2Instance",),
+    "rbg.rbg2": ("RBG2Instance",),
     "seeding.pool": ("EntropyPool",),
-    "profiles": ("SP800_90A", "SP800_90C", "Profile"),
+    "rbg.profiles": ("SP800_90A", "SP800_90C", "Profile"),
     "secrets_api": (
         "DEFAULT_ENTROPY",
         "SystemRandom",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from esoteric_drbg.byte_source import ByteSource
 from esoteric_drbg.errors import KernelUnavailableError
-from esoteric_drbg.instance import RBG2Instance
 from esoteric_drbg.kernels.table import load_for_seeds
 from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.rbg.rbg2 import RBG2Instance
 from esoteric_drbg.seeding.pool import EntropyPool
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, RBGCInstance, errors, process_instance
-from esoteric_drbg.profiles import Profile
+from esoteric_drbg.rbg.profiles import Profile
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ NOT_FOR_ESTIMATES = {
     "esoteric_drbg.conformance.batch",
     "esoteric_drbg.conformance.iid_assessment",
     "esoteric_drbg.conformance.restart",
-    "esoteric_drbg.instance",
+    "esoteric_drbg.rbg.rbg2",
     "esoteric_drbg.noise_sources",
     "esoteric_drbg.seeding.pool",
 }
@@ -99,7 +99,7 @@ def test_the_import_alone_loads_neither_instance_nor_kernels() -> None:
     assert ours == {f"esoteric_drbg{part}" for part in ("", ".command_start", ".forks", ".version")}
     ours = loaded("import esoteric_drbg; esoteric_drbg.health_tests.rct_cutoff(1, 2**-30)")
     assert "esoteric_drbg.health_tests" in ours
-    assert "esoteric_drbg.instance" not in ours
+    assert "esoteric_drbg.rbg.rbg2" not in ours
 
 
 #: A part of the package that takes half a second to load, and a thread that asks for a token for the first time.

@@ -16,7 +16,7 @@ from esoteric_drbg.kernels.hash_df import hash_df
 from esoteric_drbg.kernels.process import ProcessLock, Worker, in_one_process, join
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import checked_claim, guarded, is_foreign, unguarded
-from esoteric_drbg.profiles import SP800_90C, Profile
+from esoteric_drbg.rbg.profiles import SP800_90C, Profile
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.seeding.machine_profile import audited_claims
 from esoteric_drbg.seeding.machine_profile import load as load_machine_profile
@@ -24,7 +24,7 @@ from esoteric_drbg.seeding.plugin_credit import plugin_credits
 from esoteric_drbg.seeding.slot import SourceSlot
 
 if TYPE_CHECKING:
-    from esoteric_drbg.instance import RBG2Instance
+    from esoteric_drbg.rbg.rbg2 import RBG2Instance
 
 __all__ = ["EntropyPool"]
 
@@ -210,7 +210,7 @@ class EntropyPool:
         lock = self._lock.take()
         try:
             if self._instance is None:
-                from esoteric_drbg.instance import RBG2Instance  # noqa: PLC0415 - the instance imports this module
+                from esoteric_drbg.rbg.rbg2 import RBG2Instance  # noqa: PLC0415 - the instance imports this module
 
                 self._instance = RBG2Instance(self, profile=self.profile)
             return self._instance

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
-from esoteric_drbg.instance import RBG2Instance
-from esoteric_drbg.profiles import SP800_90C, Profile
+from esoteric_drbg.rbg.profiles import SP800_90C, Profile
+from esoteric_drbg.rbg.rbg2 import RBG2Instance
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 __all__ = ["RBGCInstance"]
