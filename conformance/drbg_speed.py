@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from esoteric_drbg.adapters.secrets_api import token_bytes
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.mechanisms.base import DRBG
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
@@ -19,7 +20,6 @@ from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 from esoteric_drbg.rbg.profiles import SP800_90A
 from esoteric_drbg.rbg.rbg2 import RBG2Instance
-from esoteric_drbg.secrets_api import token_bytes
 from esoteric_drbg.seeding.pool import EntropyPool
 
 __all__ = ["BASELINE", "GeneratorSpeed", "measure_generators"]

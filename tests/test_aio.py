@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import esoteric_drbg
-from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, aio
+from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance
+from esoteric_drbg.adapters import aio
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 

@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from esoteric_drbg import SP800_90A, EntropyPool, Profile, RandomFile, RBG2Instance, RBGCInstance, SystemRandom, aio
+from esoteric_drbg import SP800_90A, EntropyPool, Profile, RandomFile, RBG2Instance, RBGCInstance, SystemRandom
+from esoteric_drbg.adapters import aio
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from esoteric_drbg import RandomFile
-from esoteric_drbg.byte_source import PIECE_BYTES
+from esoteric_drbg.adapters.byte_source import PIECE_BYTES
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
 
 

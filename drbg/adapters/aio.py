@@ -1,4 +1,4 @@
-"""Random tokens in coroutines: ``await esoteric_drbg.aio.token_bytes(32)``.
+"""Random tokens in coroutines: ``await esoteric_drbg.adapters.aio.token_bytes(32)``.
 
 A small request that the current seed still covers is answered at once, in some microseconds. What needs a new seed,
 or is large, is answered by a thread, and the event loop goes on. Any event loop with asyncio's interface will do.
@@ -13,8 +13,8 @@ import threading
 import time
 from typing import Any
 
-from esoteric_drbg.byte_source import ByteSource
-from esoteric_drbg.secrets_api import DEFAULT_ENTROPY, process_instance
+from esoteric_drbg.adapters.byte_source import ByteSource
+from esoteric_drbg.adapters.secrets_api import DEFAULT_ENTROPY, process_instance
 
 __all__ = ["token_bytes", "token_hex", "token_urlsafe"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from esoteric_drbg.byte_source import ByteSource
+from esoteric_drbg.adapters.byte_source import ByteSource
 from esoteric_drbg.errors import KernelUnavailableError
 from esoteric_drbg.kernels.table import load_for_seeds
 from esoteric_drbg.noise_sources import registry

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from typing import Any, NoReturn
 
-from esoteric_drbg.byte_source import ByteSource, filler
+from esoteric_drbg.adapters.byte_source import ByteSource, filler
+from esoteric_drbg.adapters.secrets_api import process_instance
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.kernels.process import in_one_process
-from esoteric_drbg.secrets_api import process_instance
 
 __all__ = ["RandomFile"]
 
