@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from esoteric_drbg.ctrl_c import InterruptsWait
+from esoteric_drbg.process.interrupts import InterruptsWait
 
 __all__ = ["LostCallError", "call_on_processes"]
 

@@ -8,11 +8,11 @@ sources with min-entropy claims (SP 800-90B); it is set up by the first request,
 Designed to SP 800-90A, B and C; never validated: there is no certificate.
 """
 
-from esoteric_drbg import command_start as command_start  # isort: skip - before anything that takes time
+from esoteric_drbg.process import command_start as command_start  # isort: skip - before anything that takes time
 import importlib
 import typing
 
-from esoteric_drbg.forks import loading as _loading
+from esoteric_drbg.process.forks import loading as _loading
 from esoteric_drbg.version import __version__
 
 if typing.TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esoteric_drbg.command_start import is_command
-from esoteric_drbg.ctrl_c import InterruptsWait
+from esoteric_drbg.process.command_start import is_command
+from esoteric_drbg.process.interrupts import InterruptsWait
 
 SCRIPT = Path(sys.executable).with_name("esoteric-drbg")
 MODULE = [sys.executable, "-X", "importtime", "-m", "esoteric_drbg"]
@@ -57,7 +57,7 @@ def test_a_program_that_imports_the_package_keeps_its_signals() -> None:
     code = (
         "import signal, sys, esoteric_drbg\n"
         "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
-        "assert 'esoteric_drbg.ctrl_c' not in sys.modules\n"
+        "assert 'esoteric_drbg.process.interrupts' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, "esoteric_drbg"], check=True, timeout=LONG)
 
@@ -78,7 +78,9 @@ def _moments(start: list[str], folder: Path) -> int:
         [*start, *ASSESS, "100", str(small), "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         names = list(_imports(process))
-    return names.index(b"esoteric_drbg.conformance.iid_assessment") - names.index(b"esoteric_drbg.command_start")
+    return names.index(b"esoteric_drbg.conformance.iid_assessment") - names.index(
+        b"esoteric_drbg.process.command_start"
+    )
 
 
 def _interrupt_after(start: list[str], path: Path, imports: int) -> None:
@@ -89,7 +91,7 @@ def _interrupt_after(start: list[str], path: Path, imports: int) -> None:
     with process:
         try:
             modules = _imports(process)
-            assert b"esoteric_drbg.command_start" in modules
+            assert b"esoteric_drbg.process.command_start" in modules
             for _ in range(imports):
                 next(modules)
             process.send_signal(signal.SIGINT)

@@ -221,7 +221,7 @@ def test_the_gate_begins_no_import_that_a_fork_does_not_wait_for() -> None:
     code = """
     import importlib.abc, sys
     from esoteric_drbg import credit, token_bytes
-    from esoteric_drbg.forks import loading
+    from esoteric_drbg.process.forks import loading
     genuine = credit.machine_facts
     credit.machine_facts = lambda: genuine().replace(l2_kib=1, counter_step_ns=3 * genuine().counter_step_ns)
     class Watch(importlib.abc.MetaPathFinder):

@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
-from esoteric_drbg import SP800_90A, EntropyPool, Profile, RBG2Instance, RBGCInstance, errors, vm_generation
+from esoteric_drbg import SP800_90A, EntropyPool, Profile, RBG2Instance, RBGCInstance, errors
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, fork_generation, in_one_process
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.process import vm_generation
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 pytestmark = [

@@ -20,12 +20,13 @@ from types import FrameType
 import pytest
 from process_memory import slot_of
 
-from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, errors, vm_generation
+from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, errors
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.process import vm_generation
 from esoteric_drbg.rbg import rbg2 as module
 
 RUST = kernel_info().name == "rust"

@@ -22,11 +22,11 @@ from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, in_one_process
 from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
+from esoteric_drbg.process.vm_generation import vm_generation
 from esoteric_drbg.rbg.profiles import SP800_90C, Profile
 from esoteric_drbg.seeding.ledger import SeedLedger, require_credit
 from esoteric_drbg.seeding.pool import BLOCK_BITS, EntropyPool
 from esoteric_drbg.version import __version__
-from esoteric_drbg.vm_generation import vm_generation
 
 __all__ = ["RBG2Instance"]
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.errors import SourceError
-from esoteric_drbg.forks import loading
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.claims import NATIVE_READ_NS, STEP_FACTOR
 from esoteric_drbg.noise_sources.machine import MachineFacts, machine_facts, machine_identity
+from esoteric_drbg.process.forks import loading
 from esoteric_drbg.seeding import machine_profile
 from esoteric_drbg.seeding.ledger import Credit
 from esoteric_drbg.seeding.machine_profile import StoredAssessment

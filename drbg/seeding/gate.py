@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from esoteric_drbg.forks import loading
 from esoteric_drbg.health_tests import apt_can_fail, apt_cutoff, apt_window
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.guard import is_foreign
+from esoteric_drbg.process.forks import loading
 from esoteric_drbg.seeding.ledger import Credit
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.errors import InvalidInputError
-from esoteric_drbg.forks import loading
 from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.noise_sources import Claim, NoiseSource
+from esoteric_drbg.process.forks import loading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
-from esoteric_drbg.forks import loading
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.hash_df import hash_df
 from esoteric_drbg.kernels.process import ProcessLock, Worker, in_one_process, join
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import checked_claim, guarded, is_foreign, unguarded
+from esoteric_drbg.process.forks import loading
 from esoteric_drbg.rbg.profiles import SP800_90C, Profile
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.seeding.machine_profile import audited_claims

@@ -27,7 +27,7 @@ def is_command(argv: list[str], orig_argv: list[str]) -> bool:
 
 if is_command(sys.argv, sys.orig_argv):
     try:
-        from esoteric_drbg.ctrl_c import exit_at_once
+        from esoteric_drbg.process.interrupts import exit_at_once
 
         exit_at_once()
     except KeyboardInterrupt:
