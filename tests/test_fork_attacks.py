@@ -20,12 +20,12 @@ from test_fork_ways import EACH_A_SEED, ForkingSource, in_child, run
 from esoteric_drbg import EntropyPool, RBG2Instance, RBGCInstance, SystemRandom
 from esoteric_drbg.errors import DRBGStateError
 from esoteric_drbg.kernels import process
+from esoteric_drbg.kernels.fallback.timing import TimingSampler
 from esoteric_drbg.kernels.process import ProcessLock, fork_generation, in_one_process
 from esoteric_drbg.kernels.reference.bit_generator import WordStream
 from esoteric_drbg.kernels.reference.ctr_drbg import CtrDrbgState
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState
 from esoteric_drbg.kernels.reference.hmac_drbg import HmacDrbgState
-from esoteric_drbg.kernels.reference.timing import TimingSampler
 from esoteric_drbg.noise_sources import create, guard, intake
 from esoteric_drbg.noise_sources.intake import Fault
 

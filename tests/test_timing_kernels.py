@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.kernels.reference import timing as reference
+from esoteric_drbg.kernels.fallback import timing as reference
 from esoteric_drbg.noise_sources import registry
 
 KINDS = ["clock", "sleep", "memory", "cpu", "flush", "pages", "thread", "beat"]
