@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from esoteric_drbg.noise_sources import counter_files
-from esoteric_drbg.noise_sources.counter_files import CounterFile, FileGrowth, weight
+from esoteric_drbg.noise_sources.counters import counter_files
+from esoteric_drbg.noise_sources.counters.counter_files import CounterFile, FileGrowth, weight
 
 LINUX = sys.platform.startswith("linux")
 MASK = (1 << 64) - 1

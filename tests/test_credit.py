@@ -20,8 +20,8 @@ from esoteric_drbg.noise_sources import Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import EPYC_25, EPYC_26, measured, recorded
 from esoteric_drbg.noise_sources.lowest_estimate import lowest_estimate
 from esoteric_drbg.noise_sources.machine import MachineFacts, machine_facts
-from esoteric_drbg.noise_sources.memory_timing import MemoryTimingSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timing.memory_timing import MemoryTimingSource
 from esoteric_drbg.seeding import credit, gate, machine_profile
 from esoteric_drbg.seeding.ledger import Credit
 

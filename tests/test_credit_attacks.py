@@ -20,8 +20,8 @@ from esoteric_drbg.noise_sources import Claim, NoiseSource, create
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.guard import checked_claim
 from esoteric_drbg.noise_sources.machine import machine_facts
-from esoteric_drbg.noise_sources.memory_timing import MemoryTimingSource
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timing.memory_timing import MemoryTimingSource
 from esoteric_drbg.seeding.credit import description_of_machine
 from esoteric_drbg.seeding.ledger import Credit
 from esoteric_drbg.seeding.machine_profile import lowered_claim

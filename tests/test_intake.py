@@ -199,7 +199,7 @@ def test_an_interrupt_of_the_user_passes_and_one_of_the_source_does_not(monkeypa
             waiting.seed_material(256)
     source.release.set()
     assert len(waiting.get_entropy(256)) == 32
-    from esoteric_drbg.noise_sources.memory_timing import MemoryTimingSource
+    from esoteric_drbg.noise_sources.timing.memory_timing import MemoryTimingSource
 
     for thrown in (KeyboardInterrupt, SystemExit):
         ours = EntropyPool([MemoryTimingSource()])
@@ -386,7 +386,7 @@ class Forged(Healthy):
     """A class that says it is one of ours."""
 
 
-Forged.__module__ = "esoteric_drbg.noise_sources.memory_timing"
+Forged.__module__ = "esoteric_drbg.noise_sources.timing.memory_timing"
 
 
 def test_a_class_that_calls_itself_ours_is_foreign() -> None:

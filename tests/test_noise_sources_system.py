@@ -10,8 +10,9 @@ import pytest
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels import kernel_info
-from esoteric_drbg.noise_sources import NoiseSource, disk_io, registry
-from esoteric_drbg.noise_sources import rdseed as rdseed_module
+from esoteric_drbg.noise_sources import NoiseSource, registry
+from esoteric_drbg.noise_sources.conditioned import rdseed as rdseed_module
+from esoteric_drbg.noise_sources.timing import disk_io
 
 
 def readable(name: str) -> NoiseSource:

@@ -240,5 +240,5 @@ def test_a_restart_process_loads_no_more_than_its_source() -> None:
     code += "sys.stderr.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     loaded = set(done.stderr.decode().split())
-    assert "esoteric_drbg.noise_sources.memory_timing" in loaded
+    assert "esoteric_drbg.noise_sources.timing.memory_timing" in loaded
     assert loaded.isdisjoint({"numpy", "scipy", "esoteric_drbg.conformance", "rich", "click"})

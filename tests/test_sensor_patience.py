@@ -9,8 +9,8 @@ import pytest
 
 from esoteric_drbg import errors
 from esoteric_drbg.noise_sources import quality
-from esoteric_drbg.noise_sources.audio_thermal import AudioThermalSource
-from esoteric_drbg.noise_sources.sensor import Blocks, SensorSource
+from esoteric_drbg.noise_sources.sensors.audio_thermal import AudioThermalSource
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource
 from esoteric_drbg.noise_sources.source import Availability
 
 
@@ -67,7 +67,7 @@ def test_a_library_that_cannot_be_loaded_fails_the_read(monkeypatch: pytest.Monk
 
 
 def test_a_read_waits_until_the_device_of_the_last_one_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("esoteric_drbg.noise_sources.sensor.CLOSING_S", 0.05)
+    monkeypatch.setattr("esoteric_drbg.noise_sources.sensors.sensor.CLOSING_S", 0.05)
     monkeypatch.setattr(Slow, "stall_s", 20.0)
     source = Slow(close_s=0.4)
     assert source.read_raw(1) == source.read_raw(1) == b"\x01"

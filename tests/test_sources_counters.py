@@ -14,19 +14,18 @@ import pytest
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import apt_cutoff, rct_cutoff
 from esoteric_drbg.kernels.timing import counter_step
-from esoteric_drbg.noise_sources import (
-    Availability,
+from esoteric_drbg.noise_sources import Availability, registry
+from esoteric_drbg.noise_sources.counters import (
     counter_files,
     counter_source,
     interrupts,
     process_table,
-    registry,
     sysctl_counters,
     vmstat,
 )
-from esoteric_drbg.noise_sources.counter_files import CounterFile, weight
-from esoteric_drbg.noise_sources.counter_source import CounterSource
-from esoteric_drbg.noise_sources.sysctl_counters import LinuxCounters, SysctlSource
+from esoteric_drbg.noise_sources.counters.counter_files import CounterFile, weight
+from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
+from esoteric_drbg.noise_sources.counters.sysctl_counters import LinuxCounters, SysctlSource
 
 COUNTERS = ("interrupts", "process_table", "sysctl_counters", "vmstat")
 LINUX = sys.platform.startswith("linux")

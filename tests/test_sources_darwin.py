@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.noise_sources import darwin, vmstat
-from esoteric_drbg.noise_sources.counter_files import weight
-from esoteric_drbg.noise_sources.mach_timing import CALLS, MachTimingSource
-from esoteric_drbg.noise_sources.sysctl_counters import SysctlSource
+from esoteric_drbg.noise_sources.counters import darwin, vmstat
+from esoteric_drbg.noise_sources.counters.counter_files import weight
+from esoteric_drbg.noise_sources.counters.sysctl_counters import SysctlSource
+from esoteric_drbg.noise_sources.timing.mach_timing import CALLS, MachTimingSource
 
 #: What ``sysctl -a`` prints, here with OID, kind (1 node, 2 int, 3 string, 4 quad, 5 opaque) and size in front.
 SYSCTL = """

@@ -15,8 +15,8 @@ import pytest
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels.timing import counter_step, whole_steps
-from esoteric_drbg.noise_sources import gpu_timing
-from esoteric_drbg.noise_sources.gpu_timing import GpuTimingSource
+from esoteric_drbg.noise_sources.sensors import gpu_timing
+from esoteric_drbg.noise_sources.sensors.gpu_timing import GpuTimingSource
 from esoteric_drbg.seeding.slot import SourceSlot
 
 
@@ -58,7 +58,7 @@ class TestOnADevice:
     def test_availability_loads_no_driver(self, source: GpuTimingSource) -> None:
         code = (
             "import sys, time\n"
-            "from esoteric_drbg.noise_sources.gpu_timing import GpuTimingSource\n"
+            "from esoteric_drbg.noise_sources.sensors.gpu_timing import GpuTimingSource\n"
             "source = GpuTimingSource(opt_in=True)\n"
             "began = time.perf_counter()\n"
             "assert source.is_available()\n"
@@ -124,7 +124,7 @@ class TestOnADevice:
             "import os, sys, warnings\n"
             "warnings.simplefilter('ignore')\n"
             "from esoteric_drbg.errors import SourceUnavailableError\n"
-            "from esoteric_drbg.noise_sources.gpu_timing import GpuTimingSource\n"
+            "from esoteric_drbg.noise_sources.sensors.gpu_timing import GpuTimingSource\n"
             "source = GpuTimingSource(opt_in=True)\n"
             "source.read_raw(2)\n"
             "child = os.fork()\n"

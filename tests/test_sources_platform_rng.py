@@ -20,9 +20,10 @@ from typing import NamedTuple
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.noise_sources import Claim, NoiseSource, hwrng, registry, tpm2
-from esoteric_drbg.noise_sources.hwrng import HwrngSource
-from esoteric_drbg.noise_sources.tpm2 import ADDRESS_VARIABLE, Tpm2Source, parse_response
+from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.noise_sources.conditioned import hwrng, tpm2
+from esoteric_drbg.noise_sources.conditioned.hwrng import HwrngSource
+from esoteric_drbg.noise_sources.conditioned.tpm2 import ADDRESS_VARIABLE, Tpm2Source, parse_response
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="both sources are written for Linux")
 

@@ -19,7 +19,7 @@ import pytest
 
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import HealthProfile
-from esoteric_drbg.noise_sources.bluetooth_ble import BluetoothBleSource
+from esoteric_drbg.noise_sources.sensors.bluetooth_ble import BluetoothBleSource
 from esoteric_drbg.seeding.slot import SourceSlot
 
 pytestmark = [pytest.mark.devices, pytest.mark.timeout(240)]

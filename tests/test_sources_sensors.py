@@ -18,12 +18,12 @@ from esoteric_drbg import errors
 from esoteric_drbg.health_tests import apt_cutoff, rct_cutoff
 from esoteric_drbg.kernels.timing import counter_step
 from esoteric_drbg.noise_sources import Availability, NoiseSource, registry
-from esoteric_drbg.noise_sources.audio_thermal import AudioThermalSource, samples_to_wide
-from esoteric_drbg.noise_sources.bluetooth_ble import BluetoothBleSource, bus_socket
-from esoteric_drbg.noise_sources.camera_shot_noise import LAYOUTS, CameraShotNoiseSource, pixels
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE
-from esoteric_drbg.noise_sources.gpu_timing import GpuTimingSource
-from esoteric_drbg.noise_sources.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.sensors.audio_thermal import AudioThermalSource, samples_to_wide
+from esoteric_drbg.noise_sources.sensors.bluetooth_ble import BluetoothBleSource, bus_socket
+from esoteric_drbg.noise_sources.sensors.camera_shot_noise import LAYOUTS, CameraShotNoiseSource, pixels
+from esoteric_drbg.noise_sources.sensors.gpu_timing import GpuTimingSource
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
 
 ASKED_FOR = ["audio_thermal", "bluetooth_ble", "camera_shot_noise", "gpu_timing"]
 HEAVY = {"av", "bleak", "dbus_fast", "pyopencl", "sounddevice", "numpy", "asyncio"}
@@ -117,7 +117,7 @@ def test_listing_the_sources_loads_no_library() -> None:
         "from esoteric_drbg.noise_sources import registry\n"
         "for source in registry.installed(plugins=False): source.availability()\n"
         f"assert not {HEAVY!r} & (set(sys.modules) - before), {HEAVY!r} & set(sys.modules)\n"
-        "from esoteric_drbg.noise_sources.gpu_timing import GpuTimingSource\n"
+        "from esoteric_drbg.noise_sources.sensors.gpu_timing import GpuTimingSource\n"
         "GpuTimingSource(opt_in=True).availability()\n"
         "assert 'pyopencl' not in sys.modules\n"
     )

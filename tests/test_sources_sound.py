@@ -20,7 +20,7 @@ import pytest
 
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import HealthProfile
-from esoteric_drbg.noise_sources.audio_thermal import AudioThermalSource
+from esoteric_drbg.noise_sources.sensors.audio_thermal import AudioThermalSource
 from esoteric_drbg.seeding.pool import EntropyPool
 from esoteric_drbg.seeding.slot import SourceSlot
 

@@ -17,8 +17,9 @@ from esoteric_drbg import errors
 from esoteric_drbg.health_tests import apt_cutoff
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import counter_step
-from esoteric_drbg.noise_sources import counter_beat, dram_refresh, registry
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER, TimedSource
+from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.noise_sources.timing import counter_beat, dram_refresh
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER, TimedSource
 
 NAMES = ["clock_jitter", "counter_beat", "dram_refresh", "page_fault_timing", "thread_lifecycle"]
 TASKS = Path("/proc/self/task")

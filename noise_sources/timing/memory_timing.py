@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_25, EPYC_26, recorded
-from esoteric_drbg.noise_sources.timed import TimedSource
+from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["MemoryTimingSource"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.counter_files import FileGrowth, read_file
-from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.counters.counter_files import FileGrowth, read_file
+from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import timer_fault
 
@@ -52,7 +52,7 @@ class VmstatSource(CounterSource[bytes]):
         if fault := timer_fault():
             return Availability(False, fault)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("host_statistics64", "mach_host_self")
             return Availability(not fault, fault)
@@ -65,7 +65,7 @@ class VmstatSource(CounterSource[bytes]):
     def read_counters(self) -> bytes:
         """Return the counters as the kernel gives them."""
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.darwin import host_vm_info  # noqa: PLC0415 - macOS only
+            from esoteric_drbg.noise_sources.counters.darwin import host_vm_info  # noqa: PLC0415 - macOS only
 
             return host_vm_info()
         content = read_file(PATH)
@@ -76,7 +76,7 @@ class VmstatSource(CounterSource[bytes]):
     def growth(self, reading: bytes) -> int:
         """Return the weighted growth of the counters; 0 the first time."""
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.darwin import vm_statistics  # noqa: PLC0415 - macOS only
+            from esoteric_drbg.noise_sources.counters.darwin import vm_statistics  # noqa: PLC0415 - macOS only
 
             reading = b"\n".join(b"%s %d" % (key.encode(), value) for key, value in vm_statistics(reading).items())
         return self._growth.update(reading)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.timed import TimedSource
+from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["ThreadLifecycleSource"]
 

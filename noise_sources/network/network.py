@@ -19,9 +19,9 @@ from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.process import ProcessLock
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import network_targets
-from esoteric_drbg.noise_sources.one_by_one import OneByOneSource, ticks_to_symbols
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["RATE_VARIABLE", "NetworkSource", "Target"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.counter_files import FileGrowth, read_file
-from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.counters.counter_files import FileGrowth, read_file
+from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import timer_fault
 

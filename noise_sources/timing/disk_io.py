@@ -12,10 +12,10 @@ from esoteric_drbg.errors import SourceReadError, SourceUnavailableError
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
-from esoteric_drbg.noise_sources.one_by_one import OneByOneSource, ticks_to_symbols
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER
 from esoteric_drbg.noise_sources.timer import timer_fault
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["DiskIoSource"]
 

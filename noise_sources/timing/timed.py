@@ -11,7 +11,7 @@ from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.process import ProcessLocal
 from esoteric_drbg.kernels.timing import TimingSampler, new_timing_sampler
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.one_by_one import ticks_to_symbols
+from esoteric_drbg.noise_sources.one_at_a_time import ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 from esoteric_drbg.noise_sources.timer import timer_fault
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.one_by_one import OneByOneSource
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["MachTimingSource"]
 
@@ -58,7 +58,7 @@ class MachTimingSource(OneByOneSource):
         if self._given is not None:
             return Availability(True)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("mach_absolute_time")
             return Availability(not fault, fault)
@@ -68,7 +68,7 @@ class MachTimingSource(OneByOneSource):
         """Find the function, and the common factor of its deltas, once."""
         if self._step:
             return
-        from esoteric_drbg.noise_sources.darwin import declare, libsystem  # noqa: PLC0415 - ctypes, macOS only
+        from esoteric_drbg.noise_sources.counters.darwin import declare, libsystem  # noqa: PLC0415 - ctypes, macOS only
 
         library = libsystem() if self._given is None else declare(self._given)
         self._now = library.mach_absolute_time

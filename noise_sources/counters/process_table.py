@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import timer_fault

@@ -11,7 +11,7 @@ from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.network import NetworkSource, Target
+from esoteric_drbg.noise_sources.network.network import NetworkSource, Target
 from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["ZONE_VARIABLE", "DnsTimingSource"]
@@ -36,7 +36,7 @@ class DnsTimingSource(NetworkSource):
     Parameters
     ----------
     servers, rate
-        As in :class:`~esoteric_drbg.noise_sources.network.NetworkSource`; the default port is 53.
+        As in :class:`~esoteric_drbg.noise_sources.network.network.NetworkSource`; the default port is 53.
     zone : str, optional
         Where the names lie; by default ``ESOTERIC_DRBG_DNS_ZONE``, or ``test.``
 

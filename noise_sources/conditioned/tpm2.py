@@ -9,8 +9,8 @@ import time
 from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.conditioned.tpm_transport import HEADER_BYTES, TpmTransport
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
-from esoteric_drbg.noise_sources.tpm_transport import HEADER_BYTES, TpmTransport
 
 __all__ = ["ADDRESS_VARIABLE", "Tpm2Source"]
 

@@ -9,7 +9,7 @@ import struct
 
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.network import NetworkSource, Target
+from esoteric_drbg.noise_sources.network.network import NetworkSource, Target
 
 __all__ = ["TcpConnectSource"]
 

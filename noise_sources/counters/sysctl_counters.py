@@ -12,8 +12,8 @@ from typing import ClassVar, Protocol
 
 from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.counter_files import CounterFile, FileGrowth, read_file, readable_files
-from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.counters.counter_files import CounterFile, FileGrowth, read_file, readable_files
+from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import timer_fault
@@ -87,7 +87,7 @@ class SysctlSource(CounterSource[CounterReading]):
         if fault := timer_fault():
             return Availability(False, fault)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("sysctl", "sysctlbyname")
             return Availability(not fault, fault)
@@ -180,7 +180,7 @@ class SysctlSource(CounterSource[CounterReading]):
     def _platform(self) -> Counters:
         if self._counters is None:
             if sys.platform == "darwin":
-                from esoteric_drbg.noise_sources.darwin import DarwinCounters  # noqa: PLC0415 - macOS only
+                from esoteric_drbg.noise_sources.counters.darwin import DarwinCounters  # noqa: PLC0415 - macOS only
 
                 self._counters = DarwinCounters()
             else:

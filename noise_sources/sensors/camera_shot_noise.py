@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
 from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["CAMERA_VARIABLE", "CameraShotNoiseSource"]

@@ -13,7 +13,7 @@ import struct
 from typing import Any
 
 from esoteric_drbg.errors import SourceReadError
-from esoteric_drbg.noise_sources.counter_files import weight
+from esoteric_drbg.noise_sources.counters.counter_files import weight
 
 __all__ = [
     "VM_FIELDS",

@@ -13,9 +13,9 @@ from typing import Any
 
 from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["BluetoothBleSource"]
 

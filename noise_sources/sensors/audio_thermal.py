@@ -11,7 +11,7 @@ from typing import Any
 
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
 from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["AUDIO_DEVICE_VARIABLE", "AUDIO_FORMAT_VARIABLE", "AUDIO_RATE_VARIABLE", "AudioThermalSource"]

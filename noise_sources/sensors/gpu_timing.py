@@ -14,10 +14,10 @@ from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
-from esoteric_drbg.noise_sources.one_by_one import OneByOneSource, ticks_to_symbols
-from esoteric_drbg.noise_sources.sensor import missing_library
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
+from esoteric_drbg.noise_sources.sensors.sensor import missing_library
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["GpuTimingSource"]
 

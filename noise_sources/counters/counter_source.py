@@ -12,8 +12,8 @@ from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repetition_count_scan
 from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.one_by_one import OneByOneSource
-from esoteric_drbg.noise_sources.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["DURATION_APT_CUTOFF", "DURATION_APT_WINDOW", "DURATION_ENTROPY", "DURATION_RCT_CUTOFF", "CounterSource"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timed import TimedSource
+from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 if TYPE_CHECKING:
     from array import array
