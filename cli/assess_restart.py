@@ -13,7 +13,7 @@ from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from esoteric_drbg.conformance.samples import SampleSet
+    from esoteric_drbg.conformance.samples.sample_set import SampleSet
 
 __all__ = ["conditioning", "restart", "transpose"]
 
@@ -137,7 +137,7 @@ def _print_restart(document: dict[str, Any]) -> None:
 @with_shape
 def transpose(source: Path, target: Path, rows: int, columns: int) -> None:
     """Write the transpose of a restart matrix: its column data set."""
-    from esoteric_drbg.conformance.transpose import transpose_file
+    from esoteric_drbg.conformance.samples.transpose import transpose_file
 
     digest = transpose_file(source, target, rows=rows, columns=columns)
     click.echo(f"{target}: {columns} x {rows}, sha256 {digest}")

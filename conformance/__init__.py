@@ -8,7 +8,7 @@ if typing.TYPE_CHECKING:
     from esoteric_drbg.conformance.iid_assessment import assess_iid
     from esoteric_drbg.conformance.non_iid import assess_non_iid
     from esoteric_drbg.conformance.restart import assess_restart
-    from esoteric_drbg.conformance.sample_files import read_samples
+    from esoteric_drbg.conformance.samples.files import read_samples
 
 __all__ = ["assess_iid", "assess_non_iid", "assess_restart", "conditioning_output_entropy", "read_samples"]
 
@@ -18,7 +18,7 @@ _HOME_OF = {
     "assess_non_iid": "non_iid",
     "assess_restart": "restart",
     "conditioning_output_entropy": "conditioning_entropy",
-    "read_samples": "sample_files",
+    "read_samples": "samples.files",
 }
 
 

@@ -18,7 +18,7 @@ from esoteric_drbg.conformance.multiplicity import FamilyVerdict, family_verdict
 from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
 from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
-from esoteric_drbg.conformance.sample_files import read_file, read_samples
+from esoteric_drbg.conformance.samples.files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
     AdaptiveProportionTest,

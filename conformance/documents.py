@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from esoteric_drbg.conformance.parallel import Progress
-from esoteric_drbg.conformance.sample_files import read_samples
+from esoteric_drbg.conformance.samples.files import read_samples
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -24,7 +24,7 @@ from esoteric_drbg.conformance.iid_assessment import assess_iid
 from esoteric_drbg.conformance.non_iid import assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256
 from esoteric_drbg.conformance.restart import assess_restart
-from esoteric_drbg.conformance.sample_files import read_file
+from esoteric_drbg.conformance.samples.files import read_file
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 __all__ = ["LintReport", "lint_bundle"]

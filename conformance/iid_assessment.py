@@ -21,8 +21,8 @@ from esoteric_drbg.conformance.iid_permutation import (
     count_permutations,
     fail_limit,
 )
-from esoteric_drbg.conformance.sample_files import Source, read_samples
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.files import Source, read_samples
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.iid import AVERAGE_SCALE, STATISTICS

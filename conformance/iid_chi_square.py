@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 
 __all__ = ["FAILS_BELOW", "ChiSquare", "goodness_of_fit", "independence"]
 
@@ -56,7 +56,7 @@ def independence(samples: SampleSet) -> ChiSquare:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.samples import SampleSet
+    >>> from esoteric_drbg.conformance.samples.sample_set import SampleSet
     >>> result = independence(SampleSet.from_symbols(bytes([0, 1, 2]) * 500))
     >>> result.degrees_of_freedom, result.passed
     (6, False)
@@ -95,7 +95,7 @@ def goodness_of_fit(samples: SampleSet) -> ChiSquare:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.samples import SampleSet
+    >>> from esoteric_drbg.conformance.samples.sample_set import SampleSet
     >>> result = goodness_of_fit(SampleSet.from_symbols(bytes([0, 0, 1]) * 1000))
     >>> result.degrees_of_freedom, result.passed
     (9, True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.iid_chi_square import FAILS_BELOW
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.kernels.estimators import tuple_counts
 
 __all__ = ["LongestRepeat", "longest_repeat", "longest_repeat_test"]
@@ -50,7 +50,7 @@ def longest_repeat_test(samples: SampleSet) -> LongestRepeat:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.samples import SampleSet
+    >>> from esoteric_drbg.conformance.samples.sample_set import SampleSet
     >>> block = bytes([0, 3, 1, 2, 3, 0, 0, 2, 2, 1])
     >>> result = longest_repeat_test(SampleSet.from_symbols(block + block))
     >>> result.length, result.passed

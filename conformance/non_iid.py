@@ -10,10 +10,10 @@ import numpy as np
 from esoteric_drbg.conformance import estimators
 from esoteric_drbg.conformance.estimates import Estimate, NotEstimated
 from esoteric_drbg.conformance.parallel import Progress, Task, run_tasks
-from esoteric_drbg.conformance.private_copies import bytes_of, private_array
-from esoteric_drbg.conformance.reduction import Reduction
-from esoteric_drbg.conformance.sample_files import Source, read_samples
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.files import Source, read_samples
+from esoteric_drbg.conformance.samples.private_copies import bytes_of, private_array
+from esoteric_drbg.conformance.samples.reduction import Reduction
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.kernels import kernel_info

@@ -13,7 +13,7 @@ from esoteric_drbg.conformance.report import COLUMNS, Report, compliance, figure
 from esoteric_drbg.conformance.report_pictures import delay_curves, independence_matrix, source_pictures
 from esoteric_drbg.conformance.report_svg import require_report
 from esoteric_drbg.conformance.report_template import PAGE, STYLE
-from esoteric_drbg.conformance.sample_files import read_file
+from esoteric_drbg.conformance.samples.files import read_file
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.version import __version__
 

@@ -11,11 +11,11 @@ import attrs
 import numpy as np
 
 from esoteric_drbg.conformance.non_iid import literal_min_entropies
-from esoteric_drbg.conformance.reduction import Reduction
 from esoteric_drbg.conformance.restart_cutoff import restart_alpha, restart_cutoff
 from esoteric_drbg.conformance.restart_matrix import STANDARD_SHAPE, Matrix, line_maxima, restart_data_sets
-from esoteric_drbg.conformance.sample_files import Source
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.files import Source
+from esoteric_drbg.conformance.samples.reduction import Reduction
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 from esoteric_drbg.noise_sources.quality import Z
@@ -155,7 +155,7 @@ def assess_restart(
     ----------
     matrix : bytes, array, str or path
         The symbols of the first restart, then those of the second, and so on; see
-        :func:`esoteric_drbg.conformance.sample_files.read_samples` for what is read. An array may have two dimensions.
+        :func:`esoteric_drbg.conformance.samples.files.read_samples` for what is read. An array may have two dimensions.
     h_initial : float
         H_I in bits per symbol, from 0 to the width of the symbols.
     bits : int, optional

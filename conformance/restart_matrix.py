@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.sample_files import Source, load_values, taken, to_sample_set
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.files import Source, load_values, taken, to_sample_set
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["STANDARD_SHAPE", "Matrix", "line_maxima", "restart_data_sets"]

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 from esoteric_drbg import errors
-from esoteric_drbg.conformance import sample_files
 from esoteric_drbg.conformance.non_iid import assess_non_iid
 from esoteric_drbg.conformance.restart_matrix import restart_data_sets
-from esoteric_drbg.conformance.sample_files import read_samples
-from esoteric_drbg.conformance.transpose import transpose_file
+from esoteric_drbg.conformance.samples.files import read_samples
+from esoteric_drbg.conformance.samples.sample_set import files as sample_files
+from esoteric_drbg.conformance.samples.transpose import transpose_file
 from esoteric_drbg.kernels import estimators, iid, kernel_info
 from esoteric_drbg.kernels.hash_df import hash_df
 from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repetition_count_scan
@@ -163,7 +163,7 @@ def test_a_file_that_becomes_shorter_after_it_was_read_does_not_matter(tmp_path:
     path = big(tmp_path / "a.bin")
     code = (
         "import os, sys\n"
-        "from esoteric_drbg.conformance.sample_files import read_samples\n"
+        "from esoteric_drbg.conformance.samples.files import read_samples\n"
         "samples = read_samples(sys.argv[1])\n"
         "os.truncate(sys.argv[1], 100)\n"
         "print(samples.sha256, int(samples.symbols.sum()))\n"

@@ -12,7 +12,7 @@ import pytest
 
 from esoteric_drbg import SP800_90C, Profile, errors
 from esoteric_drbg.conformance.estimates import Estimate, LRSEstimate, NotEstimated
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.noise_sources import Claim, Evidence
 

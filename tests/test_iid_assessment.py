@@ -27,7 +27,7 @@ from esoteric_drbg.conformance.iid_assessment import FALSE_ALARMS, IidAssessment
 from esoteric_drbg.conformance.iid_chi_square import ChiSquare, goodness_of_fit, independence
 from esoteric_drbg.conformance.iid_lrs import longest_repeat, longest_repeat_test
 from esoteric_drbg.conformance.iid_permutation import PermutationCounts, fail_limit
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.kernels.iid import AVERAGE_SCALE, STATISTICS, iid_statistics
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "iid_assessment.json").read_text())

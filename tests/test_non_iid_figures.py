@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 

@@ -26,8 +26,8 @@ from esoteric_drbg import errors
 from esoteric_drbg.conformance.restart import assess_restart
 from esoteric_drbg.conformance.restart_cutoff import max_count_cdf, restart_alpha, restart_cutoff, worst_case
 from esoteric_drbg.conformance.restart_matrix import line_maxima, restart_data_sets
-from esoteric_drbg.conformance.samples import SampleSet
-from esoteric_drbg.conformance.transpose import transpose_file
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
+from esoteric_drbg.conformance.samples.transpose import transpose_file
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources.quality import most_common_value
 
@@ -407,7 +407,7 @@ def test_transposing_twice_is_the_identity(tmp_path: Path, rows: int, columns: i
 
 
 def test_transposes_equal_the_reference(vectors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("esoteric_drbg.conformance.transpose.BLOCK_BYTES", 70_000)
+    monkeypatch.setattr("esoteric_drbg.conformance.samples.transpose.BLOCK_BYTES", 70_000)
     sets = json.loads((vectors / "90b" / "restart_datasets.json").read_text())
     with np.load(vectors / "90b" / "restart.npz") as matrices:
         for entry in sets:

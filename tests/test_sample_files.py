@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from esoteric_drbg import errors
-from esoteric_drbg.conformance.private_copies import private_array
-from esoteric_drbg.conformance.sample_files import FORMATS, read_samples
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.files import FORMATS, read_samples
+from esoteric_drbg.conformance.samples.private_copies import private_array
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 
 WORD_FORMATS = {"u16le": "<u2", "u16be": ">u2", "u32le": "<u4", "u32be": ">u4", "u64le": "<u8", "u64be": ">u8"}
 SYMBOLS = st.lists(st.integers(0, 255), min_size=1, max_size=300)
@@ -158,7 +158,7 @@ def test_a_mapped_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
     code = (
         "import os, sys, mmap\n"
         "import numpy as np\n"
-        "from esoteric_drbg.conformance.sample_files import read_samples\n"
+        "from esoteric_drbg.conformance.samples.files import read_samples\n"
         "from esoteric_drbg.errors import InvalidInputError\n"
         "array = np.memmap(sys.argv[1], dtype=np.uint8, mode='r')\n"
         "file = open(sys.argv[1], 'r+b')\n"
@@ -182,7 +182,7 @@ def test_memory_for_a_hundred_million_samples(tmp_path: Path) -> None:
             file.write(bytes(range(250)) * 4000)
     code = (
         "import sys, resource\n"
-        "from esoteric_drbg.conformance.sample_files import read_samples\n"
+        "from esoteric_drbg.conformance.samples.files import read_samples\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "samples = read_samples(sys.argv[1])\n"
         "assert samples.symbols.size == 100_000_000 and samples.alphabet == 250\n"
@@ -230,10 +230,10 @@ def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     values = list(range(256)) * 3
     text = "\n".join(map(str, values)).encode()
     for size in (1, 2, 3, 7, 64):
-        monkeypatch.setattr("esoteric_drbg.conformance.number_files.CHUNK_ROWS", size)
+        monkeypatch.setattr("esoteric_drbg.conformance.samples.number_files.CHUNK_ROWS", size)
         assert read_samples(text, format="csv").symbols.tolist() == values
     for size in (4, 5, 7, 64):
-        monkeypatch.setattr("esoteric_drbg.conformance.number_files.CHUNK_BYTES", size)
+        monkeypatch.setattr("esoteric_drbg.conformance.samples.number_files.CHUNK_BYTES", size)
         assert read_samples(b"\xef\xbb\xbf" + text, format="text").symbols.tolist() == values
         with pytest.raises(errors.InvalidInputError, match="line 242, number 3: 'x'"):
             read_samples(text.replace(b"\n241\n", b"\n241 7 x 8\n"), format="text")
@@ -438,7 +438,7 @@ def test_no_permission(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
         "from esoteric_drbg.errors import InvalidInputError\n"
-        "from esoteric_drbg.conformance.sample_files import read_samples\n"
+        "from esoteric_drbg.conformance.samples.files import read_samples\n"
         "os.chdir(sys.argv[1])\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: read_samples('a.bin')\n"

@@ -55,7 +55,7 @@ def read_text(stream: BinaryIO, name: str, most: int = MOST_64_BITS) -> Numbers:
     Examples
     --------
     >>> import io
-    >>> from esoteric_drbg.conformance.number_files import read_text
+    >>> from esoteric_drbg.conformance.samples.number_files import read_text
     >>> read_text(io.BytesIO(b"3 255\\n0x10\\n"), "example").tolist()
     [3, 255, 16]
     """
@@ -184,7 +184,7 @@ def read_csv(stream: BinaryIO, name: str, column: str | int | None = None, most:
     Examples
     --------
     >>> import io
-    >>> from esoteric_drbg.conformance.number_files import read_csv
+    >>> from esoteric_drbg.conformance.samples.number_files import read_csv
     >>> read_csv(io.BytesIO(b"t;ticks\\n0;17\\n1;0x1f\\n"), "example", "ticks").tolist()
     [17, 31]
     """

@@ -43,7 +43,7 @@ def private_array(values: NDArray[Any], name: str) -> NDArray[Any]:
     Examples
     --------
     >>> import numpy as np
-    >>> from esoteric_drbg.conformance.private_copies import private_array
+    >>> from esoteric_drbg.conformance.samples.private_copies import private_array
     >>> shared = bytearray(b"abc")
     >>> copy = private_array(np.frombuffer(shared, dtype=np.uint8), "shared")
     >>> shared[0] = 0
@@ -66,7 +66,7 @@ def bytes_of(values: NDArray[Any]) -> bytes:
     Examples
     --------
     >>> import numpy as np
-    >>> from esoteric_drbg.conformance.private_copies import bytes_of
+    >>> from esoteric_drbg.conformance.samples.private_copies import bytes_of
     >>> data = b"abc"
     >>> bytes_of(np.frombuffer(data, dtype=np.uint8)) is data
     True

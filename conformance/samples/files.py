@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.array_files import read_npy, read_npz, read_words
-from esoteric_drbg.conformance.private_copies import bytes_of, private_array
-from esoteric_drbg.conformance.reduction import chunks, reduce_values
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.samples.array_files import read_npy, read_npz, read_words
+from esoteric_drbg.conformance.samples.private_copies import bytes_of, private_array
+from esoteric_drbg.conformance.samples.reduction import chunks, reduce_values
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
 
@@ -72,7 +72,7 @@ def read_samples(
     subset : tuple of two ints, optional
         ``(index, samples)``: only the samples from ``index x samples`` to ``(index + 1) x samples``.
     reduction : str, optional
-        How samples of more than 8 bits become symbols, see :func:`esoteric_drbg.conformance.reduction.reduce_values`.
+        How samples of more than 8 bits become symbols, see :func:`esoteric_drbg.conformance.samples.reduction.reduce_values`.
         None: wide samples are numbered in order if at most 256 values occur, or else reduced to their best eight bits.
 
     Returns
@@ -92,7 +92,7 @@ def read_samples(
     Examples
     --------
     >>> import numpy as np
-    >>> from esoteric_drbg.conformance.sample_files import read_samples
+    >>> from esoteric_drbg.conformance.samples.files import read_samples
     >>> read_samples(bytes([1, 0, 3, 2])).bits
     2
     >>> wide = read_samples(b"\\x00\\x01\\x00\\x02\\xff\\xff", format="u16be")
@@ -190,7 +190,7 @@ def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str |
     most = (1 << (bits or 64)) - 1
     try:
         if form in {"text", "csv"}:
-            from esoteric_drbg.conformance.number_files import read_csv, read_text  # noqa: PLC0415 - words do without
+            from esoteric_drbg.conformance.samples.number_files import read_csv, read_text  # noqa: PLC0415 - words do without
 
             if form == "text":
                 return read_text(file, name, most)

@@ -150,7 +150,7 @@ def reduce_values(
     Examples
     --------
     >>> import numpy as np
-    >>> from esoteric_drbg.conformance.reduction import reduce_values
+    >>> from esoteric_drbg.conformance.samples.reduction import reduce_values
     >>> symbols, how = reduce_values(np.array([70_000, 5, 70_000, 900], dtype=np.uint32))
     >>> symbols.tolist(), how.kind, how.lossless
     ([2, 0, 2, 1], 'distinct', True)

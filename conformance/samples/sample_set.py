@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.private_copies import bytes_of, private_array
-from esoteric_drbg.conformance.reduction import Reduction, count_values
+from esoteric_drbg.conformance.samples.private_copies import bytes_of, private_array
+from esoteric_drbg.conformance.samples.reduction import Reduction, count_values
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.frozen import Frozen
 
@@ -38,7 +38,7 @@ class SampleSet(Frozen):
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.samples import SampleSet
+    >>> from esoteric_drbg.conformance.samples.sample_set import SampleSet
     >>> samples = SampleSet.from_symbols(bytes([0, 5, 5, 2]))
     >>> samples.bits, samples.alphabet, bytes(samples.translated)
     (3, 3, b'\\x00\\x02\\x02\\x01')
@@ -65,7 +65,7 @@ class SampleSet(Frozen):
         """Make a sample set of symbols of at most 8 bits; `bits` is found from the highest bit set if it is None.
 
         `bytes` are not copied; what others could write is, once.
-        Other integers and files are for :func:`esoteric_drbg.conformance.sample_files.read_samples`.
+        Other integers and files are for :func:`esoteric_drbg.conformance.samples.files.read_samples`.
 
         Raises
         ------

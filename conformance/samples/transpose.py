@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from esoteric_drbg.atomic_write import replacing
-from esoteric_drbg.conformance.array_files import read_words
-from esoteric_drbg.conformance.sample_files import open_samples
+from esoteric_drbg.conformance.samples.array_files import read_words
+from esoteric_drbg.conformance.samples.files import open_samples
 from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["transpose_file"]
@@ -46,7 +46,7 @@ def transpose_file(source: Path, target: Path, *, rows: int = 1000, columns: int
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from esoteric_drbg.conformance.transpose import transpose_file
+    >>> from esoteric_drbg.conformance.samples.transpose import transpose_file
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     source, target = Path(folder, "rows.bin"), Path(folder, "columns.bin")
     ...     written = source.write_bytes(b"abcdef")
