@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from esoteric_drbg.conformance.batch import assess_files
-from esoteric_drbg.conformance.non_iid import assess_non_iid
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.kernels import kernel_info
 
 

@@ -161,7 +161,7 @@ def conditioning(
 
     A component that is not vetted takes H_PRIME, the assessed entropy per bit of its output.
     """
-    from esoteric_drbg.conformance.conditioning_entropy import conditioning_output_entropy
+    from esoteric_drbg.conformance.entropy.conditioning_entropy import conditioning_output_entropy
 
     result = conditioning_output_entropy(n_in, n_out, nw, h_in, vetted=vetted, h_prime=h_prime, bijective=bijective)
     if as_json:

@@ -29,7 +29,7 @@ def non_iid_document(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Assess one file on the non-IID track; `quick` is the number of samples to look at, all of them if None."""
-    from esoteric_drbg.conformance.non_iid import assess_non_iid  # noqa: PLC0415 - a worker loads one track
+    from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid  # noqa: PLC0415 - a worker loads one track
 
     samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
     if quick is not None:

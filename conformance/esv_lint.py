@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from esoteric_drbg.conformance.audit_plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST
 from esoteric_drbg.conformance.esv_documents import OPEN
 from esoteric_drbg.conformance.esv_rules import (
@@ -21,7 +22,6 @@ from esoteric_drbg.conformance.esv_rules import (
     check_registration,
 )
 from esoteric_drbg.conformance.iid_assessment import assess_iid
-from esoteric_drbg.conformance.non_iid import assess_non_iid
 from esoteric_drbg.conformance.recording import file_sha256
 from esoteric_drbg.conformance.restart import assess_restart
 from esoteric_drbg.conformance.samples.files import read_file

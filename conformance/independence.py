@@ -20,7 +20,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance import estimators
+from esoteric_drbg.conformance.entropy import estimators
 from esoteric_drbg.conformance.multiplicity import holm
 from esoteric_drbg.conformance.simultaneous import Recording, Symbols, pair_symbols
 from esoteric_drbg.errors import InvalidInputError

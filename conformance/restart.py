@@ -10,7 +10,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
-from esoteric_drbg.conformance.non_iid import literal_min_entropies
+from esoteric_drbg.conformance.entropy.non_iid import literal_min_entropies
 from esoteric_drbg.conformance.restart_cutoff import restart_alpha, restart_cutoff
 from esoteric_drbg.conformance.restart_matrix import STANDARD_SHAPE, Matrix, line_maxima, restart_data_sets
 from esoteric_drbg.conformance.samples.files import Source

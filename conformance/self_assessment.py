@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conformance.non_iid import assess_non_iid
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.noise_sources.lowest_estimate import lowest_estimate

@@ -21,7 +21,7 @@ import pytest
 from rich.console import Console
 
 from esoteric_drbg.cli import assessment_text
-from esoteric_drbg.conformance.non_iid import ESTIMATORS, assess_non_iid
+from esoteric_drbg.conformance.entropy.non_iid import ESTIMATORS, assess_non_iid
 
 _SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"
 

@@ -19,7 +19,7 @@ import pytest
 from esoteric_drbg.conformance.batch import ATTEMPTS, assess_files, shares
 from esoteric_drbg.conformance.cluster import connected
 from esoteric_drbg.conformance.documents import iid_document, non_iid_document
-from esoteric_drbg.conformance.non_iid import assess_non_iid
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.conformance.parallel import usable_processors
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 

@@ -33,7 +33,7 @@ IMPORTS = """
 import ctypes, sys, time
 import numpy
 import esoteric_drbg
-from esoteric_drbg.conformance.non_iid import assess_non_iid
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.noise_sources import lowest_estimate, registry
 looked_at, estimate = [], lowest_estimate.lowest_estimate
 def look(symbols, symbol_bits=8):

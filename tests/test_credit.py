@@ -228,7 +228,7 @@ def test_the_gate_credits_a_quarter_and_never_more_than_the_claim() -> None:
 
 @pytest.mark.parametrize("width", [1, 3, 8])
 def test_narrow_symbols_are_estimated_on_their_own_bits(width: int) -> None:
-    from esoteric_drbg.conformance.non_iid import assess_non_iid
+    from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 
     symbols = bytes(value & (1 << width) - 1 for value in random.Random(5).randbytes(6000))
     found, full = lowest_estimate(symbols, width), assess_non_iid(symbols, width, threads=1)
@@ -354,7 +354,7 @@ def test_a_certificate_is_configured_and_no_evidence_is_none() -> None:
 @pytest.mark.skipif(kernel_info().name != "rust", reason="a smaller buffer models a larger cache for the Rust kernels")
 @pytest.mark.parametrize("buffer_kib", [16, 128])
 def test_a_larger_cache_is_credited_with_what_it_shows(buffer_kib: int) -> None:
-    from esoteric_drbg.conformance.non_iid import assess_non_iid
+    from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 
     class LargerCache(MemoryTimingSource):
         buffer_bytes = buffer_kib << 10

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from esoteric_drbg.conformance.bounds import decreasing_root
-from esoteric_drbg.conformance.estimators import _ExpectedLogarithm
+from esoteric_drbg.conformance.entropy.bounds import decreasing_root
+from esoteric_drbg.conformance.entropy.estimators import _ExpectedLogarithm
 
 
 def _halved(f: Callable[[float], float], low: float, high: float) -> float:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esoteric_drbg.conformance.non_iid import estimate_all
+from esoteric_drbg.conformance.entropy.non_iid import estimate_all
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import table
 from esoteric_drbg.kernels.reference.predictors import Scoreboard

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from esoteric_drbg import SP800_90C, Profile, errors
-from esoteric_drbg.conformance.estimates import Estimate, LRSEstimate, NotEstimated
+from esoteric_drbg.conformance.entropy.estimates import Estimate, LRSEstimate, NotEstimated
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.noise_sources import Claim, Evidence

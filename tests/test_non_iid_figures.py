@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esoteric_drbg.conformance.non_iid import NonIIDAssessment, assess_non_iid
+from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info

@@ -181,7 +181,7 @@ def test_an_assessment_loads_no_other_command(option: str, tmp_path: Path) -> No
     before = loaded("pass")
     ours = by_command("assess", "non-iid", option, str(file), "8") - before
     assert not ours & NOT_FOR_ESTIMATES
-    assert "esoteric_drbg.conformance.non_iid" in ours
+    assert "esoteric_drbg.conformance.entropy.non_iid" in ours
     assert ("rich.table" in ours) == (option != "--json")
 
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.bounds import (
+from esoteric_drbg.conformance.entropy.bounds import (
     MARKOV_STEPS,
     Z_99,
     decreasing_root,
@@ -20,7 +20,7 @@ from esoteric_drbg.conformance.bounds import (
     prediction_bounds,
     upper_bound,
 )
-from esoteric_drbg.conformance.estimates import (
+from esoteric_drbg.conformance.entropy.estimates import (
     CollisionEstimate,
     CompressionEstimate,
     Estimate,
@@ -64,7 +64,7 @@ def mcv(data: Data, n: int, k: int) -> MostCommonValueEstimate:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.estimators import mcv
+    >>> from esoteric_drbg.conformance.entropy.estimators import mcv
     >>> data = bytes([0, 1, 1, 2, 0, 1, 2, 2, 0, 1, 0, 1, 1, 0, 2, 2, 1, 0, 2, 1])  # the example of the standard
     >>> estimate = mcv(data, 20, 3)
     >>> estimate.mode, round(estimate.min_entropy, 3)

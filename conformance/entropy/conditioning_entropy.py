@@ -85,7 +85,7 @@ def conditioning_output_entropy(
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.conditioning_entropy import conditioning_output_entropy
+    >>> from esoteric_drbg.conformance.entropy.conditioning_entropy import conditioning_output_entropy
     >>> conditioning_output_entropy(512, 256, 256, 320.0).full_entropy
     True
     >>> result = conditioning_output_entropy(512, 256, 256, 300.0, vetted=False, h_prime=0.9)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from esoteric_drbg.conformance import estimators
-from esoteric_drbg.conformance.estimates import Estimate, NotEstimated
+from esoteric_drbg.conformance.entropy import estimators
+from esoteric_drbg.conformance.entropy.estimates import Estimate, NotEstimated
 from esoteric_drbg.conformance.parallel import Progress, Task, run_tasks
 from esoteric_drbg.conformance.samples.files import Source, read_samples
 from esoteric_drbg.conformance.samples.private_copies import bytes_of, private_array
@@ -162,7 +162,7 @@ def assess_non_iid(
     Examples
     --------
     >>> import random
-    >>> from esoteric_drbg.conformance.non_iid import assess_non_iid
+    >>> from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
     >>> result = assess_non_iid(random.Random(1).randbytes(20_000))
     >>> result.bits, result.alphabet, result.decided_by
     (8, 256, ('bitstring', 'compression'))
@@ -251,7 +251,7 @@ def estimate_all(
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.non_iid import estimate_all
+    >>> from esoteric_drbg.conformance.entropy.non_iid import estimate_all
     >>> estimates = estimate_all(bytes(100), 800, 2)  # 800 bits, all 0
     >>> estimates["mcv"].min_entropy, estimates["multi_mcw"].min_entropy
     (0.0, None)
