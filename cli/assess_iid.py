@@ -58,7 +58,7 @@ def iid(
     BITS is the number of bits per symbol, as in NIST's tool. Exit code 1 if a test fails.
     """
     from esoteric_drbg.conformance.documents import iid_document
-    from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS
+    from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS
 
     paths, bits = split_bits(files, bits)
     if resume is not None and len(paths) > 1:
@@ -97,7 +97,7 @@ def iid(
 
 def _family(documents: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what all files say together; those with no verdict do not count."""
-    from esoteric_drbg.conformance.multiplicity import family_verdict, iid_family_rate
+    from esoteric_drbg.conformance.iid.multiplicity import family_verdict, iid_family_rate
 
     verdicts = [document["passed"] for document in documents if document["passed"] is not None]
     asked = documents[0]["permutations_asked"] if documents else 10_000

@@ -14,8 +14,8 @@ import attrs
 from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.conformance.audit_plan import RESTART_SAMPLES, AuditPlan, measured_rate
 from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
-from esoteric_drbg.conformance.iid_assessment import IidAssessment, assess_iid
-from esoteric_drbg.conformance.multiplicity import FamilyVerdict, family_verdict
+from esoteric_drbg.conformance.iid.assessment import IidAssessment, assess_iid
+from esoteric_drbg.conformance.iid.multiplicity import FamilyVerdict, family_verdict
 from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
 from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
 from esoteric_drbg.conformance.samples.files import read_file, read_samples

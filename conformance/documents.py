@@ -57,8 +57,8 @@ def iid_document(
     resume: Path | None = None,
 ) -> dict[str, Any]:
     """Assess one file on the IID track. Without `seed` each file has one of its own, which its document names."""
-    from esoteric_drbg.conformance.iid_assessment import assess_iid  # noqa: PLC0415 - a worker loads one track
-    from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS  # noqa: PLC0415
+    from esoteric_drbg.conformance.iid.assessment import assess_iid  # noqa: PLC0415 - a worker loads one track
+    from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS  # noqa: PLC0415
 
     samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
     result = assess_iid(

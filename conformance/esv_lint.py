@@ -21,7 +21,7 @@ from esoteric_drbg.conformance.esv_rules import (
     check_rbg,
     check_registration,
 )
-from esoteric_drbg.conformance.iid_assessment import assess_iid
+from esoteric_drbg.conformance.iid.assessment import assess_iid
 from esoteric_drbg.conformance.recording import file_sha256
 from esoteric_drbg.conformance.restart import assess_restart
 from esoteric_drbg.conformance.samples.files import read_file

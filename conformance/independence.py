@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.entropy import estimators
-from esoteric_drbg.conformance.multiplicity import holm
+from esoteric_drbg.conformance.iid.multiplicity import holm
 from esoteric_drbg.conformance.simultaneous import Recording, Symbols, pair_symbols
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info

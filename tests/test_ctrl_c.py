@@ -78,7 +78,7 @@ def _moments(start: list[str], folder: Path) -> int:
         [*start, *ASSESS, "100", str(small), "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         names = list(_imports(process))
-    return names.index(b"esoteric_drbg.conformance.iid_assessment") - names.index(
+    return names.index(b"esoteric_drbg.conformance.iid.assessment") - names.index(
         b"esoteric_drbg.process.command_start"
     )
 

@@ -20,8 +20,8 @@ from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import induced_failures
 from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_symbols
 from esoteric_drbg.conformance.health_plan import clopper_pearson, parse_alpha, plan_health, rct_within
+from esoteric_drbg.conformance.iid.multiplicity import family_verdict, holm, iid_family_rate
 from esoteric_drbg.conformance.induced_failures import FaultySource, induce_failures
-from esoteric_drbg.conformance.multiplicity import family_verdict, holm, iid_family_rate
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import AdaptiveProportionTest, LagPredictorTest, RepetitionCountTest, lag_cutoffs
 from esoteric_drbg.noise_sources import Claim

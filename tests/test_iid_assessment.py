@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from esoteric_drbg import errors
-from esoteric_drbg.conformance.iid_assessment import FALSE_ALARMS, IidAssessment, assess_iid
-from esoteric_drbg.conformance.iid_chi_square import ChiSquare, goodness_of_fit, independence
-from esoteric_drbg.conformance.iid_lrs import longest_repeat, longest_repeat_test
-from esoteric_drbg.conformance.iid_permutation import PermutationCounts, fail_limit
+from esoteric_drbg.conformance.iid.assessment import FALSE_ALARMS, IidAssessment, assess_iid
+from esoteric_drbg.conformance.iid.chi_square import ChiSquare, goodness_of_fit, independence
+from esoteric_drbg.conformance.iid.lrs import longest_repeat, longest_repeat_test
+from esoteric_drbg.conformance.iid.permutation import PermutationCounts, fail_limit
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.kernels.iid import AVERAGE_SCALE, STATISTICS, iid_statistics
 

@@ -16,7 +16,7 @@ import pytest
 import esoteric_drbg
 from esoteric_drbg import errors
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
-from esoteric_drbg.conformance.iid_assessment import assess_iid
+from esoteric_drbg.conformance.iid.assessment import assess_iid
 from esoteric_drbg.conformance.parallel import Task, run_tasks
 from esoteric_drbg.conformance.restart import assess_restart
 from esoteric_drbg.conformance.samples.files import read_samples
@@ -152,7 +152,7 @@ COMMAND = """
 import os, resource, sys, threading
 from esoteric_drbg.cli.main import main
 import esoteric_drbg.conformance.documents, esoteric_drbg.conformance.entropy.non_iid, esoteric_drbg.cli.assess_iid
-import esoteric_drbg.conformance.iid_assessment
+import esoteric_drbg.conformance.iid.assessment
 with open("/proc/self/statm") as file:
     mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 limit = mapped + int(2**20 * float(sys.argv[1]))

@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conformance.iid_chi_square import FAILS_BELOW
-from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS, fail_limit
+from esoteric_drbg.conformance.iid.chi_square import FAILS_BELOW
+from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS, fail_limit
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.iid import STATISTICS
 

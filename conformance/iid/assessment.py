@@ -12,9 +12,9 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
-from esoteric_drbg.conformance.iid_chi_square import ChiSquare, goodness_of_fit, independence
-from esoteric_drbg.conformance.iid_lrs import LongestRepeat, longest_repeat_test
-from esoteric_drbg.conformance.iid_permutation import (
+from esoteric_drbg.conformance.iid.chi_square import ChiSquare, goodness_of_fit, independence
+from esoteric_drbg.conformance.iid.lrs import LongestRepeat, longest_repeat_test
+from esoteric_drbg.conformance.iid.permutation import (
     PERMUTATIONS,
     Checkpoint,
     Progress,
@@ -207,7 +207,7 @@ def assess_iid(
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.iid_assessment import assess_iid
+    >>> from esoteric_drbg.conformance.iid.assessment import assess_iid
     >>> result = assess_iid(bytes(range(16)) * 40, seed=1, permutations=200)
     >>> result.passed, result.h_assessed, result.longest_repeated_substring.length
     (False, None, 624)

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.iid_chi_square import FAILS_BELOW
+from esoteric_drbg.conformance.iid.chi_square import FAILS_BELOW
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.kernels.estimators import tuple_counts
 
