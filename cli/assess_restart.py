@@ -53,7 +53,7 @@ def restart(
     FILE holds the symbols of the first restart, then those of the second, and so on. H_I is the initial entropy
     estimate in bits per symbol. Exit code 1 if a test fails.
     """
-    from esoteric_drbg.conformance.restart import assess_restart
+    from esoteric_drbg.conformance.restart.assessment import assess_restart
 
     if len(numbers) > 2:
         raise InvalidInputError(f"{len(numbers)} numbers: expected H_I, or bits per symbol and H_I")

@@ -7,7 +7,7 @@ if typing.TYPE_CHECKING:
     from esoteric_drbg.conformance.entropy.conditioning_entropy import conditioning_output_entropy
     from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
     from esoteric_drbg.conformance.iid.assessment import assess_iid
-    from esoteric_drbg.conformance.restart import assess_restart
+    from esoteric_drbg.conformance.restart.assessment import assess_restart
     from esoteric_drbg.conformance.samples.files import read_samples
 
 __all__ = ["assess_iid", "assess_non_iid", "assess_restart", "conditioning_output_entropy", "read_samples"]
@@ -16,7 +16,7 @@ __all__ = ["assess_iid", "assess_non_iid", "assess_restart", "conditioning_outpu
 _HOME_OF = {
     "assess_iid": "iid.assessment",
     "assess_non_iid": "entropy.non_iid",
-    "assess_restart": "restart",
+    "assess_restart": "restart.assessment",
     "conditioning_output_entropy": "entropy.conditioning_entropy",
     "read_samples": "samples.files",
 }

@@ -17,7 +17,7 @@ from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_n
 from esoteric_drbg.conformance.iid.assessment import IidAssessment, assess_iid
 from esoteric_drbg.conformance.iid.multiplicity import FamilyVerdict, family_verdict
 from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
-from esoteric_drbg.conformance.restart import RestartAssessment, assess_restart
+from esoteric_drbg.conformance.restart.assessment import RestartAssessment, assess_restart
 from esoteric_drbg.conformance.samples.files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from esoteric_drbg import errors
-from esoteric_drbg.conformance.restart import assess_restart
-from esoteric_drbg.conformance.restart_cutoff import max_count_cdf, restart_alpha, restart_cutoff, worst_case
-from esoteric_drbg.conformance.restart_matrix import line_maxima, restart_data_sets
+from esoteric_drbg.conformance.restart.assessment import assess_restart
+from esoteric_drbg.conformance.restart.cutoff import max_count_cdf, restart_alpha, restart_cutoff, worst_case
+from esoteric_drbg.conformance.restart.matrix import line_maxima, restart_data_sets
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.conformance.samples.transpose import transpose_file
 from esoteric_drbg.kernels import kernel_info
@@ -387,7 +387,7 @@ def test_line_maxima_over_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = uniform(9, 37, 50, 5)
     whole = line_maxima(matrix)
     for block in (1, 50, 101, 500):
-        monkeypatch.setattr("esoteric_drbg.conformance.restart_matrix.BLOCK_SYMBOLS", block)
+        monkeypatch.setattr("esoteric_drbg.conformance.restart.matrix.BLOCK_SYMBOLS", block)
         counts, symbols = line_maxima(matrix)
         assert np.array_equal(counts, whole[0])
         assert np.array_equal(symbols, whole[1])

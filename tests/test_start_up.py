@@ -62,7 +62,7 @@ NOT_FOR_ESTIMATES = {
     "esoteric_drbg.conformance.audit",
     "esoteric_drbg.conformance.batch",
     "esoteric_drbg.conformance.iid.assessment",
-    "esoteric_drbg.conformance.restart",
+    "esoteric_drbg.conformance.restart.assessment",
     "esoteric_drbg.rbg.rbg2",
     "esoteric_drbg.noise_sources",
     "esoteric_drbg.seeding.pool",

@@ -30,7 +30,7 @@ def restart_data_sets(
 ) -> tuple[SampleSet, SampleSet, tuple[int, int]]:
     """Return the row data set, the column data set, and the shape: restarts, and symbols of each.
 
-    Arguments are those of :func:`esoteric_drbg.conformance.restart.assess_restart`.
+    Arguments are those of :func:`esoteric_drbg.conformance.restart.assessment.assess_restart`.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def restart_data_sets(
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.restart_matrix import restart_data_sets
+    >>> from esoteric_drbg.conformance.restart.matrix import restart_data_sets
     >>> by_rows, by_columns, shape = restart_data_sets(b"\\0\\1\\2\\3\\4\\5", rows=2, columns=3)
     >>> by_columns.symbols.tolist()
     [0, 3, 1, 4, 2, 5]
@@ -74,7 +74,7 @@ def line_maxima(matrix: Matrix) -> tuple[NDArray[np.int64], Matrix]:
     Examples
     --------
     >>> import numpy as np
-    >>> from esoteric_drbg.conformance.restart_matrix import line_maxima
+    >>> from esoteric_drbg.conformance.restart.matrix import line_maxima
     >>> counts, symbols = line_maxima(np.array([[5, 1, 5], [2, 9, 7]], dtype=np.uint8))
     >>> counts.tolist(), symbols.tolist()
     ([2, 1], [5, 2])

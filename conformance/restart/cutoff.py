@@ -28,7 +28,7 @@ def restart_alpha(rows: int, columns: int) -> float:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.restart_cutoff import restart_alpha
+    >>> from esoteric_drbg.conformance.restart.cutoff import restart_alpha
     >>> f"{restart_alpha(1000, 1000):.6e}"
     '5.025155e-06'
     """
@@ -40,7 +40,7 @@ def worst_case(h: float) -> tuple[float, int, float]:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.restart_cutoff import worst_case
+    >>> from esoteric_drbg.conformance.restart.cutoff import worst_case
     >>> worst_case(2.0)
     (0.25, 4, 0.0)
     """
@@ -82,7 +82,7 @@ def restart_cutoff(h: float, n: int, alpha: float) -> int:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.restart_cutoff import restart_alpha, restart_cutoff
+    >>> from esoteric_drbg.conformance.restart.cutoff import restart_alpha, restart_cutoff
     >>> alpha = restart_alpha(1000, 1000)
     >>> restart_cutoff(1.0, 1000, alpha), restart_cutoff(8.0, 1000, alpha), restart_cutoff(0.001, 1000, alpha)
     (572, 19, 1000)
@@ -143,7 +143,7 @@ def max_count_cdf(u: int, n: int, h: float) -> float:
 
     Examples
     --------
-    >>> from esoteric_drbg.conformance.restart_cutoff import max_count_cdf
+    >>> from esoteric_drbg.conformance.restart.cutoff import max_count_cdf
     >>> round(max_count_cdf(1, 2, 1.0), 12)  # two fair bits differ
     0.5
     """

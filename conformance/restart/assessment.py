@@ -11,8 +11,8 @@ import attrs
 import numpy as np
 
 from esoteric_drbg.conformance.entropy.non_iid import literal_min_entropies
-from esoteric_drbg.conformance.restart_cutoff import restart_alpha, restart_cutoff
-from esoteric_drbg.conformance.restart_matrix import STANDARD_SHAPE, Matrix, line_maxima, restart_data_sets
+from esoteric_drbg.conformance.restart.cutoff import restart_alpha, restart_cutoff
+from esoteric_drbg.conformance.restart.matrix import STANDARD_SHAPE, Matrix, line_maxima, restart_data_sets
 from esoteric_drbg.conformance.samples.files import Source
 from esoteric_drbg.conformance.samples.reduction import Reduction
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
@@ -190,13 +190,13 @@ def assess_restart(
 
     Notes
     -----
-    A line fails if a count is *above* the cutoff, see :mod:`esoteric_drbg.conformance.restart_cutoff`. Nothing is
+    A line fails if a count is *above* the cutoff, see :mod:`esoteric_drbg.conformance.restart.cutoff`. Nothing is
     estimated if one does.
 
     Examples
     --------
     >>> import random
-    >>> from esoteric_drbg.conformance.restart import assess_restart
+    >>> from esoteric_drbg.conformance.restart.assessment import assess_restart
     >>> good = random.Random(1).randbytes(1_000_000)
     >>> result = assess_restart(good, 7.5, iid=True, iid_test=lambda samples: True)
     >>> result.row_cutoff, result.x_row, result.passed, round(result.h_assessed, 1)
