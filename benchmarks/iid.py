@@ -26,7 +26,7 @@ import numpy as np
 
 from esoteric_drbg.conformance.iid.assessment import assess_iid
 from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS
-from esoteric_drbg.conformance.recording import machine_facts
+from esoteric_drbg.conformance.recording.recorder import machine_facts
 from esoteric_drbg.conformance.samples.files import read_samples
 from esoteric_drbg.kernels.iid import iid_permutation, iid_permutations, iid_statistics
 

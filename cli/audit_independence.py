@@ -42,7 +42,7 @@ def independence(
     from rich.table import Table
 
     from esoteric_drbg.conformance.independence import audit_independence
-    from esoteric_drbg.conformance.simultaneous import record_together
+    from esoteric_drbg.conformance.recording.simultaneous import record_together
     from esoteric_drbg.noise_sources import registry
 
     allow_named(names)

@@ -16,7 +16,7 @@ from esoteric_drbg.conformance.audit_plan import RESTART_SAMPLES, AuditPlan, mea
 from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.iid.assessment import IidAssessment, assess_iid
 from esoteric_drbg.conformance.iid.multiplicity import FamilyVerdict, family_verdict
-from esoteric_drbg.conformance.recording import file_sha256, machine_facts, record, record_restarts
+from esoteric_drbg.conformance.recording.recorder import file_sha256, machine_facts, record, record_restarts
 from esoteric_drbg.conformance.restart.assessment import RestartAssessment, assess_restart
 from esoteric_drbg.conformance.samples.files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
@@ -107,7 +107,7 @@ class SourceAudit:
     independence_group, date : str
         The source's group; when the audit ended (ISO 8601, UTC).
     machine : dict
-        What :func:`~esoteric_drbg.conformance.recording.machine_facts` says of where the data were recorded.
+        What :func:`~esoteric_drbg.conformance.recording.recorder.machine_facts` says of where the data were recorded.
     """
 
     name: str

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from esoteric_drbg.conformance.recording import restart_seconds
+from esoteric_drbg.conformance.recording.recorder import restart_seconds
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError, SourceReadError
 from esoteric_drbg.noise_sources import NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import guarded

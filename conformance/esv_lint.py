@@ -22,7 +22,7 @@ from esoteric_drbg.conformance.esv_rules import (
     check_registration,
 )
 from esoteric_drbg.conformance.iid.assessment import assess_iid
-from esoteric_drbg.conformance.recording import file_sha256
+from esoteric_drbg.conformance.recording.recorder import file_sha256
 from esoteric_drbg.conformance.restart.assessment import assess_restart
 from esoteric_drbg.conformance.samples.files import read_file
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError

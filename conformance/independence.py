@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from esoteric_drbg.conformance.entropy import estimators
 from esoteric_drbg.conformance.iid.multiplicity import holm
-from esoteric_drbg.conformance.simultaneous import Recording, Symbols, pair_symbols
+from esoteric_drbg.conformance.recording.simultaneous import Recording, Symbols, pair_symbols
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.version import __version__
@@ -256,7 +256,7 @@ def audit_independence(
     Parameters
     ----------
     recordings : sequence of Recording
-        Two or more, as :func:`~esoteric_drbg.conformance.simultaneous.record_together` returns them.
+        Two or more, as :func:`~esoteric_drbg.conformance.recording.simultaneous.record_together` returns them.
     permutations : int, optional
         Of the mutual information test. None: 999, and more where Holm's correction needs a smaller p-value.
     seed : int

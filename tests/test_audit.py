@@ -19,7 +19,7 @@ from esoteric_drbg.conformance import assess_iid, audit_plan
 from esoteric_drbg.conformance import audit as module
 from esoteric_drbg.conformance.audit import audit_source, false_alarms
 from esoteric_drbg.conformance.audit_plan import AuditPlan, measured_rate, select_sources
-from esoteric_drbg.conformance.recording import machine_facts
+from esoteric_drbg.conformance.recording.recorder import machine_facts
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability

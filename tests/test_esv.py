@@ -18,7 +18,7 @@ from esoteric_drbg.conformance import audit as audit_module
 from esoteric_drbg.conformance.audit import SourceAudit, audit_source
 from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST, registration, write_bundle
 from esoteric_drbg.conformance.esv_lint import lint_bundle
-from esoteric_drbg.conformance.recording import file_sha256
+from esoteric_drbg.conformance.recording.recorder import file_sha256
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import measured

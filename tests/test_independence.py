@@ -18,7 +18,7 @@ from esoteric_drbg.conformance.independence import (
 )
 from esoteric_drbg.conformance.independence_picture import draw_independence
 from esoteric_drbg.conformance.induced_failures import FaultySource
-from esoteric_drbg.conformance.simultaneous import Recording, pair_symbols, record_together
+from esoteric_drbg.conformance.recording.simultaneous import Recording, pair_symbols, record_together
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim, registry
 
@@ -197,7 +197,7 @@ def test_the_command_fails_for_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "create", lambda name: FaultySource(data[name], claim, name))
     assert CliRunner().invoke(independence, ["a", "a"]).exception is not None
     monkeypatch.setattr(
-        "esoteric_drbg.conformance.simultaneous.record_together",
+        "esoteric_drbg.conformance.recording.simultaneous.record_together",
         lambda sources, _n: [recording(one.name, BASE[:4000]) for one in sources],
     )
     result = CliRunner().invoke(independence, ["a", "b", "--json"])

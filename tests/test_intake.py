@@ -16,7 +16,7 @@ import pytest
 from hostile import ANSWERS, EVIDENCE, READS, SECRET, Healthy, Hostile, late, shown, stream
 
 from esoteric_drbg import EntropyPool, RBG2Instance, errors
-from esoteric_drbg.conformance.recording import record
+from esoteric_drbg.conformance.recording.recorder import record
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 from esoteric_drbg.noise_sources.intake import checked_samples, one_line
 from esoteric_drbg.seeding.conditioning import hash_df

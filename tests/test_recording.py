@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
-from esoteric_drbg.conformance.recording import has_wide_values, record, record_restarts
+from esoteric_drbg.conformance.recording.recorder import has_wide_values, record, record_restarts
 from esoteric_drbg.noise_sources import Availability, NoiseSource, registry
 from esoteric_drbg.version import __version__
 
@@ -202,7 +202,7 @@ class Unbounded(NoiseSource):
 
 
 def test_a_source_that_hangs_or_fails_ends_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("esoteric_drbg.conformance.recording.READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("esoteric_drbg.conformance.recording.recorder.READ_TIMEOUT_S", 0.1)
     for behaviour, match in (("hang", "did not return within 0 s"), ("fail", "RuntimeError: unplugged")):
         with pytest.raises(errors.SourceReadError, match=match):
             record(Unbounded(behaviour), 1000, tmp_path / "m.bin")
