@@ -57,7 +57,7 @@ class Report:
     not_audited : tuple of dict
         Sources that were left out, by ``name`` and ``reason``: no evidence.
     faults : tuple of dict
-        Results of :func:`esoteric_drbg.conformance.induced_failures.induce_failures` that were kept.
+        Results of :func:`esoteric_drbg.conformance.faults.induced_failures.induce_failures` that were kept.
     """
 
     folder: Path

@@ -17,11 +17,11 @@ from click.testing import CliRunner
 from esoteric_drbg import EntropyPool
 from esoteric_drbg.cli.audit_faults import faults
 from esoteric_drbg.cli.main import cli
-from esoteric_drbg.conformance import induced_failures
-from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_symbols
-from esoteric_drbg.conformance.health_plan import clopper_pearson, parse_alpha, plan_health, rct_within
+from esoteric_drbg.conformance.faults import induced_failures
+from esoteric_drbg.conformance.faults.health_plan import clopper_pearson, parse_alpha, plan_health, rct_within
+from esoteric_drbg.conformance.faults.induced_failures import FaultySource, induce_failures
+from esoteric_drbg.conformance.faults.models import FAULTS, Fault, worst_symbols
 from esoteric_drbg.conformance.iid.multiplicity import family_verdict, holm, iid_family_rate
-from esoteric_drbg.conformance.induced_failures import FaultySource, induce_failures
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import AdaptiveProportionTest, LagPredictorTest, RepetitionCountTest, lag_cutoffs
 from esoteric_drbg.noise_sources import Claim

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from esoteric_drbg.conformance.fault_models import Fault, worst_symbols
+from esoteric_drbg.conformance.faults.models import Fault, worst_symbols
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import AdaptiveProportionTest, LagCutoffs, LagPredictorTest, RepetitionCountTest
 

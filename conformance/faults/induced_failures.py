@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from esoteric_drbg.conformance.fault_models import FAULTS, Fault, Symbols, worst_symbols
-from esoteric_drbg.conformance.health_plan import clopper_pearson, plan_health
+from esoteric_drbg.conformance.faults.health_plan import clopper_pearson, plan_health
+from esoteric_drbg.conformance.faults.models import FAULTS, Fault, Symbols, worst_symbols
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import HealthProfile, apt_window
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource

@@ -17,8 +17,8 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conformance.fault_models import FAULTS, Fault, worst_distribution
-from esoteric_drbg.conformance.health_simulation import Cutoffs, Detection, clopper_pearson, simulated
+from esoteric_drbg.conformance.faults.health_simulation import Cutoffs, Detection, clopper_pearson, simulated
+from esoteric_drbg.conformance.faults.models import FAULTS, Fault, worst_distribution
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
     LagCutoffs,
