@@ -15,8 +15,8 @@ from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 if TYPE_CHECKING:
-    from esoteric_drbg.conformance.audit import SourceAudit
-    from esoteric_drbg.conformance.audit_plan import AuditPlan
+    from esoteric_drbg.conformance.audit.claim_audit import SourceAudit
+    from esoteric_drbg.conformance.audit.plan import AuditPlan
     from esoteric_drbg.noise_sources import NoiseSource
 
 __all__ = ["audit"]
@@ -69,8 +69,8 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
     Without a NAME: all that are available, are not opt-in, and are fast enough. The exit code is 1 if a claim is too
     high, and 2 if a source that was named could not be audited.
     """
-    from esoteric_drbg.conformance.audit import audit_source, restart_family
-    from esoteric_drbg.conformance.audit_plan import select_sources
+    from esoteric_drbg.conformance.audit.claim_audit import audit_source, restart_family
+    from esoteric_drbg.conformance.audit.plan import select_sources
     from esoteric_drbg.conformance.recording.recorder import machine_facts
     from esoteric_drbg.conformance.report import write_audit, write_ledger, write_not_audited
     from esoteric_drbg.noise_sources import registry
@@ -164,7 +164,7 @@ def _with_recordings(
     sources: list[NoiseSource], out: Path, *, named: bool
 ) -> tuple[list[tuple[NoiseSource, AuditPlan, float]], dict[str, str]]:
     """Return the sources of which both recordings lie in a folder, and why not the others, if they were named."""
-    from esoteric_drbg.conformance.audit_plan import AuditPlan
+    from esoteric_drbg.conformance.audit.plan import AuditPlan
 
     chosen: list[tuple[NoiseSource, AuditPlan, float]] = []
     left_out: dict[str, str] = {}
@@ -179,7 +179,7 @@ def _with_recordings(
 
 def _announce(name: str, seconds: float) -> None:
     """Say how long a source takes, if that is worth saying."""
-    from esoteric_drbg.conformance.audit_plan import duration
+    from esoteric_drbg.conformance.audit.plan import duration
 
     if seconds > ANNOUNCED_S:
         click.echo(f"{name}: recording takes about {duration(seconds)}; Ctrl-C keeps what is recorded", err=True)

@@ -41,7 +41,7 @@ def independence(
     """
     from rich.table import Table
 
-    from esoteric_drbg.conformance.independence import audit_independence
+    from esoteric_drbg.conformance.audit.independence import audit_independence
     from esoteric_drbg.conformance.recording.simultaneous import record_together
     from esoteric_drbg.noise_sources import registry
 
@@ -56,7 +56,7 @@ def independence(
     with progress_bar("independence") as report:
         audit = audit_independence(record_together(sources, samples), seed=seed, progress=report)
     if picture is not None:
-        from esoteric_drbg.conformance.independence_picture import draw_independence
+        from esoteric_drbg.conformance.audit.independence_picture import draw_independence
 
         draw_independence(audit, picture)
     if out is not None:
@@ -91,7 +91,7 @@ def independence(
 
 def _fast_sources(samples: int) -> tuple[list[NoiseSource], dict[str, str]]:
     """Return the sources that give so many symbols within a minute, and why not the others."""
-    from esoteric_drbg.conformance.audit_plan import duration, is_opt_in, measured_rate
+    from esoteric_drbg.conformance.audit.plan import duration, is_opt_in, measured_rate
     from esoteric_drbg.noise_sources import registry
 
     sources: list[NoiseSource] = []

@@ -38,7 +38,7 @@ def bundle(folder: Path, name: str, recordings: Path, reuse: bool, as_json: bool
 
     The exit code is 1 if the claim is too high.
     """
-    from esoteric_drbg.conformance.audit import audit_source
+    from esoteric_drbg.conformance.audit.claim_audit import audit_source
     from esoteric_drbg.conformance.esv_bundle import registration, write_bundle
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.noise_sources.guard import guarded

@@ -14,7 +14,7 @@ from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import SourceError
 
 if TYPE_CHECKING:
-    from esoteric_drbg.conformance.self_assessment import SelfAssessment
+    from esoteric_drbg.conformance.audit.self_assessment import SelfAssessment
     from esoteric_drbg.noise_sources import NoiseSource
 
 __all__ = ["assess_and_keep", "assess_where_needed", "self_assess"]
@@ -68,9 +68,9 @@ def assess_and_keep(
     sources: Sequence[NoiseSource], where: Path | None = None
 ) -> tuple[list[SelfAssessment], dict[str, str], Path | None]:
     """Assess sources one after another and keep the results; those that failed come with their reason."""
-    from esoteric_drbg.conformance.audit_plan import duration
-    from esoteric_drbg.conformance.self_assessment import expected_seconds
-    from esoteric_drbg.conformance.self_assessment import self_assess as assess
+    from esoteric_drbg.conformance.audit.plan import duration
+    from esoteric_drbg.conformance.audit.self_assessment import expected_seconds
+    from esoteric_drbg.conformance.audit.self_assessment import self_assess as assess
     from esoteric_drbg.seeding import machine_profile
 
     seconds = sum(expected_seconds(source) for source in sources)
@@ -91,7 +91,7 @@ def assess_and_keep(
 
 def assess_where_needed() -> None:
     """Assess the sources of seeds that nothing speaks for on this machine, if there are any."""
-    from esoteric_drbg.conformance.self_assessment import to_be_assessed
+    from esoteric_drbg.conformance.audit.self_assessment import to_be_assessed
     from esoteric_drbg.noise_sources import registry
 
     sources = to_be_assessed(registry.seeding())

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from esoteric_drbg.conformance.audit import SourceAudit
+from esoteric_drbg.conformance.audit.claim_audit import SourceAudit
 from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.noise_sources.guard import digitization
 from esoteric_drbg.version import __version__

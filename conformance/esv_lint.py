@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conformance.audit_plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
+from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST
 from esoteric_drbg.conformance.esv_documents import OPEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from esoteric_drbg.conformance.audit_plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
+from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.entropy.conditioning_entropy import conditioning_output_entropy
 from esoteric_drbg.conformance.esv_bundle import CONDITIONER, CONDITIONER_NW, FILES, NAME_CHARACTERS, rbg_registration
 from esoteric_drbg.errors import InvalidInputError

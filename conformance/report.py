@@ -49,7 +49,7 @@ class Report:
     folder : Path
         Where the recordings are.
     audits : tuple of dict
-        Results of :func:`esoteric_drbg.conformance.audit.audit_source`, verdicts that ask for action first.
+        Results of :func:`esoteric_drbg.conformance.audit.claim_audit.audit_source`, verdicts that ask for action first.
     ledger : dict or None
         A seed's ledger, if one was kept.
     independence : dict or None

@@ -138,7 +138,7 @@ def _contents(report: Report, rows: list[dict[str, Any]]) -> list[tuple[str, str
 
 def _family(report: Report) -> str:
     """Return how many of the restart sanity checks fail by chance, and whether that explains those that did."""
-    from esoteric_drbg.conformance.audit import restart_family  # noqa: PLC0415 - loads the estimators
+    from esoteric_drbg.conformance.audit.claim_audit import restart_family  # noqa: PLC0415 - loads the estimators
 
     return restart_family([audit["restart"]["sanity_passed"] for audit in report.audits]).text
 

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from esoteric_drbg.cli.audit_independence import independence
-from esoteric_drbg.conformance.faults.induced_failures import FaultySource
-from esoteric_drbg.conformance.independence import (
+from esoteric_drbg.conformance.audit.independence import (
     PairResult,
     audit_independence,
     joint_entropy,
 )
-from esoteric_drbg.conformance.independence_picture import draw_independence
+from esoteric_drbg.conformance.audit.independence_picture import draw_independence
+from esoteric_drbg.conformance.faults.induced_failures import FaultySource
 from esoteric_drbg.conformance.recording.simultaneous import Recording, pair_symbols, record_together
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim, registry

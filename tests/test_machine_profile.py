@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.cli import self_assess as cli_self_assess
 from esoteric_drbg.cli.main import cli
-from esoteric_drbg.conformance import self_assessment
-from esoteric_drbg.conformance.self_assessment import self_assess
+from esoteric_drbg.conformance.audit.claim_audit import self_assessment
+from esoteric_drbg.conformance.audit.self_assessment import self_assess
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources import machine as machine_module
 from esoteric_drbg.noise_sources.evidence import measured

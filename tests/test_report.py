@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import assess_non_iid, assess_restart
-from esoteric_drbg.conformance.audit import false_alarms
+from esoteric_drbg.conformance.audit.claim_audit import false_alarms
 from esoteric_drbg.conformance.faults.induced_failures import induce_failures
 from esoteric_drbg.conformance.report import (
     LEDGER_FILE,

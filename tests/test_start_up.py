@@ -59,7 +59,7 @@ NOT_FOR_ESTIMATES = {
     "esoteric_drbg.cli.esv",
     "esoteric_drbg.cli.record",
     "esoteric_drbg.cli.report",
-    "esoteric_drbg.conformance.audit",
+    "esoteric_drbg.conformance.audit.claim_audit",
     "esoteric_drbg.conformance.batch",
     "esoteric_drbg.conformance.iid.assessment",
     "esoteric_drbg.conformance.restart.assessment",

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import attrs
 
 from esoteric_drbg.atomic_write import write_file
-from esoteric_drbg.conformance.audit_plan import RESTART_SAMPLES, AuditPlan, measured_rate
+from esoteric_drbg.conformance.audit.plan import RESTART_SAMPLES, AuditPlan, measured_rate
 from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.iid.assessment import IidAssessment, assess_iid
 from esoteric_drbg.conformance.iid.multiplicity import FamilyVerdict, family_verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from esoteric_drbg.conformance.independence import IndependenceAudit
+from esoteric_drbg.conformance.audit.independence import IndependenceAudit
 from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["draw_independence"]
