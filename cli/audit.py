@@ -72,7 +72,7 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
     from esoteric_drbg.conformance.audit.claim_audit import audit_source, restart_family
     from esoteric_drbg.conformance.audit.plan import select_sources
     from esoteric_drbg.conformance.recording.recorder import machine_facts
-    from esoteric_drbg.conformance.report import write_audit, write_ledger, write_not_audited
+    from esoteric_drbg.conformance.report.findings import write_audit, write_ledger, write_not_audited
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.seeding import machine_profile
 

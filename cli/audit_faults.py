@@ -36,7 +36,7 @@ def faults(
     Without NAME, symbols are simulated. Exit code 1 if a fault was missed that must be found.
     """
     from esoteric_drbg.conformance.faults.induced_failures import induce_failures
-    from esoteric_drbg.conformance.report import write_faults
+    from esoteric_drbg.conformance.report.findings import write_faults
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.noise_sources.guard import guarded
 

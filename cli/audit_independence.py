@@ -60,7 +60,7 @@ def independence(
 
         draw_independence(audit, picture)
     if out is not None:
-        from esoteric_drbg.conformance.report import write_independence
+        from esoteric_drbg.conformance.report.findings import write_independence
 
         write_independence(out, audit.as_dict())
     if as_json:

@@ -22,7 +22,7 @@ from esoteric_drbg.atomic_write import new_folder, place, read_own, replacing, r
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance.iid.permutation import Checkpoint, PermutationCounts
 from esoteric_drbg.conformance.recording.recorder import record, record_restarts
-from esoteric_drbg.conformance.report import write_audit, write_independence
+from esoteric_drbg.conformance.report.findings import write_audit, write_independence
 from esoteric_drbg.conformance.samples.transpose import transpose_file
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.seeding import machine_profile

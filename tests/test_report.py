@@ -21,7 +21,7 @@ from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import assess_non_iid, assess_restart
 from esoteric_drbg.conformance.audit.claim_audit import false_alarms
 from esoteric_drbg.conformance.faults.induced_failures import induce_failures
-from esoteric_drbg.conformance.report import (
+from esoteric_drbg.conformance.report.findings import (
     LEDGER_FILE,
     read_report,
     write_audit,
@@ -30,7 +30,7 @@ from esoteric_drbg.conformance.report import (
     write_ledger,
     write_not_audited,
 )
-from esoteric_drbg.conformance.report_markdown import markdown
+from esoteric_drbg.conformance.report.markdown import markdown
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 ROWS, COLUMNS = 12, 100
@@ -108,7 +108,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(folder: Path) -> str:
     """Return the page of the folder: drawing its pictures takes seconds."""
     pytest.importorskip("matplotlib", reason="the extra report is not installed")
-    from esoteric_drbg.conformance.report_page import html
+    from esoteric_drbg.conformance.report.page import html
 
     return html(read_report(folder))
 
@@ -140,7 +140,7 @@ def test_markdown_puts_verdicts_first(folder: Path) -> None:
 
 
 def test_the_page_loads_nothing_and_is_the_same_every_time(folder: Path, page: str) -> None:
-    from esoteric_drbg.conformance.report_page import html
+    from esoteric_drbg.conformance.report.page import html
 
     assert page == html(read_report(folder))
     assert not re.search(r"<script|https?:|<link|<img|<image|<iframe|@import|url\((?!#)|\sstyle=|\son\w+=", page)
@@ -172,7 +172,7 @@ def test_bad_folders_are_named(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(errors.InvalidInputError, match=match):
             read_report(tmp_path)
     pytest.importorskip("matplotlib", reason="the extra report is not installed")
-    from esoteric_drbg.conformance.report_page import html
+    from esoteric_drbg.conformance.report.page import html
 
     shutil.copy(folder / "alpha.audit.json", tmp_path)
     with pytest.raises(errors.InvalidInputError, match=r"alpha\.bin"):
@@ -206,7 +206,7 @@ def test_a_ledger_is_kept_where_a_seed_can_be_had(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("symbols", [bytes(6000), bytes([0, 1] * 3000), bytes(range(250)) * 24])
 def test_extreme_recordings_are_drawn(symbols: bytes, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra report is not installed")
-    from esoteric_drbg.conformance.report_page import html
+    from esoteric_drbg.conformance.report.page import html
 
     audit_of(tmp_path, "extreme", "no evidence", symbols)
     page = html(read_report(tmp_path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from esoteric_drbg.conformance.report_svg import COLOURS, picture
+from esoteric_drbg.conformance.report.svg import COLOURS, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

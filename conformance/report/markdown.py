@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from esoteric_drbg.conformance.report import COLUMNS, Report, compliance, figures, reasons, summary
+from esoteric_drbg.conformance.report.findings import COLUMNS, Report, compliance, figures, reasons, summary
 from esoteric_drbg.version import __version__
 
 __all__ = ["markdown"]
@@ -23,7 +23,7 @@ def markdown(report: Report) -> str:
     Parameters
     ----------
     report : Report
-        From :func:`esoteric_drbg.conformance.report.read_report`.
+        From :func:`esoteric_drbg.conformance.report.findings.read_report`.
     """
     lines = [
         "# Entropy source report",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esoteric_drbg.conformance.report_svg import COLOURS
+from esoteric_drbg.conformance.report.svg import COLOURS
 
 __all__ = ["PAGE", "STYLE"]
 

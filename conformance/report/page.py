@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from esoteric_drbg.conformance.report import COLUMNS, Report, compliance, figure, figures, reasons, summary
-from esoteric_drbg.conformance.report_pictures import delay_curves, independence_matrix, source_pictures
-from esoteric_drbg.conformance.report_svg import require_report
-from esoteric_drbg.conformance.report_template import PAGE, STYLE
+from esoteric_drbg.conformance.report.findings import COLUMNS, Report, compliance, figure, figures, reasons, summary
+from esoteric_drbg.conformance.report.pictures import delay_curves, independence_matrix, source_pictures
+from esoteric_drbg.conformance.report.svg import require_report
+from esoteric_drbg.conformance.report.template import PAGE, STYLE
 from esoteric_drbg.conformance.samples.files import read_file
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.version import __version__
@@ -34,7 +34,7 @@ def html(report: Report) -> str:
     Parameters
     ----------
     report : Report
-        From :func:`esoteric_drbg.conformance.report.read_report`.
+        From :func:`esoteric_drbg.conformance.report.findings.read_report`.
 
     Raises
     ------
