@@ -16,8 +16,8 @@ from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance.audit.claim_audit import SourceAudit, audit_source
 from esoteric_drbg.conformance.audit.claim_audit import claim_audit as audit_module
-from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST, registration, write_bundle
-from esoteric_drbg.conformance.esv_lint import lint_bundle
+from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, registration, write_bundle
+from esoteric_drbg.conformance.esv.lint import lint_bundle
 from esoteric_drbg.conformance.recording.recorder import file_sha256
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry

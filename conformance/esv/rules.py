@@ -7,7 +7,7 @@ from typing import Any
 
 from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.entropy.conditioning_entropy import conditioning_output_entropy
-from esoteric_drbg.conformance.esv_bundle import CONDITIONER, CONDITIONER_NW, FILES, NAME_CHARACTERS, rbg_registration
+from esoteric_drbg.conformance.esv.bundle import CONDITIONER, CONDITIONER_NW, FILES, NAME_CHARACTERS, rbg_registration
 from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["Violations", "check_assessment", "check_documents", "check_rbg", "check_registration"]

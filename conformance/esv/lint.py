@@ -12,9 +12,9 @@ import attrs
 
 from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
-from esoteric_drbg.conformance.esv_bundle import FILES, MANIFEST
-from esoteric_drbg.conformance.esv_documents import OPEN
-from esoteric_drbg.conformance.esv_rules import (
+from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST
+from esoteric_drbg.conformance.esv.documents import OPEN
+from esoteric_drbg.conformance.esv.rules import (
     Violations,
     check_assessment,
     check_documents,

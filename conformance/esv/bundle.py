@@ -16,7 +16,7 @@ from esoteric_drbg.atomic_write import new_folder
 from esoteric_drbg.conformance.audit.claim_audit import SourceAudit
 from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.entropy.conditioning_entropy import conditioning_output_entropy
-from esoteric_drbg.conformance.esv_documents import entropy_assessment_report, public_use_document
+from esoteric_drbg.conformance.esv.documents import entropy_assessment_report, public_use_document
 from esoteric_drbg.conformance.recording.recorder import file_sha256
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import NoiseSource
