@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
-from esoteric_drbg.conformance.acvp import answer, compare, read_vector_sets
-from esoteric_drbg.conformance.cavp import check_response_file
+from esoteric_drbg.conformance.vectors.acvp import answer, compare, read_vector_sets
+from esoteric_drbg.conformance.vectors.cavp import check_response_file
 
 
 def vector_set(algorithm: str = "hmacDRBG", mode: str = "SHA2-256", n_tests: int = 2) -> dict[str, Any]:

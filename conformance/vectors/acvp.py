@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conformance.drbg_cases import CIPHER_NAMES, HASH_NAMES, DrbgCase, Step
+from esoteric_drbg.conformance.vectors.cases import CIPHER_NAMES, HASH_NAMES, DrbgCase, Step
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 __all__ = ["GroupVerdict", "answer", "compare", "read_vector_sets"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from esoteric_drbg.conformance.drbg_cases import CIPHER_NAMES, HASH_NAMES, DrbgCase, Step
+from esoteric_drbg.conformance.vectors.cases import CIPHER_NAMES, HASH_NAMES, DrbgCase, Step
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 __all__ = ["SectionVerdict", "check_response_file"]
