@@ -78,7 +78,7 @@ def cluster(address: str | None) -> Iterator[Executor | None]:
     if address is None:
         yield None
         return
-    from esoteric_drbg.conformance.cluster import connected
+    from esoteric_drbg.conformance.execution.cluster import connected
 
     with connected(address) as executor:
         yield executor
@@ -97,7 +97,7 @@ def assess_several(
     `show` prints a document, as soon as those of the files before have been printed; one line is printed of an error.
     On a cluster, too, a file is one task with one thread: nothing but its path and its result travels.
     """
-    from esoteric_drbg.conformance.batch import assess_files, shares
+    from esoteric_drbg.conformance.execution.batch import assess_files, shares
 
     threads = shares(len(paths), jobs)[1] if scheduler is None else 1
     documents: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from esoteric_drbg.conformance.parallel import Progress
+from esoteric_drbg.conformance.execution.parallel import Progress
 from esoteric_drbg.conformance.samples.files import read_samples
 
 if TYPE_CHECKING:

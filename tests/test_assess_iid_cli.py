@@ -128,7 +128,7 @@ def test_data_that_no_test_likes() -> None:
 @pytest.mark.filterwarnings("ignore")  # of dask's own
 def test_a_dask_cluster_gives_the_same() -> None:
     distributed = pytest.importorskip("distributed")
-    from esoteric_drbg.conformance.cluster import connected
+    from esoteric_drbg.conformance.execution.cluster import connected
 
     samples = np.random.default_rng(5).integers(0, 4, 1500).astype(np.uint8)
     local = distributed.LocalCluster(

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esoteric_drbg.conformance.batch import ATTEMPTS, assess_files, shares
-from esoteric_drbg.conformance.cluster import connected
 from esoteric_drbg.conformance.documents import iid_document, non_iid_document
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
-from esoteric_drbg.conformance.parallel import usable_processors
+from esoteric_drbg.conformance.execution.batch import ATTEMPTS, assess_files, shares
+from esoteric_drbg.conformance.execution.cluster import connected
+from esoteric_drbg.conformance.execution.parallel import usable_processors
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 
@@ -236,6 +236,6 @@ def test_a_dask_cluster_gives_the_same_and_survives_a_lost_worker(tmp_path: Path
 
 def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("esoteric_drbg.conformance.cluster.CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("esoteric_drbg.conformance.execution.cluster.CONNECT_TIMEOUT_S", 0.5)
     with pytest.raises(InvalidInputError, match="scheduler"), connected("tcp://127.0.0.1:9"):
         pass

@@ -16,8 +16,8 @@ import pytest
 import esoteric_drbg
 from esoteric_drbg import errors
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
+from esoteric_drbg.conformance.execution.parallel import Task, run_tasks
 from esoteric_drbg.conformance.iid.assessment import assess_iid
-from esoteric_drbg.conformance.parallel import Task, run_tasks
 from esoteric_drbg.conformance.restart.assessment import assess_restart
 from esoteric_drbg.conformance.samples.files import read_samples
 from esoteric_drbg.kernels import kernel_info

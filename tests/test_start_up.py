@@ -60,7 +60,7 @@ NOT_FOR_ESTIMATES = {
     "esoteric_drbg.cli.record",
     "esoteric_drbg.cli.report",
     "esoteric_drbg.conformance.audit.claim_audit",
-    "esoteric_drbg.conformance.batch",
+    "esoteric_drbg.conformance.execution.batch",
     "esoteric_drbg.conformance.iid.assessment",
     "esoteric_drbg.conformance.restart.assessment",
     "esoteric_drbg.rbg.rbg2",

@@ -9,7 +9,7 @@ import numpy as np
 
 from esoteric_drbg.conformance.entropy import estimators
 from esoteric_drbg.conformance.entropy.estimates import Estimate, NotEstimated
-from esoteric_drbg.conformance.parallel import Progress, Task, run_tasks
+from esoteric_drbg.conformance.execution.parallel import Progress, Task, run_tasks
 from esoteric_drbg.conformance.samples.files import Source, read_samples
 from esoteric_drbg.conformance.samples.private_copies import bytes_of, private_array
 from esoteric_drbg.conformance.samples.reduction import Reduction

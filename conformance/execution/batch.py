@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from esoteric_drbg.conformance.parallel import Progress, usable_processors
-from esoteric_drbg.conformance.workers import LostCallError, call_on_processes
+from esoteric_drbg.conformance.execution.parallel import Progress, usable_processors
+from esoteric_drbg.conformance.execution.workers import LostCallError, call_on_processes
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 __all__ = ["ATTEMPTS", "assess_files", "shares"]
@@ -29,7 +29,7 @@ def shares(files: int, jobs: int | None = None) -> tuple[int, int]:
 
     `jobs` are the threads of all processes together: as many as there are usable processors if None.
 
-    >>> from esoteric_drbg.conformance.batch import shares
+    >>> from esoteric_drbg.conformance.execution.batch import shares
     >>> shares(100, 8), shares(3, 8), shares(100, 1)
     ((8, 1), (3, 2), (1, 1))
     """
