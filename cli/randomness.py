@@ -98,7 +98,7 @@ def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bo
 
     On a machine that no claim was recorded on, the sources are assessed first, once, and the result is kept.
     """
-    from esoteric_drbg.cli.self_assess import assess_where_needed
+    from esoteric_drbg.cli.audit.self_assess import assess_where_needed
     from esoteric_drbg.seeding.pool import EntropyPool
 
     assess_where_needed()
@@ -109,7 +109,7 @@ def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bo
     if as_json:
         emit_json({**report, "random_bytes": data.hex()})
         return
-    from esoteric_drbg.health_table import print_health
+    from esoteric_drbg.cli.health_table import print_health
 
     out = console()
     print_health(report, out)

@@ -45,7 +45,7 @@ def scan(as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from esoteric_drbg.health_table import summary
+    from esoteric_drbg.cli.health_table import summary
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("source", no_wrap=True)

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from esoteric_drbg import EntropyPool
-from esoteric_drbg.cli.audit_faults import faults
+from esoteric_drbg.cli.audit.faults import faults
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance.faults import induced_failures
 from esoteric_drbg.conformance.faults.health_plan import clopper_pearson, parse_alpha, plan_health, rct_within

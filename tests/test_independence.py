@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from esoteric_drbg.cli.audit_independence import independence
+from esoteric_drbg.cli.audit.independence import independence
 from esoteric_drbg.conformance.audit.independence import (
     PairResult,
     audit_independence,

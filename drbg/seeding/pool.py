@@ -383,7 +383,7 @@ class EntropyPool:
 
     def print_health(self) -> None:
         """Run any start-up test that is due and print :meth:`health_report` as a table on standard output."""
-        from esoteric_drbg.health_table import print_health  # noqa: PLC0415 - rich loads only here
+        from esoteric_drbg.cli.health_table import print_health  # noqa: PLC0415 - rich loads only here
 
         self.start()
         print_health(self.health_report())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from esoteric_drbg.cli.assess_files import QUICK_SAMPLES, assess_several, input_options, split_bits
+from esoteric_drbg.cli.assess.files import QUICK_SAMPLES, assess_several, input_options, split_bits
 from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
@@ -84,7 +84,7 @@ def non_iid(
     )
     show = None if as_json or as_csv else functools.partial(_print, verbose=bool(verbose))
     if len(paths) == 1 and scheduler is None:
-        needed = ["hashlib"] if show is None else ["hashlib", "esoteric_drbg.cli.assessment_text"]
+        needed = ["hashlib"] if show is None else ["hashlib", "esoteric_drbg.cli.assess.text"]
         with progress_bar(paths[0].name) as progress:
             documents = [make(paths[0], threads=jobs, progress=_loading_meanwhile(progress, *needed))]
         if show is not None:
@@ -94,7 +94,7 @@ def non_iid(
     if as_json:
         emit_json(documents[0] if len(paths) == 1 else {"assessments": documents})
     elif as_csv:
-        from esoteric_drbg.cli.assessment_text import csv_of
+        from esoteric_drbg.cli.assess.text import csv_of
 
         click.echo(csv_of(documents), nl=False)
     if len(documents) < len(paths):
@@ -102,7 +102,7 @@ def non_iid(
 
 
 def _print(document: dict[str, Any], *, verbose: bool) -> None:
-    from esoteric_drbg.cli.assessment_text import print_non_iid
+    from esoteric_drbg.cli.assess.text import print_non_iid
 
     print_non_iid(document, verbose=verbose)
 

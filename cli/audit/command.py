@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from esoteric_drbg.cli.audit_faults import faults
-from esoteric_drbg.cli.audit_independence import independence
+from esoteric_drbg.cli.audit.faults import faults
+from esoteric_drbg.cli.audit.independence import independence
 from esoteric_drbg.cli.consent import allow_named, consent_options
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.cli.progress import progress_bar
@@ -140,7 +140,7 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
 
 def _self_assess(sources: list[NoiseSource], left_out: dict[str, str]) -> None:
     """Assess what was audited as it is now, too, for machines that the claims were not recorded on."""
-    from esoteric_drbg.cli.self_assess import assess_and_keep
+    from esoteric_drbg.cli.audit.self_assess import assess_and_keep
 
     sources = [source for source in sources if source.name not in left_out and source.is_available()]
     if sources:

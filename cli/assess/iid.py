@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from esoteric_drbg.cli.assess_files import assess_several, cluster, input_options, split_bits
+from esoteric_drbg.cli.assess.files import assess_several, cluster, input_options, split_bits
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
