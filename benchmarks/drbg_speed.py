@@ -70,7 +70,7 @@ def _entropy(min_entropy: int) -> bytes:
 
 def generators() -> dict[str, Callable[[int], bytes]]:
     """Return every generator that is compared, by name: a function of the number of bytes."""
-    from numpy.random import PCG64, Generator  # noqa: PLC0415 - numpy is slow to import
+    from numpy.random import PCG64, Generator
 
     return {
         "token_bytes, sp800_90c": token_bytes,

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from esoteric_drbg.cli.assess.command import text as assessment_text
+from esoteric_drbg.cli.assess import text as assessment_text
 from esoteric_drbg.conformance.entropy.non_iid import ESTIMATORS, assess_non_iid
 
 _SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"

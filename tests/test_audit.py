@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import assess_iid
+from esoteric_drbg.conformance.audit import claim_audit as module
+from esoteric_drbg.conformance.audit import plan as audit_plan
 from esoteric_drbg.conformance.audit.claim_audit import audit_source, false_alarms
-from esoteric_drbg.conformance.audit.claim_audit import claim_audit as module
-from esoteric_drbg.conformance.audit.claim_audit import plan as audit_plan
 from esoteric_drbg.conformance.audit.plan import AuditPlan, measured_rate, select_sources
 from esoteric_drbg.conformance.recording.recorder import machine_facts
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry

@@ -20,8 +20,8 @@ import pytest
 from esoteric_drbg import errors
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.conformance.restart.matrix import restart_data_sets
+from esoteric_drbg.conformance.samples import files as sample_files
 from esoteric_drbg.conformance.samples.files import read_samples
-from esoteric_drbg.conformance.samples.sample_set import files as sample_files
 from esoteric_drbg.conformance.samples.transpose import transpose_file
 from esoteric_drbg.kernels import estimators, iid, kernel_info
 from esoteric_drbg.kernels.hash_df import hash_df

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance.audit import claim_audit as audit_module
 from esoteric_drbg.conformance.audit.claim_audit import SourceAudit, audit_source
-from esoteric_drbg.conformance.audit.claim_audit import claim_audit as audit_module
 from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, registration, write_bundle
 from esoteric_drbg.conformance.esv.lint import lint_bundle
 from esoteric_drbg.conformance.recording.recorder import file_sha256

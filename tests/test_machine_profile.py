@@ -17,9 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from esoteric_drbg import EntropyPool, errors
-from esoteric_drbg.cli.audit.command import self_assess as cli_self_assess
+from esoteric_drbg.cli.audit import self_assess as cli_self_assess
 from esoteric_drbg.cli.main import cli
-from esoteric_drbg.conformance.audit.claim_audit import self_assessment
+from esoteric_drbg.conformance.audit import self_assessment
 from esoteric_drbg.conformance.audit.self_assessment import self_assess
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources import machine as machine_module

@@ -205,12 +205,15 @@ def too_much(*_arguments: Any, **_options: Any) -> Any:
 
 
 ASSESSMENTS: dict[str, tuple[str, Callable[[], Any]]] = {
-    "read": ("sample_files.private_array", lambda: read_samples(bytearray(100))),
-    "read_file": ("sample_files.read_words", lambda: read_samples(__file__, format="u8")),
-    "non_iid": ("non_iid.bytes_of", lambda: assess_non_iid(bytes(range(100)) * 50)),
-    "iid": ("iid_assessment.independence", lambda: assess_iid(bytes(range(100)) * 10, permutations=100)),
-    "restart": ("restart.line_maxima", lambda: assess_restart(bytes(range(100)) * 10, 1.0, rows=10, columns=100)),
-    "estimator": ("estimators.kernels.kernel", lambda: assess_non_iid(bytes(range(100)) * 50)),
+    "read": ("samples.files.private_array", lambda: read_samples(bytearray(100))),
+    "read_file": ("samples.files.read_words", lambda: read_samples(__file__, format="u8")),
+    "non_iid": ("entropy.non_iid.bytes_of", lambda: assess_non_iid(bytes(range(100)) * 50)),
+    "iid": ("iid.assessment.independence", lambda: assess_iid(bytes(range(100)) * 10, permutations=100)),
+    "restart": (
+        "restart.assessment.line_maxima",
+        lambda: assess_restart(bytes(range(100)) * 10, 1.0, rows=10, columns=100),
+    ),
+    "estimator": ("entropy.estimators.kernels.kernel", lambda: assess_non_iid(bytes(range(100)) * 50)),
 }
 
 

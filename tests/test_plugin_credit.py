@@ -138,7 +138,7 @@ def test_a_typo_in_the_environment_is_an_error_of_the_command_line(monkeypatch: 
 
 
 def test_bench_and_probe_show_the_credit_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "BUILT_IN", {"memory_timing": "MemoryTimingSource"})
+    monkeypatch.setattr(registry, "BUILT_IN", {"memory_timing": "timing:MemoryTimingSource"})
     for named, credit in (("", 0.0), ("constant", 1.0)):
         monkeypatch.setenv(plugin_credit.CREDIT_PLUGINS_VARIABLE, named)
         assess(monkeypatch, {"constant": 2.0})

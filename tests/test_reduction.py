@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from esoteric_drbg import errors
+from esoteric_drbg.conformance.samples import reduction as module
 from esoteric_drbg.conformance.samples.files import read_samples
 from esoteric_drbg.conformance.samples.reduction import Reduction, count_values, reduce_values
-from esoteric_drbg.conformance.samples.sample_set import reduction as module
 
 VALUES = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=600) | st.lists(
     st.integers(0, 900), min_size=1, max_size=600

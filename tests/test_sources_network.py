@@ -17,8 +17,9 @@ import pytest
 
 from esoteric_drbg import errors
 from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.noise_sources.network import network
 from esoteric_drbg.noise_sources.network.dns_timing import ZONE_VARIABLE, DnsTimingSource
-from esoteric_drbg.noise_sources.network.network import RATE_VARIABLE, NetworkSource, Target, network
+from esoteric_drbg.noise_sources.network.network import RATE_VARIABLE, NetworkSource, Target
 from esoteric_drbg.noise_sources.network.tcp_connect import TcpConnectSource
 
 dns_message = pytest.importorskip("dns.message", reason="dnspython is not installed (extra network)")

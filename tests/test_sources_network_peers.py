@@ -17,8 +17,8 @@ import pytest
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels.timing import read_counter
+from esoteric_drbg.noise_sources.network import network
 from esoteric_drbg.noise_sources.network.dns_timing import DnsTimingSource
-from esoteric_drbg.noise_sources.network.network import network
 from esoteric_drbg.noise_sources.network.tcp_connect import TcpConnectSource
 
 dns_message = pytest.importorskip("dns.message", reason="dnspython is not installed (extra network)")

@@ -15,7 +15,7 @@ from esoteric_drbg.noise_sources.evidence import measured
 #: Twenty-five sources more, of which not one can be imported.
 WITH_DUMMIES = (
     "from esoteric_drbg.noise_sources import registry\n"
-    "registry.BUILT_IN.update({f'dummy_{index}': 'Dummy' for index in range(25)})\n"
+    "registry.BUILT_IN.update({f'dummy_{index}': 'timing:Dummy' for index in range(25)})\n"
 )
 
 

@@ -22,10 +22,10 @@ __all__ = ["assess"]
 
 _COMMANDS = LazyCommands(
     {
-        "iid": "assess_iid:iid",
-        "restart": "assess_restart:restart",
-        "transpose": "assess_restart:transpose",
-        "conditioning": "assess_restart:conditioning",
+        "iid": "assess.iid:iid",
+        "restart": "assess.restart:restart",
+        "transpose": "assess.restart:transpose",
+        "conditioning": "assess.restart:conditioning",
     }
 )
 

@@ -1,7 +1,8 @@
 """The self-assessment: what a source gives on this machine, in a quiet moment and in a loaded one, for the profile.
 
 All ten estimators of SP 800-90B 6.3 on symbols and bitstring, from at least 50,000 symbols of each moment where a
-source is fast enough. Seeding credits half of the lowest, at most the shipped claim (:mod:`esoteric_drbg.seeding.credit`).
+source is fast enough. Seeding credits half of the lowest, at most the shipped claim
+(:mod:`esoteric_drbg.seeding.credit`).
 """
 
 from __future__ import annotations

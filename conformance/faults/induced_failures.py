@@ -1,8 +1,9 @@
 """Induced failures: faults injected behind the objects that seeding uses, and how soon the health tests see them.
 
-A faulty source is an ordinary noise source: its symbols go through :class:`~esoteric_drbg.seeding.slot.SourceSlot` and its
-monitor, and at the end through an :class:`~esoteric_drbg.EntropyPool`. To see the permanent tier alone, both tiers of
-the profile are given its false-alarm rate.
+A faulty source is an ordinary noise source: its symbols go through
+:class:`~esoteric_drbg.seeding.slot.SourceSlot` and its monitor, and at the end through an
+:class:`~esoteric_drbg.EntropyPool`. To see the permanent tier alone, both tiers of the profile are given its
+false-alarm rate.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ def read_samples(
     subset : tuple of two ints, optional
         ``(index, samples)``: only the samples from ``index x samples`` to ``(index + 1) x samples``.
     reduction : str, optional
-        How samples of more than 8 bits become symbols, see :func:`esoteric_drbg.conformance.samples.reduction.reduce_values`.
+        How samples of more than 8 bits become symbols, see
+        :func:`esoteric_drbg.conformance.samples.reduction.reduce_values`.
         None: wide samples are numbered in order if at most 256 values occur, or else reduced to their best eight bits.
 
     Returns

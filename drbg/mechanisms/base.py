@@ -47,7 +47,8 @@ _tested: dict[str, float] = {}
 class DRBG:
     """A DRBG mechanism with one working state, and a source of entropy input to (re)seed it from.
 
-    The base of :class:`~esoteric_drbg.mechanisms.hash_drbg.HashDRBG`, :class:`~esoteric_drbg.mechanisms.hmac_drbg.HmacDRBG` and
+    The base of :class:`~esoteric_drbg.mechanisms.hash_drbg.HashDRBG`,
+    :class:`~esoteric_drbg.mechanisms.hmac_drbg.HmacDRBG` and
     :class:`~esoteric_drbg.mechanisms.ctr_drbg.CtrDRBG`, which differ in their parameters alone.
 
     Notes

@@ -1,1 +1,1 @@
-"""Seeding: from noise sources through health tests, credit and Hash_df to seed material with a ledger (SP 800-90B, 90C)."""
+"""Seeding: noise sources, health tests, credit and Hash_df make seed material with a ledger (SP 800-90B, 90C)."""

@@ -149,7 +149,8 @@ def assessed_here(source: NoiseSource, facts: MachineFacts | None = None) -> Sto
     Raises
     ------
     InvalidInputError
-        If there is a profile that cannot be trusted; see :func:`esoteric_drbg.seeding.machine_profile.self_assessments`.
+        If there is a profile that cannot be trusted; see
+        :func:`esoteric_drbg.seeding.machine_profile.self_assessments`.
     """
     return _looked_up(source, facts or machine_facts())[0]
 

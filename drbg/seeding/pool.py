@@ -107,8 +107,8 @@ class EntropyPool:
     ) -> EntropyPool:
         """Return a pool of every installed source; what this machine lacks is listed with its reason.
 
-        Where an audit of this machine was saved (:mod:`esoteric_drbg.seeding.machine_profile`), no source is credited more than
-        it found.
+        Where an audit of this machine was saved (:mod:`esoteric_drbg.seeding.machine_profile`), no source is
+        credited more than it found.
 
         Parameters
         ----------
