@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from places import GOLDEN
 
 from esoteric_drbg import errors
 from esoteric_drbg.conformance.iid.assessment import FALSE_ALARMS, IidAssessment, assess_iid
@@ -30,8 +31,8 @@ from esoteric_drbg.conformance.iid.permutation import PermutationCounts, fail_li
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.kernels.iid import AVERAGE_SCALE, STATISTICS, iid_statistics
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "iid_assessment.json").read_text())
-RUNS: dict[str, dict[str, Any]] = {run["dataset"][:3]: run for run in GOLDEN["runs"]}
+FIGURES: dict[str, Any] = json.loads((GOLDEN / "iid_assessment.json").read_text())
+RUNS: dict[str, dict[str, Any]] = {run["dataset"][:3]: run for run in FIGURES["runs"]}
 NIST_NAMES = (
     *("excursion", "numDirectionalRuns", "lenDirectionalRuns", "numIncreasesDecreases", "numRunsMedian"),
     *("lenRunsMedian", "avgCollision", "maxCollision"),

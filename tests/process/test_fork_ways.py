@@ -6,26 +6,24 @@ import contextlib
 import ctypes
 import gc
 import os
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forking import in_child, run
+from places import TESTS
 
-from esoteric_drbg import SP800_90A, EntropyPool, Profile, RBG2Instance, RBGCInstance, errors
+from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, RBGCInstance, errors
 from esoteric_drbg.kernels.process import ProcessLocal, ProcessLock, fork_generation, in_one_process
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
-from esoteric_drbg.noise_sources import Claim, NoiseSource
-from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.process import vm_generation
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
@@ -33,42 +31,6 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # 3.12+: a fork beside threads is what is tested
 ]
-
-EACH_A_SEED = Profile(name="each_a_seed", seed_output_bits=256)
-
-
-def in_child(work: Callable[[], bytes], *, fork: Callable[[], int] = os.fork) -> bytes:
-    """Return what ``work`` returns in a forked child, or what it raised there."""
-    reader, writer = os.pipe()
-    child = fork()
-    if child == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(20)
-        try:
-            os.write(writer, work())
-        except BaseException as error:
-            os.write(writer, f"raised {type(error).__name__}: {error}".encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        data = pipe.read()
-    os.waitpid(child, 0)
-    return data
-
-
-def run(code: str, **environment: str) -> str:
-    """Return what a fresh interpreter prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 def test_the_generation_is_of_this_process_alone() -> None:
@@ -209,40 +171,12 @@ def test_forks_of_finalisers_and_handlers_at_random_moments(who: str) -> None:
     assert int(forks) >= 20
 
 
-class ForkingSource(NoiseSource):
-    """A plug-in source that forks in the middle of a read."""
-
-    name = "forking"
-    description = "simulated"
-    category = "system"
-    physics = "none"
-    independence_group = "simulated"
-    estimated_rate = 1e6
-    bounded = True
-
-    def __init__(self) -> None:
-        from esoteric_drbg.noise_sources.evidence import measured
-
-        self.claim = Claim(min_entropy=4.0, evidence=measured(8.0))
-        self.forks = False
-        self.child = -1
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        if self.forks:
-            self.forks = False
-            self.child = os.fork()
-        return os.urandom(n_samples)
-
-
 def test_a_source_forks_in_the_middle_of_a_seed() -> None:
     """In a thread of its own or not, and in the child that thread is the only one."""
     code = f"""
     import os, sys
-    sys.path.insert(0, {str(Path(__file__).parent)!r})
-    from test_fork_ways import EACH_A_SEED, ForkingSource
+    sys.path.insert(0, {str(TESTS)!r})
+    from forking import EACH_A_SEED, ForkingSource
     from esoteric_drbg import EntropyPool, RBG2Instance
     source = ForkingSource()
     rbg = RBG2Instance(EntropyPool([source]), profile=EACH_A_SEED)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import GOLDEN
 
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 
-GOLDEN = Path(__file__).parent / "golden" / "hash_drbg_sequences.jsonl"
+SEQUENCES = GOLDEN / "hash_drbg_sequences.jsonl"
 NAMES = {"SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 NAMES |= {name.replace("SHA-", "SHA2-"): value for name, value in list(NAMES.items())}
 
@@ -33,7 +34,7 @@ class Entropy:
 
 
 def golden_sequences() -> list[dict[str, Any]]:
-    lines = GOLDEN.read_text().splitlines()[1:]
+    lines = SEQUENCES.read_text().splitlines()[1:]
     return [json.loads(line) for line in lines]
 
 

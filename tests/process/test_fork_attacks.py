@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from test_fork_ways import EACH_A_SEED, ForkingSource, in_child, run
+from forking import EACH_A_SEED, ForkingSource, in_child, run
 
 from esoteric_drbg import EntropyPool, RBG2Instance, RBGCInstance, SystemRandom
 from esoteric_drbg.errors import DRBGStateError

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from hostile import ANSWERS, READS, shown
+from places import TESTS
 
 from esoteric_drbg.noise_sources import registry
-
-TESTS = str(Path(__file__).resolve().parent)
 
 PLUGIN = """
 import sys
@@ -73,7 +72,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(site: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(site), TESTS, *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(site), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(
         [sys.executable, "-m", "esoteric_drbg", *arguments],
         capture_output=True,

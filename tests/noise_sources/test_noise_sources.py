@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import ROOT
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels.timing import counter_step
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources.quality import entropy_quality, grade, most_common_value, shannon
 
-ROOT = Path(__file__).resolve().parent.parent
 BUILT_IN = sorted(registry.BUILT_IN)
 INDEX = (ROOT / "docs" / "sources" / "README.md").read_text()
 CATEGORIES = {"timing", "memory", "storage", "system", "cpu_rng", "network", "sensor", "gpu"}

@@ -13,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from places import SCHEMAS
 
 from esoteric_drbg import EntropyPool
 from esoteric_drbg.cli.audit.faults import faults
@@ -26,7 +27,7 @@ from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import AdaptiveProportionTest, LagPredictorTest, RepetitionCountTest, lag_cutoffs
 from esoteric_drbg.noise_sources import Claim
 
-SCHEMA = Path(__file__).parents[1] / "docs" / "schemas" / "induced-failures.schema.json"
+SCHEMA = SCHEMAS / "induced-failures.schema.json"
 
 
 @pytest.mark.parametrize(("weights", "cutoff", "n"), [((0.5, 0.5), 3, 9), ((0.7, 0.2, 0.1), 4, 9), ((0.9, 0.1), 2, 6)])

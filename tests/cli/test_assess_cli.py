@@ -18,12 +18,11 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from places import SCHEMAS
 from rich.console import Console
 
 from esoteric_drbg.cli.assess import text as assessment_text
 from esoteric_drbg.conformance.entropy.non_iid import ESTIMATORS, assess_non_iid
-
-_SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -75,7 +74,7 @@ def test_a_narrow_terminal_shows_what_decides(recording: Path, capsys: pytest.Ca
 
 @pytest.mark.parametrize("options", [(), ("-c",), ("-t",), ("-l", "1,5000"), ("--quick",), ("--jobs", "1")])
 def test_json_follows_the_schema_and_equals_the_library(recording: Path, options: tuple[str, ...]) -> None:
-    schema = json.loads((_SCHEMAS / "non-iid.schema.json").read_text())
+    schema = json.loads((SCHEMAS / "non-iid.schema.json").read_text())
     found = document("non-iid", recording, *options)
     jsonschema.validate(found, schema)
     assert found.pop("file") == str(recording)
@@ -88,7 +87,7 @@ def test_json_follows_the_schema_and_equals_the_library(recording: Path, options
 
 def test_the_other_documents_follow_their_schemas(recording: Path, tmp_path: Path) -> None:
     def check(name: str, *arguments: str | Path) -> None:
-        schema = json.loads((_SCHEMAS / f"{name}.schema.json").read_text())
+        schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
         done = run(name, *arguments, "--json")
         assert done.returncode in {0, 1}, done.stderr
         jsonschema.validate(json.loads(done.stdout), schema)
@@ -106,7 +105,7 @@ def test_the_other_documents_follow_their_schemas(recording: Path, tmp_path: Pat
 
 
 def test_json_of_data_that_no_estimator_likes(tmp_path: Path) -> None:
-    schema = json.loads((_SCHEMAS / "non-iid.schema.json").read_text())
+    schema = json.loads((SCHEMAS / "non-iid.schema.json").read_text())
     for name, content in (
         ("one", b"\x05"),
         ("same", b"\x07" * 500),

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
+import runpy
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import esoteric_drbg
 
-ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
-FOLDERS = ("drbg", "noise_sources", "health_tests", "conformance", "cli", "kernels")
+FOLDERS = ("drbg", "benchmarks", "cli", "conformance", "health_tests", "kernels", "noise_sources")
 BARE_NAMES = FOLDERS
 
 
-def package_folders() -> set[Path]:
-    return {path.parent.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("__init__.py")}
-
-
-def test_every_folder_is_listed_as_a_package() -> None:
-    mapping = {name: Path(folder) for name, folder in SETUPTOOLS["package-dir"].items()}
-    assert set(mapping) == set(SETUPTOOLS["packages"])
-    assert set(mapping.values()) == package_folders()
-    for name, folder in mapping.items():
-        expected = "esoteric_drbg" if folder == Path("drbg") else "esoteric_drbg." + ".".join(folder.parts)
-        assert name == expected
-
-
-def test_every_python_file_lies_in_a_listed_package() -> None:
-    listed = {Path(folder) for folder in SETUPTOOLS["package-dir"].values()}
+def test_every_folder_with_python_in_it_is_a_package() -> None:
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*.py"):
-            assert path.parent.relative_to(ROOT) in listed, path
+            assert (path.parent / "__init__.py").exists(), path
+
+
+def test_setup_finds_every_package_and_nothing_else() -> None:
+    package_dir = runpy.run_path(str(ROOT / "setup.py"))["package_dir"]()
+    found = {path.parent.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("__init__.py")}
+    assert {Path(folder) for folder in package_dir.values()} == found
+    for name, folder in package_dir.items():
+        parts = Path(folder).parts
+        assert name == ".".join(("esoteric_drbg", *(parts[1:] if parts[0] == "drbg" else parts)))
+    installed = {info.name for info in pkgutil.walk_packages(esoteric_drbg.__path__, "esoteric_drbg.") if info.ispkg}
+    assert installed == set(package_dir) - {"esoteric_drbg"}
 
 
 def test_bare_names_never_enter_sys_modules() -> None:
@@ -84,7 +82,7 @@ def test_the_sdist_never_carries_built_binaries() -> None:
     assert "global-exclude *.so" in manifest
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_tests_use_absolute_package_imports(path: Path) -> None:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from places import ROOT
 
 from esoteric_drbg import EntropyPool, errors, noise_sources
 from esoteric_drbg.noise_sources import Availability, NoiseSource, registry
 
-ROOT = Path(__file__).resolve().parent.parent
 BUILT_IN = sorted(registry.BUILT_IN)
 
 

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from places import GOLDEN
 
 from esoteric_drbg import errors
 from esoteric_drbg.conformance.restart.assessment import assess_restart
@@ -31,7 +32,7 @@ from esoteric_drbg.conformance.samples.transpose import transpose_file
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources.quality import most_common_value
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "restart_cutoffs.json").read_text())
+FIGURES: dict[str, Any] = json.loads((GOLDEN / "restart_cutoffs.json").read_text())
 FRACTION_BITS = 200
 
 
@@ -125,16 +126,16 @@ def test_the_distribution_by_simulation() -> None:
             assert abs(np.count_nonzero(largest <= u) / rounds - expected) < 5 * sigma + 1e-9
 
 
-@pytest.mark.parametrize("row", GOLDEN["rows"], ids=lambda row: f"H{row['H']}-{row['n']}of{row['lines']}")
+@pytest.mark.parametrize("row", FIGURES["rows"], ids=lambda row: f"H{row['H']}-{row['n']}of{row['lines']}")
 def test_cutoffs_equal_the_exact_table(row: dict[str, Any]) -> None:
     alpha = -math.expm1(math.log(0.99) / row["lines"])
     assert restart_cutoff(row["H"], row["n"], alpha) == row["cutoff"]
 
 
 def test_the_table_is_exact() -> None:
-    assert len(GOLDEN["rows"]) >= 60
-    assert {row["n"] for row in GOLDEN["rows"]} >= {100, 1000, 2000}
-    for row in GOLDEN["rows"][::7]:
+    assert len(FIGURES["rows"]) >= 60
+    assert {row["n"] for row in FIGURES["rows"]} >= {100, 1000, 2000}
+    for row in FIGURES["rows"][::7]:
         alpha = 1 - Fraction(0.99 ** (1 / row["lines"]))
         assert 1 - exact_cdf(row["cutoff"], row["n"], row["H"]) <= alpha
         assert 1 - exact_cdf(row["cutoff"] - 1, row["n"], row["H"]) > alpha

@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from places import TESTS
 from process_memory import Needles, mappings, read, secret_ranges, slot_of
-from test_residue import Twin, secret
+from secret_twin import Twin, secret
 
 from esoteric_drbg import EntropyPool, RBG2Instance
 from esoteric_drbg.kernels import kernel_info
@@ -154,7 +155,7 @@ def test_a_small_limit_is_reported_and_no_error(native: ModuleType, limit: int, 
 @on_linux
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_guard_page_faults(native: ModuleType, side: str) -> None:
-    tests = str(Path(__file__).parent)
+    tests = str(TESTS)
     code = (
         "import ctypes, sys\nsys.path.insert(0, sys.argv[1])\n"
         "from esoteric_drbg.kernels import _native\nstate = _native.HashDrbgState()\n"

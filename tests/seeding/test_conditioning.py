@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import GOLDEN
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels.reference import hash_df as reference
 from esoteric_drbg.kernels.reference.sha2_bits import sha2_bits
 from esoteric_drbg.seeding.conditioning import conditioned_credit, hash_df, output_entropy
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "output_entropy.json").read_text())["rows"]
+FIGURES = json.loads((GOLDEN / "output_entropy.json").read_text())["rows"]
 HASHES = sorted(reference.OUTLEN_BITS)
 
 
@@ -111,7 +112,7 @@ def test_hash_df_refuses_nonsense(arguments: dict[str, Any], match: str) -> None
         hash_df(b"abc", **arguments)
 
 
-@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['n_in']}-{row['n_out']}-{row['nw']}-{row['h_in']:g}")
+@pytest.mark.parametrize("row", FIGURES, ids=lambda row: f"{row['n_in']}-{row['n_out']}-{row['nw']}-{row['h_in']:g}")
 def test_output_entropy_equals_the_reference_figures(row: dict[str, Any]) -> None:
     got = output_entropy(row["n_in"], row["n_out"], row["nw"], row["h_in"])
     assert got == pytest.approx(float(row["h_out"]), rel=1e-12, abs=1e-300)

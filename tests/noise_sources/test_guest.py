@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from guest.machine import Guest, Result, missing_parts
+from places import TESTS
 
 # The limits are for a busy machine: on an idle one the whole takes some two minutes.
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(600)]
@@ -96,7 +97,7 @@ def test_probe_reads_symbols(guest: Guest, name: str) -> None:
 
 def test_an_unplugged_device_is_an_error_and_no_hang(guest: Guest) -> None:
     # The TPM goes first: the kernel would let it stand in for the unplugged hardware RNG.
-    program = Path(__file__).with_name("guest") / "unplug.py"
+    program = TESTS / "guest" / "unplug.py"
     names = ["tpm2", "hwrng", *SENSORS]
     command = f"ESOTERIC_DRBG_SENSORS={','.join(SENSORS)} {sys.executable} {program} {' '.join(names)}"
     outcomes = json.loads(ran(guest.run(command, timeout_s=240)))
@@ -116,7 +117,7 @@ def test_a_killed_driver_leaves_no_process_behind(tmp_path: Path) -> None:
         "import time; from guest.machine import Guest; guest = Guest(); guest.start(); "
         "print(*guest.pids, flush=True); time.sleep(60)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)}
     driver = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert driver.stdout is not None

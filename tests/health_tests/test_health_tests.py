@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import GOLDEN
 
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import (
@@ -29,7 +30,6 @@ from esoteric_drbg.health_tests import (
 )
 from esoteric_drbg.kernels.reference import health as reference
 
-GOLDEN = Path(__file__).parent / "golden"
 CUTOFFS: dict[str, Any] = json.loads((GOLDEN / "health_cutoffs.json").read_text())
 INDUCED: dict[str, Any] = json.loads((GOLDEN / "induced_failures.json").read_text())
 

@@ -10,13 +10,13 @@ import random
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import DOCS
 
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import (
@@ -381,7 +381,7 @@ def test_the_face_refuses_what_no_kernel_holds() -> None:
 
 
 def test_the_documented_cutoffs_are_those_computed() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "health-audit.md").read_text().replace(",", "")
+    page = (DOCS / "health-audit.md").read_text().replace(",", "")
     rows = re.findall(r"^\| ([\d.]+) \| (\d+) / (\d+) \| (\d+) / (\d+) \| (\d+) / (\d+) \|$", page, re.MULTILINE)
     assert len(rows) == 6
     for entropy, *figures in rows:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import DOCS
 
 from esoteric_drbg.noise_sources.counters import counter_files
 from esoteric_drbg.noise_sources.counters.counter_files import CounterFile, FileGrowth, weight
@@ -142,7 +143,7 @@ def test_odd_text_is_no_error(monkeypatch: pytest.MonkeyPatch, file: CounterFile
 def test_every_category_is_one_that_is_documented() -> None:
     categories = {file.prefix.partition(".")[0] for file in counter_files.COUNTER_FILES}
     assert categories == {"vm", "net", "kern", "hw", "vfs", "proc"}
-    page = (Path(__file__).resolve().parent.parent / "docs" / "sources" / "sysctl_counters.md").read_text()
+    page = (DOCS / "sources" / "sysctl_counters.md").read_text()
     assert all(f"`{category}`" in page for category in categories)
 
 

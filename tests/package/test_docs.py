@@ -12,17 +12,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import esoteric_drbg
 from esoteric_drbg.cli.main import cli
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 MODULES = sorted(
     info.name
     for info in pkgutil.walk_packages(esoteric_drbg.__path__, "esoteric_drbg.")
     if not info.name.endswith(("__main__", "_native"))
 )
+#: A test file's name is found once.
+TEST_FILES = {path.name: path for path in ROOT.glob("tests/**/test_*.py")}
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -106,7 +108,7 @@ def test_the_map_of_sp800_90a_names_what_exists() -> None:
             for part in parts[split:]:
                 thing = getattr(thing, part)
         for file, test in re.findall(r"`(test_\w+\.py)::(test_\w+)`", tests):
-            assert re.search(rf"^def {test}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), (file, test)
+            assert re.search(rf"^def {test}\(", TEST_FILES[file].read_text(), re.MULTILINE), (file, test)
         for page in re.findall(r"\]\(([\w.-]+\.md)\)", row):
             assert (ROOT / "docs" / page).exists(), page
 
@@ -130,6 +132,5 @@ def test_the_threat_model_names_what_exists() -> None:
         assert not re.sub(r"`test_\w+\.py::test_\w+`|[, ]", "", tests), tests
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", page)
     for file, test in named:
-        assert (ROOT / "tests" / file).exists(), file
-        assert re.search(rf"^(?:async )?def {test}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), (file, test)
+        assert re.search(rf"^(?:async )?def {test}\(", TEST_FILES[file].read_text(), re.MULTILINE), (file, test)
     assert page.count(".py::") == len(named)

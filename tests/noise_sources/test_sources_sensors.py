@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import DOCS
 
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import apt_cutoff, rct_cutoff
@@ -201,7 +202,7 @@ def test_a_thousand_reads_leave_no_thread_behind() -> None:
 )
 def test_cutoffs_are_those_of_the_pages(health_min_entropy: float, names: list[str], cutoffs: tuple[int, int]) -> None:
     assert (rct_cutoff(health_min_entropy, 2**-30), apt_cutoff(health_min_entropy, 2**-30, 512)) == cutoffs
-    pages = Path(__file__).resolve().parent.parent / "docs" / "sources"
+    pages = DOCS / "sources"
     for name in names:
         assert registry.create(name).claim.cutoff_entropy == health_min_entropy
         page = (pages / f"{name}.md").read_text()
