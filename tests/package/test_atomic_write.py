@@ -70,11 +70,11 @@ def folder(tmp_path: Path) -> Path:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written, without the work: rows of a matrix without processes, reports and answers of nothing."""
     conformance = "esoteric_drbg.conformance"
-    monkeypatch.setattr(f"{conformance}.recording._restart", lambda *_: bytes(10))
-    monkeypatch.setattr(f"{conformance}.report.read_report", lambda _folder: None)
-    monkeypatch.setattr(f"{conformance}.report_markdown.markdown", lambda _report: "# nothing\n")
-    monkeypatch.setattr(f"{conformance}.acvp.read_vector_sets", lambda _file: [{}])
-    monkeypatch.setattr(f"{conformance}.acvp.answer", lambda *_: ({}, {}))
+    monkeypatch.setattr(f"{conformance}.recording.recorder._restart", lambda *_: bytes(10))
+    monkeypatch.setattr(f"{conformance}.report.findings.read_report", lambda _folder: None)
+    monkeypatch.setattr(f"{conformance}.report.markdown.markdown", lambda _report: "# nothing\n")
+    monkeypatch.setattr(f"{conformance}.vectors.acvp.read_vector_sets", lambda _file: [{}])
+    monkeypatch.setattr(f"{conformance}.vectors.acvp.answer", lambda *_: ({}, {}))
 
 
 @pytest.fixture(params=WRITERS)
