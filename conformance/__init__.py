@@ -4,21 +4,21 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from esoteric_drbg.conformance.conditioning_entropy import conditioning_output_entropy
-    from esoteric_drbg.conformance.iid_assessment import assess_iid
-    from esoteric_drbg.conformance.non_iid import assess_non_iid
-    from esoteric_drbg.conformance.restart import assess_restart
-    from esoteric_drbg.conformance.sample_files import read_samples
+    from esoteric_drbg.conformance.entropy.conditioning_entropy import conditioning_output_entropy
+    from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
+    from esoteric_drbg.conformance.iid.assessment import assess_iid
+    from esoteric_drbg.conformance.restart.assessment import assess_restart
+    from esoteric_drbg.conformance.samples.files import read_samples
 
 __all__ = ["assess_iid", "assess_non_iid", "assess_restart", "conditioning_output_entropy", "read_samples"]
 
 #: Where the public names are at home; a module is imported when its name is asked for. One assessment needs not all.
 _HOME_OF = {
-    "assess_iid": "iid_assessment",
-    "assess_non_iid": "non_iid",
-    "assess_restart": "restart",
-    "conditioning_output_entropy": "conditioning_entropy",
-    "read_samples": "sample_files",
+    "assess_iid": "iid.assessment",
+    "assess_non_iid": "entropy.non_iid",
+    "assess_restart": "restart.assessment",
+    "conditioning_output_entropy": "entropy.conditioning_entropy",
+    "read_samples": "samples.files",
 }
 
 

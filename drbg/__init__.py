@@ -8,17 +8,29 @@ sources with min-entropy claims (SP 800-90B); it is set up by the first request,
 Designed to SP 800-90A, B and C; never validated: there is no certificate.
 """
 
-from esoteric_drbg import command_start as command_start  # isort: skip - before anything that takes time
+from esoteric_drbg.process import command_start as command_start  # isort: skip - before anything that takes time
 import importlib
 import typing
 
-from esoteric_drbg.forks import loading as _loading
+from esoteric_drbg.process.forks import loading as _loading
 from esoteric_drbg.version import __version__
 
 if typing.TYPE_CHECKING:
-    from esoteric_drbg import aio as aio
-    from esoteric_drbg.bit_generator import BitGenerator as BitGenerator
-    from esoteric_drbg.chain import RBGCInstance
+    from esoteric_drbg.adapters import aio as aio
+    from esoteric_drbg.adapters.bit_generator import BitGenerator as BitGenerator
+    from esoteric_drbg.adapters.secrets_api import (
+        DEFAULT_ENTROPY,
+        SystemRandom,
+        choice,
+        compare_digest,
+        process_instance,
+        randbelow,
+        randbits,
+        token_bytes,
+        token_hex,
+        token_urlsafe,
+    )
+    from esoteric_drbg.adapters.streams import RandomFile
     from esoteric_drbg.errors import (
         CloneRefusedError,
         DRBGError,
@@ -38,22 +50,10 @@ if typing.TYPE_CHECKING:
         SourceUnavailableError,
         StateIntegrityError,
     )
-    from esoteric_drbg.instance import RBG2Instance
-    from esoteric_drbg.pool import EntropyPool
-    from esoteric_drbg.profiles import SP800_90A, SP800_90C, Profile
-    from esoteric_drbg.secrets_api import (
-        DEFAULT_ENTROPY,
-        SystemRandom,
-        choice,
-        compare_digest,
-        process_instance,
-        randbelow,
-        randbits,
-        token_bytes,
-        token_hex,
-        token_urlsafe,
-    )
-    from esoteric_drbg.streams import RandomFile
+    from esoteric_drbg.rbg.profiles import SP800_90A, SP800_90C, Profile
+    from esoteric_drbg.rbg.rbg2 import RBG2Instance
+    from esoteric_drbg.rbg.rbgc import RBGCInstance
+    from esoteric_drbg.seeding.pool import EntropyPool
 
 __all__ = [
     "DEFAULT_ENTROPY",
@@ -96,13 +96,13 @@ __all__ = [
 #: Where the public names are at home. A module is imported when the first of its names is asked for: the command line
 #: and an assessment need neither instance nor pool.
 _HOMES = {
-    "bit_generator": ("BitGenerator",),
-    "chain": ("RBGCInstance",),
+    "adapters.bit_generator": ("BitGenerator",),
+    "rbg.rbgc": ("RBGCInstance",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "instance": ("RBG2Instance",),
-    "pool": ("EntropyPool",),
-    "profiles": ("SP800_90A", "SP800_90C", "Profile"),
-    "secrets_api": (
+    "rbg.rbg2": ("RBG2Instance",),
+    "seeding.pool": ("EntropyPool",),
+    "rbg.profiles": ("SP800_90A", "SP800_90C", "Profile"),
+    "adapters.secrets_api": (
         "DEFAULT_ENTROPY",
         "SystemRandom",
         "choice",
@@ -114,7 +114,7 @@ _HOMES = {
         "token_hex",
         "token_urlsafe",
     ),
-    "streams": ("RandomFile",),
+    "adapters.streams": ("RandomFile",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -2,7 +2,7 @@
 
 import os
 
-from esoteric_drbg import ctrl_c
+from esoteric_drbg.process import interrupts as ctrl_c
 
 __all__ = ["main"]
 

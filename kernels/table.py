@@ -13,6 +13,7 @@ from esoteric_drbg.kernels.selection import native, require_usable
 __all__ = ["REFERENCES", "kernel", "load_for_seeds", "reference"]
 
 _REFERENCE = "esoteric_drbg.kernels.reference"
+_FALLBACK = "esoteric_drbg.kernels.fallback"
 
 #: Kernel name -> module of its Python reference. The Rust twin has the same name in ``_native``.
 REFERENCES: Mapping[str, str] = MappingProxyType(
@@ -21,12 +22,12 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "HashDrbgState": f"{_REFERENCE}.hash_drbg",
         "LagPredictorScan": f"{_REFERENCE}.lag_predictor",
         "RepetitionCountScan": f"{_REFERENCE}.health",
-        "TimingSampler": f"{_REFERENCE}.timing",
+        "TimingSampler": f"{_FALLBACK}.timing",
         "WordStream": f"{_REFERENCE}.bit_generator",
         "bit_counts": f"{_REFERENCE}.bit_statistics",
         "collision_counts": f"{_REFERENCE}.bit_statistics",
-        "counter_facts": f"{_REFERENCE}.timing",
-        "counter_step": f"{_REFERENCE}.timing",
+        "counter_facts": f"{_FALLBACK}.timing",
+        "counter_step": f"{_FALLBACK}.timing",
         "fork_generation": f"{_REFERENCE}.fork_guard",
         "gap_histogram": f"{_REFERENCE}.bit_statistics",
         "hash_df": f"{_REFERENCE}.hash_df",
@@ -38,9 +39,9 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "multi_mcw": f"{_REFERENCE}.predictors",
         "multi_mmc": f"{_REFERENCE}.context_predictors",
         "new_drbg_state": f"{_REFERENCE}.mechanisms",
-        "rdseed_bytes": f"{_REFERENCE}.rdseed",
-        "rdseed_supported": f"{_REFERENCE}.rdseed",
-        "read_counter": f"{_REFERENCE}.timing",
+        "rdseed_bytes": f"{_FALLBACK}.rdseed",
+        "rdseed_supported": f"{_FALLBACK}.rdseed",
+        "read_counter": f"{_FALLBACK}.timing",
         "secret_memory": f"{_REFERENCE}.secret_memory",
         "tuple_counts": f"{_REFERENCE}.tuples",
     }

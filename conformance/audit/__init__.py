@@ -1,0 +1,1 @@
+"""Audits: claims of sources, their independence, and what this machine shows by itself."""

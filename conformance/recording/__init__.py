@@ -1,0 +1,1 @@
+"""Recording raw data: sequences, restart matrices, and several sources at once."""

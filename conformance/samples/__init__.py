@@ -1,0 +1,1 @@
+"""Samples: files of them in every format, wide samples reduced, rows and columns."""
