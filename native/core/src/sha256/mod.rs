@@ -10,12 +10,9 @@ mod wide;
 
 pub use digest::{compress, digest, digest_padded};
 pub use lanes::{hash_counter_blocks, hash_pair, sha_in_registers};
-pub use plain::{increment, INITIAL};
+pub use plain::{increment, INITIAL, WIDE_FROM};
 
 use crate::simd::Path;
-
-/// From this many blocks on, AVX-512 works on them where it is available.
-pub const WIDE_FROM: usize = 16;
 
 /// What is chosen at run time here.
 pub(crate) static PATHS: &[&Path] = &[

@@ -9,6 +9,9 @@ pub type Words<const N: usize> = [u64; N];
 pub const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
+/// From this many blocks of a request on, AVX-512 works on them where it is available.
+pub const WIDE_FROM: usize = 16;
+
 /// The eight working variables, a to h.
 pub type Working = [u32; 8];
 

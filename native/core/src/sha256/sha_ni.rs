@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::plain::{self, increment, write_digest, Words, INITIAL, K, TAIL_448};
+use super::plain::{self, increment, write_digest, Words, INITIAL, K, TAIL_448, WIDE_FROM};
 use super::wide;
 use crate::simd::Path;
 
@@ -12,8 +12,6 @@ use crate::simd::Path;
 /// begins every other cycle); their states and message words fit into sixteen registers, which those of three do not.
 pub const LANES: usize = 2;
 
-/// From this many blocks on, AVX-512 works on them where it is available.
-const WIDE_FROM: usize = super::WIDE_FROM;
 const _: () = assert!(WIDE_FROM >= wide::WIDTH);
 
 pub(super) static PATH: Path = Path::new(module_path!(), &["sha_ni"], || usize::from(found()), is_right);

@@ -14,6 +14,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{ffi, PyTraverseError, PyVisit};
 
+use super::python_locks::{Held, RLock};
 use super::word_buffer::WordBuffer;
 use crate::errors::{invalid, raise};
 
@@ -31,39 +32,6 @@ struct Bitgen {
     next_uint32: unsafe extern "C" fn(*mut c_void) -> u32,
     next_double: unsafe extern "C" fn(*mut c_void) -> f64,
     next_raw: unsafe extern "C" fn(*mut c_void) -> u64,
-}
-
-/// The methods of a `threading.RLock`.
-struct RLock {
-    acquire: Py<PyAny>,
-    release: Py<PyAny>,
-}
-
-impl RLock {
-    fn new(py: Python<'_>) -> PyResult<Self> {
-        let lock = py.import("threading")?.call_method0("RLock")?;
-        Ok(Self { acquire: lock.getattr("acquire")?.unbind(), release: lock.getattr("release")?.unbind() })
-    }
-}
-
-/// The interpreter lock, whatever PyO3 believes.
-///
-/// PyO3 takes a thread for attached while a call of ours is on its stack. In the middle of that call a signal handler, or
-/// the source of the words itself, may draw with numpy, which lets go of the lock on its own: PyO3 does not hear of it.
-struct Held(ffi::PyGILState_STATE);
-
-impl Held {
-    fn ensure() -> Self {
-        // SAFETY: the interpreter runs, as `try_attach` has found; nested calls are counted.
-        Self(unsafe { ffi::PyGILState_Ensure() })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // SAFETY: the counterpart of `ensure`, on the same thread, in reverse order.
-        unsafe { ffi::PyGILState_Release(self.0) };
-    }
 }
 
 /// A stream of random words, with the lock and the callbacks through which numpy draws from it.

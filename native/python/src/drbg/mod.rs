@@ -4,6 +4,7 @@ mod bit_generator;
 mod drbg_state;
 mod hash_df;
 mod hash_drbg_state;
+mod python_locks;
 mod word_buffer;
 
 use pyo3::prelude::*;
