@@ -119,7 +119,7 @@ def test_files_are_short_and_in_rooms() -> None:
 
 
 def test_every_path_chosen_at_run_time_is_checked_when_paths_are_asked_for() -> None:
-    """What a room lists, ``refused_paths`` checks; anything else would be checked at its first use, and not announced."""
+    """What a room lists, ``refused_paths`` checks; anything else is checked at its first use, and not announced."""
     source = NATIVE / "core" / "src"
     found = 0
     for path in CORE:
