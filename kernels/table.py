@@ -1,4 +1,4 @@
-"""The one table that pairs every Rust kernel with its readable reference."""
+"""The one table that pairs every Rust kernel with its specification, and with a faster Python kernel if it has one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 
 from esoteric_drbg.kernels.selection import native, require_usable
 
-__all__ = ["REFERENCES", "kernel", "load_for_seeds", "reference"]
+__all__ = ["FALLBACKS", "REFERENCES", "fallback", "kernel", "load_for_seeds", "reference"]
 
 _REFERENCE = "esoteric_drbg.kernels.reference"
+_FALLBACK = "esoteric_drbg.kernels.fallback"
 
-#: Kernel name -> module of its Python reference. The Rust twin has the same name in ``_native``.
+#: Kernel name -> module of its specification in Python. The Rust twin has the same name in ``_native``.
 REFERENCES: Mapping[str, str] = MappingProxyType(
     {
         "AdaptiveProportionScan": f"{_REFERENCE}.health",
@@ -33,10 +34,10 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "iid_permutation": f"{_REFERENCE}.iid",
         "iid_permutations": f"{_REFERENCE}.iid",
         "iid_statistics": f"{_REFERENCE}.iid",
-        "lag": f"{_REFERENCE}.predictors",
-        "lz78y": f"{_REFERENCE}.context_predictors",
-        "multi_mcw": f"{_REFERENCE}.predictors",
-        "multi_mmc": f"{_REFERENCE}.context_predictors",
+        "lag": f"{_REFERENCE}.lag",
+        "lz78y": f"{_REFERENCE}.lz78y",
+        "multi_mcw": f"{_REFERENCE}.multi_mcw",
+        "multi_mmc": f"{_REFERENCE}.multi_mmc",
         "new_drbg_state": f"{_REFERENCE}.mechanisms",
         "rdseed_bytes": f"{_REFERENCE}.rdseed",
         "rdseed_supported": f"{_REFERENCE}.rdseed",
@@ -46,17 +47,39 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: Kernel name -> module of a second Python kernel, which equals the specification and is fast enough for a million
+#: samples: it runs where Rust is missing.
+FALLBACKS: Mapping[str, str] = MappingProxyType(
+    {
+        "bit_counts": f"{_FALLBACK}.bit_statistics",
+        "gap_histogram": f"{_FALLBACK}.bit_statistics",
+        "iid_permutation": f"{_FALLBACK}.iid",
+        "iid_permutations": f"{_FALLBACK}.iid",
+        "iid_statistics": f"{_FALLBACK}.iid",
+        "lag": f"{_FALLBACK}.predictors",
+        "lz78y": f"{_FALLBACK}.context_predictors",
+        "multi_mcw": f"{_FALLBACK}.predictors",
+        "multi_mmc": f"{_FALLBACK}.context_predictors",
+        "tuple_counts": f"{_FALLBACK}.tuples",
+    }
+)
+
 
 def reference(name: str) -> Any:
-    """Return the Python reference of a kernel."""
+    """Return the specification of a kernel."""
     return getattr(importlib.import_module(REFERENCES[name]), name)
+
+
+def fallback(name: str) -> Any:
+    """Return the Python kernel that runs where Rust is missing: the faster one, or else the specification."""
+    return getattr(importlib.import_module(FALLBACKS.get(name, REFERENCES[name])), name)
 
 
 @functools.cache
 def kernel(name: str) -> Any:
-    """Return the kernel that runs in this process: the Rust twin where it is loaded, otherwise the reference."""
+    """Return the kernel that runs in this process: the Rust twin where it is loaded, otherwise the fallback."""
     require_usable()
-    return reference(name) if native is None else getattr(native, name)
+    return fallback(name) if native is None else getattr(native, name)
 
 
 def load_for_seeds() -> None:

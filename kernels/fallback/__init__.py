@@ -1,0 +1,1 @@
+"""Python kernels that run where Rust is missing and ``kernels.reference`` is too slow for a million samples."""
