@@ -172,8 +172,10 @@ def test_arguments_are_checked(native: ModuleType) -> None:
 def test_every_rust_kernel_has_its_reference(native: ModuleType) -> None:
     public = {name for name in dir(native) if not name.startswith("_")}
     assert public - set(table.REFERENCES) == {"cpu_features", "end_begins"}
+    assert set(table.FALLBACKS) < set(table.REFERENCES)
     for name in table.REFERENCES:
         assert callable(table.reference(name))
+        assert callable(table.fallback(name))
         assert getattr(native, name).__doc__ or name == "HashDrbgState"
 
 

@@ -2,7 +2,7 @@
 
 The statistics are whole numbers that order as the standard's do: the excursion is multiplied by the number of samples,
 the average collision by 2^52 and rounded down. That a statistic fails if too few permutations are above or below it
-(5.1 step 3) is left to :mod:`esoteric_drbg.conformance`.
+(5.1 step 3) is left to :mod:`esoteric_drbg.conformance`. These loops count from 0.
 """
 # ruff: noqa: N803, N806 - the standard's names
 
@@ -77,8 +77,8 @@ def excursion(S: Sequence[int]) -> int:
     total = sum(S)
     # Steps 2 and 3: d_i = |s_1 + ... + s_i - i mean|, and the largest of them.
     largest = running = 0
-    for i in range(1, L + 1):
-        running += S[i - 1]
+    for i, s_i in enumerate(S, 1):
+        running += s_i
         largest = max(largest, abs(L * running - i * total))
     return largest
 
@@ -149,22 +149,17 @@ def collisions(S: Sequence[int]) -> tuple[int, int]:
     >>> average / AVERAGE_SCALE, maximum
     (3.0, 4)
     """
-    # Step 1
     C: list[int] = []
     i = 0
     while i < len(S):
-        # Step 2: the least j such that s_i, ..., s_{i+j-1} holds a sample twice; if there is none, stop.
+        # The least j such that the j samples from s_i on are not all different; where there is none, C is complete.
         j = 1
-        seen = {S[i]}
-        while i + j < len(S) and S[i + j] not in seen:
-            seen.add(S[i + j])
+        while i + j <= len(S) and len(set(S[i : i + j])) == j:
             j += 1
-        if i + j == len(S):
+        if i + j > len(S):
             break
-        # Steps 3 and 4: j + 1 samples, counted from 1.
-        C.append(j + 1)
-        i += j + 1
-    # Step 5
+        C.append(j)
+        i += j
     return (sum(C) * AVERAGE_SCALE // len(C), max(C)) if C else (0, 0)
 
 
@@ -258,7 +253,7 @@ def iid_permutations(
     for index in range(first, first + count):
         # Step 2.1
         permuted = permute(S, seed, index % (1 << 64))
-        # Steps 2.2 and 2.3
+        # Step 2.2
         T = iid_statistics(permuted, mask)
         for i in range(STATISTICS):
             if mask >> i & 1:
