@@ -68,4 +68,4 @@ def reference(session: nox.Session) -> None:
 def guest(session: nox.Session) -> None:
     """Run our sources in a QEMU guest with emulated devices; CONTRIBUTING.md names the Debian packages it needs."""
     install(session, "require", "test,audio,ble,camera")
-    session.run("pytest", "-m", "guest", "tests/test_guest.py", *session.posargs)
+    session.run("pytest", "-m", "guest", "tests/noise_sources/test_guest.py", *session.posargs)

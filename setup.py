@@ -11,6 +11,9 @@ from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools_rust import Binding, RustExtension
 
+ROOT = Path(__file__).resolve().parent
+#: The folder of ``esoteric_drbg`` itself, and those of the packages in it: a folder is a subject.
+TOP, INSIDE = "drbg", ("benchmarks", "cli", "conformance", "health_tests", "kernels", "noise_sources")
 MODES = ("auto", "require", "off")
 
 
@@ -68,4 +71,20 @@ class BdistWheel(bdist_wheel):
         return ("py3", "none", "any")
 
 
-setup(rust_extensions=rust_extensions(), cmdclass={"bdist_wheel": BdistWheel})
+def package_dir() -> dict[str, str]:
+    """Return the folder of every package, by the package's name."""
+    found = {}
+    for folder in (TOP, *INSIDE):
+        for init in sorted((ROOT / folder).rglob("__init__.py")):
+            parts = init.parent.relative_to(ROOT).parts
+            found[".".join(("esoteric_drbg", *(parts[1:] if folder == TOP else parts)))] = "/".join(parts)
+    return found
+
+
+if __name__ == "__main__":
+    setup(
+        packages=sorted(package_dir()),
+        package_dir=package_dir(),
+        rust_extensions=rust_extensions(),
+        cmdclass={"bdist_wheel": BdistWheel},
+    )

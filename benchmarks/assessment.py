@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from esoteric_drbg.conformance.non_iid import assess_non_iid
-from esoteric_drbg.conformance.recording import machine_facts
-from esoteric_drbg.conformance.samples import SampleSet
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
+from esoteric_drbg.conformance.recording.recorder import machine_facts
+from esoteric_drbg.conformance.samples.sample_set import SampleSet
 
 SAMPLES = 1_000_000
 

@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
-from esoteric_drbg.conformance.iid_assessment import assess_iid
-from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS
-from esoteric_drbg.conformance.recording import machine_facts
-from esoteric_drbg.conformance.sample_files import read_samples
+from esoteric_drbg.conformance.iid.assessment import assess_iid
+from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS
+from esoteric_drbg.conformance.recording.recorder import machine_facts
+from esoteric_drbg.conformance.samples.files import read_samples
 from esoteric_drbg.kernels.iid import iid_permutation, iid_permutations, iid_statistics
 
 SAMPLES = 1_000_000

@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from esoteric_drbg.conformance import assess_non_iid, assess_restart, read_samples
-from esoteric_drbg.conformance.recording import record, record_restarts
+from esoteric_drbg.conformance.recording.recorder import record, record_restarts
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import registry
-from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 
 #: Symbols of each restart.
 RESTART_SAMPLES = 1000

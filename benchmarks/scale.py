@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from esoteric_drbg.conformance.batch import assess_files
-from esoteric_drbg.conformance.non_iid import assess_non_iid
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
+from esoteric_drbg.conformance.execution.batch import assess_files
 from esoteric_drbg.kernels import kernel_info
 
 
@@ -56,7 +56,7 @@ def on_dask(paths: list[Path]) -> tuple[float, list[Any]]:
     """Return the same for a dask LocalCluster of two workers; its start-up is not counted."""
     from distributed import LocalCluster
 
-    from esoteric_drbg.conformance.cluster import connected
+    from esoteric_drbg.conformance.execution.cluster import connected
 
     local = functools.partial(LocalCluster, n_workers=2, threads_per_worker=1, dashboard_address=None)
     with local(host="127.0.0.1", protocol="tcp") as cluster, connected(cluster.scheduler_address) as executor:

@@ -25,8 +25,8 @@ import numpy as np
 
 import esoteric_drbg
 from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance
-from esoteric_drbg.ctr_drbg import CtrDRBG
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 
 #: Label, ours, theirs, calls a round, target for the ratio of their times.
 PAIRS = (

@@ -27,7 +27,7 @@ def bench_drbg(fast: bool, as_json: bool) -> None:
     """
     from rich.table import Table
 
-    from esoteric_drbg.conformance.drbg_speed import BASELINE, measure_generators
+    from esoteric_drbg.benchmarks.drbg_speed import BASELINE, measure_generators
 
     with progress_console().status("measuring") as status:
         rows = measure_generators(rounds=3 if fast else 15, progress=status.update)

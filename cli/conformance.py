@@ -35,7 +35,7 @@ def acvp(prompt: Path, expected: Path | None, out: Path | None, as_json: bool) -
     import attrs
     from rich.table import Table
 
-    from esoteric_drbg.conformance.acvp import answer, compare, read_vector_sets
+    from esoteric_drbg.conformance.vectors.acvp import answer, compare, read_vector_sets
 
     sets = read_vector_sets(prompt)
     theirs = read_vector_sets(expected) if expected is not None else []
@@ -83,7 +83,7 @@ def cavp(files: tuple[Path, ...], as_json: bool) -> None:
     import attrs
     from rich.table import Table
 
-    from esoteric_drbg.conformance.cavp import check_response_file
+    from esoteric_drbg.conformance.vectors.cavp import check_response_file
 
     paths = [path for file in files for path in (sorted(file.rglob("*.rsp")) if file.is_dir() else [file])]
     if not paths:

@@ -38,8 +38,8 @@ def bundle(folder: Path, name: str, recordings: Path, reuse: bool, as_json: bool
 
     The exit code is 1 if the claim is too high.
     """
-    from esoteric_drbg.conformance.audit import audit_source
-    from esoteric_drbg.conformance.esv_bundle import registration, write_bundle
+    from esoteric_drbg.conformance.audit.claim_audit import audit_source
+    from esoteric_drbg.conformance.esv.bundle import registration, write_bundle
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.noise_sources.guard import guarded
 
@@ -63,7 +63,7 @@ def bundle(folder: Path, name: str, recordings: Path, reuse: bool, as_json: bool
 @json_option
 def lint(folder: Path, no_assess: bool, as_json: bool) -> None:
     """Recompute and cross-check a bundle; name each violation. The exit code is 1 if there is one."""
-    from esoteric_drbg.conformance.esv_lint import lint_bundle
+    from esoteric_drbg.conformance.esv.lint import lint_bundle
 
     report = lint_bundle(folder, assess=not no_assess)
     if as_json:

@@ -11,7 +11,7 @@ from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.secret_memory import secret_memory
 from esoteric_drbg.noise_sources import registry
-from esoteric_drbg.profiles import SP800_90C
+from esoteric_drbg.rbg.profiles import SP800_90C
 from esoteric_drbg.version import __version__
 
 __all__ = ["info"]

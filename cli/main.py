@@ -19,8 +19,8 @@ __all__ = ["cli", "main"]
 
 _COMMANDS = LazyCommands(
     {
-        "assess": "assess:assess",
-        "audit": "audit:audit",
+        "assess": "assess.command:assess",
+        "audit": "audit.command:audit",
         "bench": "sources:bench",
         "conformance": "conformance:conformance",
         "esv": "esv:esv",
@@ -31,7 +31,7 @@ _COMMANDS = LazyCommands(
         "record": "record:record",
         "report": "report:report",
         "scan": "sources:scan",
-        "self-assess": "self_assess:self_assess",
+        "self-assess": "audit.self_assess:self_assess",
         "selftest": "selftest:selftest",
         "stream": "randomness:stream",
     }

@@ -29,7 +29,7 @@ def plan(
     as_json: bool,
 ) -> None:
     """Plan health tests: exact cutoffs, expected false alarms, and which faults they find how soon."""
-    from esoteric_drbg.conformance.health_plan import parse_alpha, plan_health
+    from esoteric_drbg.conformance.faults.health_plan import parse_alpha, plan_health
 
     result = plan_health(
         min_entropy, parse_alpha(alpha), symbol_bits=bits, window=window, rate=rate, within=within, seed=seed

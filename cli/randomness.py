@@ -11,10 +11,10 @@ from esoteric_drbg.cli.consent import consent_options
 from esoteric_drbg.cli.output import console, emit_json, fail, json_option
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources import Claim
-from esoteric_drbg.profiles import PROFILES, SP800_90C, profile_named
+from esoteric_drbg.rbg.profiles import PROFILES, SP800_90C, profile_named
 
 if TYPE_CHECKING:
-    from esoteric_drbg.ledger import SeedLedger
+    from esoteric_drbg.seeding.ledger import SeedLedger
 
 __all__ = ["pool", "stream"]
 
@@ -58,8 +58,8 @@ def stream(n_bytes: int | None, as_hex: bool, profile_name: str) -> None:
     """
     if sys.stdout.isatty() and not as_hex:
         fail("standard output is a terminal: redirect it, pipe it, or use --hex")
-    from esoteric_drbg.instance import RBG2Instance
-    from esoteric_drbg.pool import EntropyPool
+    from esoteric_drbg.rbg.rbg2 import RBG2Instance
+    from esoteric_drbg.seeding.pool import EntropyPool
 
     rbg = RBG2Instance(EntropyPool.for_tokens, profile=profile_named(profile_name))
     out = sys.stdout.buffer
@@ -98,8 +98,8 @@ def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bo
 
     On a machine that no claim was recorded on, the sources are assessed first, once, and the result is kept.
     """
-    from esoteric_drbg.cli.self_assess import assess_where_needed
-    from esoteric_drbg.pool import EntropyPool
+    from esoteric_drbg.cli.audit.self_assess import assess_where_needed
+    from esoteric_drbg.seeding.pool import EntropyPool
 
     assess_where_needed()
     entropy_pool = EntropyPool.auto(claims=parse_credits(credits_), profile=profile_named(profile_name))
@@ -109,7 +109,7 @@ def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bo
     if as_json:
         emit_json({**report, "random_bytes": data.hex()})
         return
-    from esoteric_drbg.health_table import print_health
+    from esoteric_drbg.cli.health_table import print_health
 
     out = console()
     print_health(report, out)

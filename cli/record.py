@@ -69,9 +69,9 @@ def record(
     NAME.restarts.bin, row after row, and NAME.restarts.columns.bin, column after column. Interrupted, it goes on the
     next time.
     """
-    from esoteric_drbg.conformance.recording import has_wide_values, record_restarts
-    from esoteric_drbg.conformance.recording import record as record_symbols
-    from esoteric_drbg.conformance.transpose import transpose_file
+    from esoteric_drbg.conformance.recording.recorder import has_wide_values, record_restarts
+    from esoteric_drbg.conformance.recording.recorder import record as record_symbols
+    from esoteric_drbg.conformance.samples.transpose import transpose_file
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.noise_sources.guard import guarded
 

@@ -20,12 +20,12 @@ __all__ = ["report"]
 )
 def report(folder: Path, as_html: bool, out: Path | None) -> None:
     """Report what the audit in FOLDER found, verdicts first: the same files give the same bytes."""
-    from esoteric_drbg.conformance.report import read_report
-    from esoteric_drbg.conformance.report_markdown import markdown
+    from esoteric_drbg.conformance.report.findings import read_report
+    from esoteric_drbg.conformance.report.markdown import markdown
 
     found = read_report(folder)
     if as_html:
-        from esoteric_drbg.conformance.report_page import html
+        from esoteric_drbg.conformance.report.page import html
 
         with progress_console().status("drawing"):
             text = html(found)

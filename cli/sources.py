@@ -14,7 +14,7 @@ from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import SourceError
 from esoteric_drbg.noise_sources import NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import guarded
-from esoteric_drbg.plugin_credit import claim_in_force, plugin_credits
+from esoteric_drbg.seeding.plugin_credit import claim_in_force, plugin_credits
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,7 +34,7 @@ FEWEST_SAMPLES = 100
 @json_option
 def scan(as_json: bool) -> None:
     """List every source: available or why not, its claim, its credit, its health."""
-    from esoteric_drbg.pool import EntropyPool
+    from esoteric_drbg.seeding.pool import EntropyPool
 
     entropy_pool = EntropyPool.auto(deadline_s=SCAN_DEADLINE_S)
     entropy_pool.start()
@@ -45,7 +45,7 @@ def scan(as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from esoteric_drbg.health_table import summary
+    from esoteric_drbg.cli.health_table import summary
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("source", no_wrap=True)
@@ -179,7 +179,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Return the source's quality figures together with its rate and credit."""
     progress = None if report is None else lambda done, total: report(done, total, "")
-    from esoteric_drbg.credit import credit_here
+    from esoteric_drbg.seeding.credit import credit_here
 
     quality = source.entropy_quality(samples, progress=progress)
     credit = credit_here(source, claim_in_force(source))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from esoteric_drbg.conformance.parallel import Progress
-from esoteric_drbg.conformance.sample_files import read_samples
+from esoteric_drbg.conformance.execution.parallel import Progress
+from esoteric_drbg.conformance.samples.files import read_samples
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -29,7 +29,7 @@ def non_iid_document(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Assess one file on the non-IID track; `quick` is the number of samples to look at, all of them if None."""
-    from esoteric_drbg.conformance.non_iid import assess_non_iid  # noqa: PLC0415 - a worker loads one track
+    from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid  # noqa: PLC0415 - a worker loads one track
 
     samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
     if quick is not None:
@@ -57,8 +57,8 @@ def iid_document(
     resume: Path | None = None,
 ) -> dict[str, Any]:
     """Assess one file on the IID track. Without `seed` each file has one of its own, which its document names."""
-    from esoteric_drbg.conformance.iid_assessment import assess_iid  # noqa: PLC0415 - a worker loads one track
-    from esoteric_drbg.conformance.iid_permutation import PERMUTATIONS  # noqa: PLC0415
+    from esoteric_drbg.conformance.iid.assessment import assess_iid  # noqa: PLC0415 - a worker loads one track
+    from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS  # noqa: PLC0415
 
     samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
     result = assess_iid(

@@ -72,7 +72,7 @@ def new_drbg_state(
     mechanism : str
         ``"Hash_DRBG"``, ``"HMAC_DRBG"`` or ``"CTR_DRBG"``.
     primitive : str
-        Name of the hash function or block cipher, as in :mod:`esoteric_drbg.mechanism_limits`.
+        Name of the hash function or block cipher, as in :mod:`esoteric_drbg.mechanisms.limits`.
     derivation_function, ctr_len
         Of CTR_DRBG alone.
     """

@@ -40,7 +40,7 @@ def hash_df(
     hash_name: str = "sha256",
     data_bits: int | None = None,
 ) -> bytes:
-    """Hash_df with the kernel of this process; see :func:`esoteric_drbg.conditioning.hash_df`."""
+    """Hash_df with the kernel of this process; see :func:`esoteric_drbg.seeding.conditioning.hash_df`."""
     function: _HashDf = kernel("hash_df")
     if data_bits is None and type(n_bits) is int and 0 < n_bits < 1 << 16:
         return function(data, n_bits, hash_name=hash_name)

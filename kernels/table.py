@@ -1,4 +1,4 @@
-"""The one table that pairs every Rust kernel with its specification, and with a faster Python kernel if it has one."""
+"""The one table that pairs every Rust kernel with its specification and with the Python kernel that stands in for it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,9 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "HashDrbgState": f"{_REFERENCE}.hash_drbg",
         "LagPredictorScan": f"{_REFERENCE}.lag_predictor",
         "RepetitionCountScan": f"{_REFERENCE}.health",
-        "TimingSampler": f"{_REFERENCE}.timing",
         "WordStream": f"{_REFERENCE}.bit_generator",
         "bit_counts": f"{_REFERENCE}.bit_statistics",
         "collision_counts": f"{_REFERENCE}.bit_statistics",
-        "counter_facts": f"{_REFERENCE}.timing",
-        "counter_step": f"{_REFERENCE}.timing",
         "fork_generation": f"{_REFERENCE}.fork_guard",
         "gap_histogram": f"{_REFERENCE}.bit_statistics",
         "hash_df": f"{_REFERENCE}.hash_df",
@@ -39,19 +36,19 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
         "multi_mcw": f"{_REFERENCE}.multi_mcw",
         "multi_mmc": f"{_REFERENCE}.multi_mmc",
         "new_drbg_state": f"{_REFERENCE}.mechanisms",
-        "rdseed_bytes": f"{_REFERENCE}.rdseed",
-        "rdseed_supported": f"{_REFERENCE}.rdseed",
-        "read_counter": f"{_REFERENCE}.timing",
         "secret_memory": f"{_REFERENCE}.secret_memory",
         "tuple_counts": f"{_REFERENCE}.tuples",
     }
 )
 
-#: Kernel name -> module of a second Python kernel, which equals the specification and is fast enough for a million
-#: samples: it runs where Rust is missing.
+#: Kernel name -> module of the Python kernel that stands in for Rust where the specification does not: it equals the
+#: specification and is fast enough for a million samples, or there is none.
 FALLBACKS: Mapping[str, str] = MappingProxyType(
     {
+        "TimingSampler": f"{_FALLBACK}.timing",
         "bit_counts": f"{_FALLBACK}.bit_statistics",
+        "counter_facts": f"{_FALLBACK}.timing",
+        "counter_step": f"{_FALLBACK}.timing",
         "gap_histogram": f"{_FALLBACK}.bit_statistics",
         "iid_permutation": f"{_FALLBACK}.iid",
         "iid_permutations": f"{_FALLBACK}.iid",
@@ -60,19 +57,23 @@ FALLBACKS: Mapping[str, str] = MappingProxyType(
         "lz78y": f"{_FALLBACK}.context_predictors",
         "multi_mcw": f"{_FALLBACK}.predictors",
         "multi_mmc": f"{_FALLBACK}.context_predictors",
+        "rdseed_bytes": f"{_FALLBACK}.rdseed",
+        "rdseed_supported": f"{_FALLBACK}.rdseed",
+        "read_counter": f"{_FALLBACK}.timing",
         "tuple_counts": f"{_FALLBACK}.tuples",
     }
 )
 
 
 def reference(name: str) -> Any:
-    """Return the specification of a kernel."""
+    """Return the specification of a kernel that has one."""
     return getattr(importlib.import_module(REFERENCES[name]), name)
 
 
 def fallback(name: str) -> Any:
-    """Return the Python kernel that runs where Rust is missing: the faster one, or else the specification."""
-    return getattr(importlib.import_module(FALLBACKS.get(name, REFERENCES[name])), name)
+    """Return the Python kernel that runs where Rust is missing: the one that stands in, or else the specification."""
+    module = FALLBACKS[name] if name in FALLBACKS else REFERENCES[name]
+    return getattr(importlib.import_module(module), name)
 
 
 @functools.cache

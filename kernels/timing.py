@@ -20,7 +20,7 @@ __all__ = [
 
 
 class TimingSampler(Protocol):
-    """A source of timing deltas; see :class:`esoteric_drbg.kernels.reference.timing.TimingSampler`."""
+    """A source of timing deltas; see :class:`esoteric_drbg.kernels.fallback.timing.TimingSampler`."""
 
     def read_symbols(self, n_samples: int, deadline_s: float | None = None) -> bytes: ...  # noqa: D102
     def read_wide(self, n_samples: int, deadline_s: float | None = None) -> bytes: ...  # noqa: D102
@@ -29,7 +29,7 @@ class TimingSampler(Protocol):
 def new_timing_sampler(kind: str, *, buffer_bytes: int = 1 << 20, touches: int = 2) -> TimingSampler:
     """Return a sampler of one ``kind`` of deltas on the kernels of this process.
 
-    The kinds and their parameters: :class:`esoteric_drbg.kernels.reference.timing.TimingSampler`.
+    The kinds and their parameters: :class:`esoteric_drbg.kernels.fallback.timing.TimingSampler`.
     """
     sampler: TimingSampler = kernel("TimingSampler")(kind, buffer_bytes=buffer_bytes, touches=touches)
     return sampler

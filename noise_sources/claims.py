@@ -228,7 +228,7 @@ class Claim(Frozen):
     def credit(self) -> float:
         """Most min-entropy credited per raw symbol, in bits: the claim if there is evidence, otherwise 0.
 
-        What is credited on the machine at hand is decided by :mod:`esoteric_drbg.credit`.
+        What is credited on the machine at hand is decided by :mod:`esoteric_drbg.seeding.credit`.
         """
         return self.min_entropy if self.evidence is not None else 0.0
 

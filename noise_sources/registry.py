@@ -36,31 +36,31 @@ ENTRY_POINT_GROUP = "esoteric_drbg.noise_sources"
 #: Seconds that loading one plug-in may take.
 LOAD_DEADLINE_S = 30.0
 
-#: Our own sources: name -> class. The module is imported when the source is first asked for.
+#: Our own sources: name -> room and class. The module, of the source's name, is imported when it is first asked for.
 BUILT_IN = {
-    "audio_thermal": "AudioThermalSource",
-    "bluetooth_ble": "BluetoothBleSource",
-    "camera_shot_noise": "CameraShotNoiseSource",
-    "clock_jitter": "ClockJitterSource",
-    "counter_beat": "CounterBeatSource",
-    "cpu_jitter": "CpuJitterSource",
-    "disk_io": "DiskIoSource",
-    "dns_timing": "DnsTimingSource",
-    "dram_refresh": "DramRefreshSource",
-    "gpu_timing": "GpuTimingSource",
-    "hwrng": "HwrngSource",
-    "interrupts": "InterruptsSource",
-    "mach_timing": "MachTimingSource",
-    "memory_timing": "MemoryTimingSource",
-    "page_fault_timing": "PageFaultTimingSource",
-    "process_table": "ProcessTableSource",
-    "rdseed": "RdseedSource",
-    "sleep_jitter": "SleepJitterSource",
-    "sysctl_counters": "SysctlSource",
-    "tcp_connect": "TcpConnectSource",
-    "thread_lifecycle": "ThreadLifecycleSource",
-    "tpm2": "Tpm2Source",
-    "vmstat": "VmstatSource",
+    "audio_thermal": "sensors:AudioThermalSource",
+    "bluetooth_ble": "sensors:BluetoothBleSource",
+    "camera_shot_noise": "sensors:CameraShotNoiseSource",
+    "clock_jitter": "timing:ClockJitterSource",
+    "counter_beat": "timing:CounterBeatSource",
+    "cpu_jitter": "timing:CpuJitterSource",
+    "disk_io": "timing:DiskIoSource",
+    "dns_timing": "network:DnsTimingSource",
+    "dram_refresh": "timing:DramRefreshSource",
+    "gpu_timing": "sensors:GpuTimingSource",
+    "hwrng": "conditioned:HwrngSource",
+    "interrupts": "counters:InterruptsSource",
+    "mach_timing": "timing:MachTimingSource",
+    "memory_timing": "timing:MemoryTimingSource",
+    "page_fault_timing": "timing:PageFaultTimingSource",
+    "process_table": "counters:ProcessTableSource",
+    "rdseed": "conditioned:RdseedSource",
+    "sleep_jitter": "timing:SleepJitterSource",
+    "sysctl_counters": "counters:SysctlSource",
+    "tcp_connect": "network:TcpConnectSource",
+    "thread_lifecycle": "timing:ThreadLifecycleSource",
+    "tpm2": "conditioned:Tpm2Source",
+    "vmstat": "counters:VmstatSource",
 }
 
 
@@ -102,9 +102,15 @@ class BrokenPlugin(NoiseSource):
 
 
 def _built_in(name: str) -> NoiseSource:
-    module = importlib.import_module(f"esoteric_drbg.noise_sources.{name}")
-    source: NoiseSource = getattr(module, BUILT_IN[name])()
+    source: NoiseSource = _class_of(name)()
     return source
+
+
+def _class_of(name: str) -> type[NoiseSource]:
+    room, _, class_name_ = BUILT_IN[name].partition(":")
+    module = importlib.import_module(f"esoteric_drbg.noise_sources.{room}.{name}")
+    found: type[NoiseSource] = getattr(module, class_name_)
+    return found
 
 
 def _made(entry: EntryPoint) -> NoiseSource | Fault:
@@ -184,7 +190,7 @@ def installed(*, plugins: bool = True) -> list[NoiseSource]:
 def load_seeding() -> None:
     """Load the modules of :data:`SEEDING`: a seed that a fork cuts into must not be in the middle of an import."""
     for name in SEEDING:
-        importlib.import_module(f"esoteric_drbg.noise_sources.{name}")
+        _class_of(name)
 
 
 def seeding() -> list[NoiseSource]:

@@ -10,7 +10,7 @@ import sys
 
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 from esoteric_drbg.noise_sources import registry
-from esoteric_drbg.noise_sources.counter_source import CounterSource
+from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 
 __all__ = ["WORD", "main"]
 

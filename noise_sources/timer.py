@@ -1,7 +1,7 @@
 """The start-up test of the timer itself, once per process: a counter that cannot time anything times no noise.
 
 Four faults, each a refusal with the figure that was measured. What passes is not yet credited: that takes evidence that
-fits this counter, or what this machine shows by itself (:mod:`esoteric_drbg.credit`).
+fits this counter, or what this machine shows by itself (:mod:`esoteric_drbg.seeding.credit`).
 """
 
 from __future__ import annotations

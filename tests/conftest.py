@@ -47,7 +47,7 @@ def native() -> ModuleType:
 @pytest.fixture(params=["reference", "rust"])
 def word_stream(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type:
     """Make ``BitGenerator`` run on one kernel, then on the other; return that kernel's class."""
-    from esoteric_drbg import bit_generator
+    from esoteric_drbg.adapters import bit_generator
     from esoteric_drbg.kernels.reference.bit_generator import WordStream
 
     chosen: type = WordStream

@@ -1,7 +1,7 @@
 """Reference kernel of CTR_DRBG's working state with AES, SP 800-90A Rev. 1 section 10.2.1.
 
 The methods are the numbered algorithms of the standard; the limits and errors of section 9 belong to the caller
-(:mod:`esoteric_drbg.mechanism`). AES is OpenSSL's, by way of ``cryptography``.
+(:mod:`esoteric_drbg.mechanisms.base`). AES is OpenSSL's, by way of ``cryptography``.
 """
 
 from __future__ import annotations

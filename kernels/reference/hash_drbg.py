@@ -1,7 +1,7 @@
 """Reference kernel of Hash_DRBG's working state, SP 800-90A Rev. 1 section 10.1.1.
 
 The methods are the numbered algorithms of the standard; the limits and errors of section 9 belong to the caller
-(:mod:`esoteric_drbg.hash_drbg`). Do not call this layer directly: it checks no security strength.
+(:mod:`esoteric_drbg.mechanisms.hash_drbg`). Do not call this layer directly: it checks no security strength.
 """
 
 from __future__ import annotations

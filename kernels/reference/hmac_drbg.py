@@ -1,7 +1,7 @@
 """Reference kernel of HMAC_DRBG's working state, SP 800-90A Rev. 1 section 10.1.2.
 
 The methods are the numbered algorithms of the standard; the limits and errors of section 9 belong to the caller
-(:mod:`esoteric_drbg.mechanism`).
+(:mod:`esoteric_drbg.mechanisms.base`).
 """
 
 from __future__ import annotations

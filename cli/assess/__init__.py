@@ -1,0 +1,1 @@
+"""``esoteric-drbg assess``: samples in files, restarts and conditioning."""

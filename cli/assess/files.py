@@ -1,0 +1,118 @@
+"""What the assessing commands share: how files are named and read, and where the work is done."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from esoteric_drbg.cli.progress import progress_bar
+from esoteric_drbg.errors import EsotericDRBGError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["QUICK_SAMPLES", "assess_several", "cluster", "input_options", "split_bits"]
+
+#: Samples that ``--quick`` looks at.
+QUICK_SAMPLES = 100_000
+
+
+def _subset(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    try:
+        index, samples = (int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected INDEX,SAMPLES") from None
+    return index, samples
+
+
+def input_options(command: Any) -> Any:
+    """Add the options that say how a file is read."""
+    for option in (
+        click.option("--reduction", metavar="HOW", help="Wide symbols: bits, bins, or bits=0,3,5,..."),
+        click.option(
+            "--column", metavar="NAME", help="Column of a CSV file, by name or from 0; member of an .npz file."
+        ),
+        click.option(
+            "--format",
+            "data_format",
+            default="auto",
+            show_default=True,
+            type=click.Choice(
+                ["auto", "u8", "u16le", "u16be", "u32le", "u32be", "u64le", "u64be", "text", "csv", "npy", "npz"]
+            ),
+            help="How the file holds its samples; auto goes by the suffix.",
+        ),
+        click.option(
+            "-l",
+            "--subset",
+            metavar="INDEX,SAMPLES",
+            callback=_subset,
+            help="Assess the INDEX-th block of SAMPLES samples only.",
+        ),
+        click.option(
+            "-b", "--bits", type=click.IntRange(1, 64), help="Bits per symbol; found from the data if absent."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def split_bits(arguments: tuple[str, ...], bits: int | None) -> tuple[list[Path], int | None]:
+    """Take a last argument that is a number, and no file, as bits per symbol: FILE BITS, as NIST's tool has it."""
+    *files, last = arguments
+    if files and bits is None and last.isdecimal() and not Path(last).exists():
+        return [Path(name) for name in files], int(last)
+    return [Path(name) for name in arguments], bits
+
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[Executor | None]:
+    """Give the executor of the dask scheduler at an address; None without one."""
+    if address is None:
+        yield None
+        return
+    from esoteric_drbg.conformance.execution.cluster import connected
+
+    with connected(address) as executor:
+        yield executor
+
+
+def assess_several(
+    function: Callable[..., dict[str, Any]],
+    paths: list[Path],
+    *,
+    jobs: int | None,
+    scheduler: str | None,
+    show: Callable[[dict[str, Any]], None] | None,
+) -> list[dict[str, Any]]:
+    """Assess each file on a process of its own, or a cluster's; return the documents of those that could be.
+
+    `show` prints a document, as soon as those of the files before have been printed; one line is printed of an error.
+    On a cluster, too, a file is one task with one thread: nothing but its path and its result travels.
+    """
+    from esoteric_drbg.conformance.execution.batch import assess_files, shares
+
+    threads = shares(len(paths), jobs)[1] if scheduler is None else 1
+    documents: list[dict[str, Any]] = []
+    with progress_bar("files") as progress, cluster(scheduler) as executor:
+
+        def deliver(_path: Path, result: dict[str, Any] | EsotericDRBGError) -> None:
+            if isinstance(result, EsotericDRBGError):
+                progress.hide()
+                click.echo(f"Error: {result}", err=True)
+                return
+            documents.append(result)
+            if show is not None:
+                progress.hide()
+                show(result)
+
+        alone = functools.partial(function, threads=threads)
+        assess_files(alone, paths, jobs=jobs, executor=executor, progress=progress, deliver=deliver)
+    return documents

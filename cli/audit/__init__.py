@@ -1,0 +1,1 @@
+"""``esoteric-drbg audit`` and ``self-assess``: sources of this machine."""

@@ -1,0 +1,1 @@
+"""Health audits: what the health tests promise, and what they see of induced faults."""

@@ -1,0 +1,1 @@
+"""Vectors of the DRBG mechanisms: ACVP and CAVP."""

@@ -1,0 +1,1 @@
+"""The process: forks, clones of a virtual machine and Ctrl-C."""

@@ -1,0 +1,1 @@
+"""Random bit generators of SP 800-90C: RBG2 and RBGC constructions around Hash_DRBG."""

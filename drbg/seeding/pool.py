@@ -1,0 +1,476 @@
+"""The entropy pool: tested raw symbols in, credited seed material out (SP 800-90B 3.1, SP 800-90C)."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
+from esoteric_drbg.health_tests import HealthProfile
+from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.hash_df import hash_df
+from esoteric_drbg.kernels.process import ProcessLock, Worker, in_one_process, join
+from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.noise_sources.guard import checked_claim, guarded, is_foreign, unguarded
+from esoteric_drbg.process.forks import loading
+from esoteric_drbg.rbg.profiles import SP800_90C, Profile
+from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
+from esoteric_drbg.seeding.machine_profile import audited_claims
+from esoteric_drbg.seeding.machine_profile import load as load_machine_profile
+from esoteric_drbg.seeding.plugin_credit import plugin_credits
+from esoteric_drbg.seeding.slot import SourceSlot
+
+if TYPE_CHECKING:
+    from esoteric_drbg.rbg.rbg2 import RBG2Instance
+
+__all__ = ["EntropyPool"]
+
+#: Hash_df SHA-256 as the conditioning component: output and narrowest internal width, in bits.
+BLOCK_BITS = 256
+#: Input min-entropy from which a block counts as full entropy: n_out + 64 (SP 800-90C).
+BLOCK_H_IN = 320
+#: Most seconds that all sources without credit together may cost a seed.
+UNCREDITED_SECONDS = 0.003
+#: Raw symbols taken from a source without credit.
+UNCREDITED_SYMBOLS = 64
+
+
+class EntropyPool:
+    """Noise sources, each behind its health tests, that together supply seed material with a stated min-entropy.
+
+    Parameters
+    ----------
+    sources : iterable of NoiseSource
+        The sources, in any order.
+    claims : mapping of str to Claim, optional
+        Claims in force instead of the sources' own, by source name: how an operator credits a certified source.
+    profile : Profile
+        Lifetime of the seeds of this pool's own DRBG instance.
+    health_profile : HealthProfile, optional
+        False-alarm rates and start-up length of the health tests.
+    deadline_s : float
+        Seconds after which one read of one source is given up.
+
+    Raises
+    ------
+    InvalidInputError
+        If two sources share a name, or a claim names no source.
+
+    Examples
+    --------
+    >>> pool = EntropyPool.auto()
+    >>> len(pool.get_random_bytes(16))
+    16
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[NoiseSource] = (),
+        *,
+        claims: Mapping[str, Claim] | None = None,
+        profile: Profile = SP800_90C,
+        health_profile: HealthProfile | None = None,
+        deadline_s: float = 2.0,
+    ) -> None:
+        if not (math.isfinite(deadline_s) and deadline_s > 0):
+            raise InvalidInputError(f"deadline_s={deadline_s}: expected a positive number of seconds")
+        self.profile = profile
+        self.last_ledger: SeedLedger | None = None
+        self._health_profile = health_profile or HealthProfile()
+        self._deadline_s = deadline_s
+        self._lock = ProcessLock()
+        self._slots: dict[str, SourceSlot] = {}
+        self._groups: list[list[SourceSlot]] = []
+        #: Whether a rate was measured that the order of the groups does not know.
+        self._reorder = False
+        self._instance: RBG2Instance | None = None
+        self._in_reserve: Callable[[], list[NoiseSource]] | None = None
+        claims = dict(claims or {})
+        for source in map(guarded, sources):
+            self.add_source(source, claim=claims.pop(source.name, None))
+        if claims:
+            raise InvalidInputError(f"claims for sources that are not in the pool: {', '.join(sorted(claims))}")
+
+    @classmethod
+    def auto(
+        cls,
+        *,
+        claims: Mapping[str, Claim] | None = None,
+        profile: Profile = SP800_90C,
+        health_profile: HealthProfile | None = None,
+        deadline_s: float = 2.0,
+        plugins: bool = True,
+        credited_plugins: Iterable[str] = (),
+    ) -> EntropyPool:
+        """Return a pool of every installed source; what this machine lacks is listed with its reason.
+
+        Where an audit of this machine was saved (:mod:`esoteric_drbg.seeding.machine_profile`), no source is
+        credited more than it found.
+
+        Parameters
+        ----------
+        claims, profile, health_profile, deadline_s
+            As for :class:`EntropyPool`.
+        plugins : bool
+            Whether to look for sources of other packages (entry points), which costs some 20 ms.
+        credited_plugins : iterable of str
+            Names of plug-ins that the operator lets earn credit, beside those in ``ESOTERIC_DRBG_CREDIT_PLUGINS``.
+            Each is credited what it claims with evidence, and no more than half of what was assessed on this machine
+            (``esoteric-drbg self-assess NAME``); every other plug-in is read, tested and mixed in with credit 0. A
+            claim in `claims` is the program's own word instead.
+
+        Raises
+        ------
+        InvalidInputError
+            If a name is not that of an installed plug-in; the message names the nearest.
+        """
+        sources = registry.guarded_all(registry.installed(plugins=plugins))
+        ours = [source for source in sources if not is_foreign(source)]
+        decided = plugin_credits(sources, credited_plugins) if plugins or credited_plugins else {}
+        told = {**audited_claims(ours, load_machine_profile()), **{name: one.claim for name, one in decided.items()}}
+        pool = cls(
+            sources,
+            claims={**told, **(claims or {})},
+            profile=profile,
+            health_profile=health_profile,
+            deadline_s=deadline_s,
+        )
+        for name, one in decided.items():
+            if name not in (claims or {}):
+                pool._slots[name].note = one.note
+        return pool
+
+    @classmethod
+    def for_tokens(cls) -> EntropyPool:
+        """Return the pool behind the functions of :mod:`secrets`: the sources that seeds are made of.
+
+        It loads and asks nothing else, so that a token costs the same however many sources are installed. Should those
+        fall short, the other sources of this package join them, under the same rules of credit, before anything raises.
+        """
+        sources, profile = registry.seeding(), load_machine_profile()
+        pool = cls(sources, claims=audited_claims(sources, profile))
+        pool._in_reserve = registry.in_reserve
+        return pool
+
+    @property
+    def sources(self) -> list[NoiseSource]:
+        """The sources of the pool, available here or not."""
+        return [unguarded(slot.source) for slot in self._slots.values()]
+
+    def add_source(self, source: NoiseSource, *, claim: Claim | None = None) -> None:
+        """Add a source; it is read and credited from the next seed on.
+
+        Parameters
+        ----------
+        source : NoiseSource
+            The source; its name must be new to the pool.
+        claim : Claim, optional
+            The claim in force instead of the source's own.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no noise source, its name is taken, or the claim's symbols are of another width.
+        """
+        source = guarded(source)
+        claim = source.claim if claim is None else checked_claim(claim)
+        if claim.symbol_bits != source.symbol_bits:
+            raise InvalidInputError(
+                f"{source.name}: the claim is for {claim.symbol_bits}-bit symbols, the source has {source.symbol_bits}"
+            )
+        lock = self._lock.take()
+        try:
+            if source.name in self._slots:
+                raise InvalidInputError(f"the pool has a source named {source.name!r} already")
+            self._slots[source.name] = SourceSlot(
+                source, claim, health_profile=self._health_profile, deadline_s=self._deadline_s
+            )
+            self._groups = self._order_credited_groups()
+        finally:
+            lock.release()
+
+    def get_random_bytes(self, n: int) -> bytes:
+        """Return ``n`` bytes from this pool's own RBG2 instance (Hash_DRBG SHA-256).
+
+        Raises
+        ------
+        InvalidInputError
+            If ``n`` is negative.
+        EntropyUnavailableError
+            If a seed is due and the healthy, credited sources fall short. Nothing is output.
+        """
+        return self.instance.token_bytes(n)
+
+    @property
+    def instance(self) -> RBG2Instance:
+        """This pool's RBG2 instance, instantiated with its first request."""
+        lock = self._lock.take()
+        try:
+            if self._instance is None:
+                from esoteric_drbg.rbg.rbg2 import RBG2Instance  # noqa: PLC0415 - the instance imports this module
+
+                self._instance = RBG2Instance(self, profile=self.profile)
+            return self._instance
+        finally:
+            lock.release()
+
+    def get_entropy(self, bits: int) -> bytes:
+        """Return conditioned seed material that carries at least ``bits`` bits of credited min-entropy.
+
+        Kernel randomness is mixed in with credit 0, as it is in every seed: the blocks of :meth:`seed_material` are
+        XORed with as many bytes of ``os.urandom``. These are independent of the blocks, so no block has less entropy
+        than the ledger says, and should a source lie, what is returned is still as good as the kernel's.
+
+        Returns
+        -------
+        bytes
+            Full-entropy blocks of 32 bytes, as many as it takes. :attr:`last_ledger` says where they came from.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``bits`` is below 1.
+        EntropyUnavailableError
+            If the credit falls short.
+        """
+        material, _ = self.seed_material(bits)
+        mixed = int.from_bytes(material, "big") ^ int.from_bytes(os.urandom(len(material)), "big")
+        return mixed.to_bytes(len(material), "big")
+
+    def seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
+        """Return credited blocks with their ledger, and nothing else mixed in.
+
+        This is Get_entropy_input of the RBG2 instances, which take kernel randomness as additional input.
+        """
+        if bits < 1:
+            raise InvalidInputError(f"bits={bits}: ask for at least 1 bit of min-entropy")
+        return in_one_process(lambda: self._seed_material(bits))
+
+    def _seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
+        lock = self._lock.take()
+        try:
+            blocks, ledger = self._gather(bits)
+            if ledger.credited_bits < bits and self._in_reserve is not None:
+                blocks.clear()
+                self._call_reserve(self._in_reserve)
+                blocks, ledger = self._gather(bits)
+            self.last_ledger = ledger
+        finally:
+            lock.release()
+        if ledger.credited_bits < bits:
+            del blocks
+            raise EntropyUnavailableError(self._shortfall(ledger))
+        for entry in ledger.entries:
+            self._slots[entry.source].credited_bits += entry.credited_bits
+        return b"".join(blocks), ledger
+
+    def _gather(self, bits: int) -> tuple[list[bytes], SeedLedger]:
+        """Take blocks group by group until they are worth ``bits``; the ledger says if they are."""
+        if self._reorder:
+            self._groups = self._order_credited_groups()
+        blocks: list[bytes] = []
+        entries: list[LedgerEntry] = []
+        missing: list[str] = []
+        credited = 0
+        for group in self._groups:
+            if credited >= bits:
+                break
+            group_blocks, group_entries = self._from_group(group, bits - credited, missing)
+            blocks += group_blocks
+            entries += group_entries
+            for entry in group_entries:
+                credited += entry.credited_bits
+        return blocks, SeedLedger(bits, credited, tuple(entries), tuple(missing))
+
+    def _call_reserve(self, in_reserve: Callable[[], list[NoiseSource]]) -> None:
+        """Let the sources join that were not loaded so far."""
+        with loading:
+            sources = [source for source in in_reserve() if source.name not in self._slots]
+        lowered = audited_claims(sources, load_machine_profile())
+        for source in sources:
+            self.add_source(source, claim=lowered.get(source.name))
+        self._in_reserve = None  # only now: what interrupts this, an exception or a fork, begins it anew
+
+    def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
+        """Return conditioned blocks of the sources without credit: defence in depth, 0 bits in any ledger.
+
+        Only sources that answer quickly take part; together they may cost a few milliseconds.
+        """
+        blocks: list[bytes] = []
+        entries: list[LedgerEntry] = []
+        left = UNCREDITED_SECONDS
+        lock = self._lock.take()
+        try:
+            for slot in self._slots.values():
+                cost = slot.seconds_for(UNCREDITED_SYMBOLS + (0 if slot.healthy else slot.startup_samples))
+                if slot.credit > 0 or not slot.usable or cost > left or not slot.availability()[0]:
+                    continue
+                left -= cost
+                symbols = slot.read_tested(UNCREDITED_SYMBOLS)
+                if symbols is not None:
+                    blocks.append(hash_df(symbols, BLOCK_BITS))
+                    entries.append(slot.ledger_entry(len(symbols), BLOCK_BITS))
+        finally:
+            lock.release()
+        return b"".join(blocks), tuple(entries)
+
+    def start(self) -> None:
+        """Run the start-up test of every available source now, instead of when its symbols are first needed.
+
+        Sources that may keep one waiting are asked and read side by side, each within its deadline. One whose start-up
+        symbols take longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
+        """
+        lock = self._lock.take()
+        try:
+            slots = self._slots.values()
+            workers = [
+                Worker(partial(_start, slot), name=f"esoteric_drbg start {slot.name}")
+                for slot in slots
+                if not slot.source.bounded
+            ]
+            for worker in workers:
+                worker.start()
+            for slot in slots:
+                if slot.source.bounded:
+                    _start(slot)
+            for worker in workers:
+                join(worker)
+            self._reorder = True
+        finally:
+            lock.release()
+
+    def on_demand_test(self, name: str | None = None) -> dict[str, bool]:
+        """Run the on-demand health test of one source, or of all available ones; True where it passed."""
+        lock = self._lock.take()
+        try:
+            chosen = [self._slot(name)] if name is not None else list(self._slots.values())
+            self._reorder = True
+            return {slot.name: slot.on_demand() for slot in chosen if slot.availability().available}
+        finally:
+            lock.release()
+
+    def reset_source(self, name: str) -> None:
+        """Put a retired or failed source back to its start-up test: the operator's act after a repair."""
+        lock = self._lock.take()
+        try:
+            self._slot(name).reset()
+        finally:
+            lock.release()
+
+    def health_report(self) -> dict[str, Any]:
+        """Return the state of every source and of the pool as plain JSON-ready values. No secret is among them."""
+        lock = self._lock.take()
+        try:
+            rows = [slot.report() for slot in self._slots.values()]
+            ledger = self.last_ledger.as_dict() if self.last_ledger is not None else None
+            instance = self._instance.status() if self._instance is not None else None
+        finally:
+            lock.release()
+        return {
+            "kernels": kernel_info()._asdict(),
+            "profile": self.profile.name,
+            "sources": rows,
+            "healthy": sum(row["state"] == "HEALTHY" for row in rows),
+            "credited_groups": sorted(
+                {row["independence_group"] for row in rows if row["credit"] > 0 and row["state"] == "HEALTHY"}
+            ),
+            "last_seed": ledger,
+            "instance": instance,
+        }
+
+    def print_health(self) -> None:
+        """Run any start-up test that is due and print :meth:`health_report` as a table on standard output."""
+        from esoteric_drbg.cli.health_table import print_health  # noqa: PLC0415 - rich loads only here
+
+        self.start()
+        print_health(self.health_report())
+
+    def _slot(self, name: str) -> SourceSlot:
+        try:
+            return self._slots[name]
+        except KeyError:
+            raise InvalidInputError(f"no source named {name!r} in the pool ({', '.join(self._slots)})") from None
+
+    def _order_credited_groups(self) -> list[list[SourceSlot]]:
+        """Return the credited slots by independence group, best credited rate first in and among the groups."""
+        self._reorder = False
+        slots = sorted((slot for slot in self._slots.values() if slot.credit > 0), key=SourceSlot.rank, reverse=True)
+        groups: dict[str, list[SourceSlot]] = {}
+        for slot in slots:
+            groups.setdefault(slot.source.independence_group, []).append(slot)
+        return list(groups.values())
+
+    def _from_group(
+        self, group: Sequence[SourceSlot], bits: int, missing: list[str]
+    ) -> tuple[list[bytes], list[LedgerEntry]]:
+        """Take blocks worth ``bits`` from the first source of a group that delivers them: one source counts."""
+        for slot in group:
+            if not slot.decide_credit():
+                missing.append(f"{slot.name}: {slot.fault}")
+                continue
+            while True:
+                # What a source gave to this seed before it failed is dropped with the rest of it.
+                blocks, entries = self._from_slot(slot, -(-bits // BLOCK_BITS))
+                if entries:
+                    self._reorder = self._reorder or slot.rank_is_stale
+                    return blocks, entries
+                missing.append(f"{slot.name}: {slot.fault or slot.state}")
+                if not slot.awaits_restart:
+                    break
+        return [], []
+
+    @staticmethod
+    def _from_slot(slot: SourceSlot, n_blocks: int) -> tuple[list[bytes], list[LedgerEntry]]:
+        """Take ``n_blocks`` blocks from one source, or none."""
+        blocks: list[bytes] = []
+        entries: list[LedgerEntry] = []
+        n_symbols = slot.symbols_for(BLOCK_H_IN)
+        # Blocks of a fast source are read at once: one crossing into the kernel, symbols of their own for each.
+        many = n_blocks > 2 and slot.seconds_for(n_blocks * n_symbols) < slot.deadline_s / 4
+        at_once = n_blocks if many else 1
+        for _ in range(0, n_blocks, at_once):
+            symbols = slot.read_tested(at_once * n_symbols)
+            if symbols is None:
+                return [], []
+            entry = slot.ledger_entry(n_symbols, BLOCK_BITS)
+            if at_once == 1:
+                blocks.append(hash_df(symbols, BLOCK_BITS))
+                entries.append(entry)
+                continue
+            with memoryview(symbols) as view:
+                for begin in range(0, len(view), n_symbols):
+                    blocks.append(hash_df(view[begin : begin + n_symbols], BLOCK_BITS))
+                    entries.append(entry)
+        return blocks, entries
+
+    def _shortfall(self, ledger: SeedLedger) -> str:
+        reasons = list(ledger.missing)
+        listed = {reason.partition(":")[0] for reason in reasons}
+        reasons += [
+            f"{slot.name}: {'no credit' if available else reason}"
+            for slot, (available, reason) in ((slot, slot.availability()) for slot in self._slots.values())
+            if slot.credit == 0 and slot.name not in listed
+        ]
+        return (
+            f"{ledger.requested_bits} bits of min-entropy were asked for and {ledger.credited_bits} could be credited; "
+            f"missing: {'; '.join(reasons) or 'the pool has no sources'}"
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise CloneRefusedError("an entropy pool is neither copied nor pickled: its copies would share noise")
+
+    def __repr__(self) -> str:
+        return f"<EntropyPool of {len(self._slots)} sources, profile {self.profile.name}, process {os.getpid()}>"
+
+
+def _start(slot: SourceSlot) -> None:
+    """Test one source of a pool that starts all of them at once."""
+    if slot.availability().available:
+        if slot.takes_too_long and not slot.healthy:
+            seconds = slot.seconds_for(slot.startup_samples)
+            slot.fault = f"start-up test left out: {slot.startup_samples:,} symbols take some {seconds:,.0f} s"
+        else:
+            slot.start()

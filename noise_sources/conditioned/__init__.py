@@ -1,0 +1,1 @@
+"""Conditioned sources: RNGs of the CPU, the machine and the TPM."""

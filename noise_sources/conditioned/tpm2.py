@@ -1,0 +1,194 @@
+"""TPM 2.0: bytes of TPM2_GetRandom. Conditioned in the chip, so credited 0 unless configured."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+
+from esoteric_drbg.errors import InvalidInputError, SourceReadError
+from esoteric_drbg.kernels.process import fork_generation
+from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.conditioned.tpm_transport import HEADER_BYTES, TpmTransport
+from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+
+__all__ = ["ADDRESS_VARIABLE", "Tpm2Source"]
+
+#: Environment variable that says where the TPM is: a device, ``unix:PATH`` or ``tcp:ADDRESS:PORT``.
+ADDRESS_VARIABLE = "ESOTERIC_DRBG_TPM2"
+#: The kernel's resource manager, so that other users of the TPM are not disturbed.
+DEFAULT_ADDRESS = "/dev/tpmrm0"
+#: Bytes asked for at once: every TPM 2.0 has a digest of that size. Some give more, none has to.
+REQUEST_BYTES = 32
+#: Seconds to wait for one response. A self-test under way may take that long.
+RESPONSE_SECONDS = 2.0
+#: How often a command is repeated that the TPM was too busy for, or answered with nothing.
+ATTEMPTS = 10
+#: Seconds before the first repetition; each further one waits twice as long.
+PAUSE_SECONDS = 0.005
+
+# TPM 2.0 Library, part 2: tags (6.9), command codes (6.5.2), response codes (6.6.3)
+TPM_ST_NO_SESSIONS = 0x8001
+TPM_CC_GET_RANDOM = 0x0000017B
+TPM_RC_SUCCESS = 0x000
+TPM_RC_YIELDED = 0x908
+TPM_RC_TESTING = 0x90A
+TPM_RC_RETRY = 0x922
+_BUSY = frozenset({TPM_RC_YIELDED, TPM_RC_TESTING, TPM_RC_RETRY})
+_MEANINGS = {
+    0x01E: "TPM_RC_BAD_TAG: not a TPM 2.0",
+    0x100: "TPM_RC_INITIALIZE: the TPM was not started (TPM2_Startup)",
+    0x101: "TPM_RC_FAILURE: the TPM is in failure mode",
+    0x120: "TPM_RC_DISABLED",
+    0x12D: "TPM_RC_UPGRADE: the TPM is in its field upgrade",
+    0x130: "TPM_RC_REBOOT: the TPM needs a restart of the machine",
+    0x143: "TPM_RC_COMMAND_CODE: the TPM has no TPM2_GetRandom",
+    TPM_RC_YIELDED: "TPM_RC_YIELDED: the TPM stayed busy",
+    TPM_RC_TESTING: "TPM_RC_TESTING: the TPM is still testing itself",
+    TPM_RC_RETRY: "TPM_RC_RETRY: the TPM stayed busy",
+}
+
+
+class Tpm2Source(NoiseSource):
+    """Bytes of a TPM's random number generator, by the command TPM2_GetRandom.
+
+    The chip conditions its noise, so there is no evidence of ours and no credit. An operator may credit it by
+    configuration, naming a certificate (:meth:`Claim.by_operator`).
+
+    Parameters
+    ----------
+    address : str, optional
+        Where the TPM is; by default the environment variable ``ESOTERIC_DRBG_TPM2``, or ``/dev/tpmrm0``.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``address`` is malformed. A malformed variable makes the source unavailable.
+
+    See docs/sources/tpm2.md.
+    """
+
+    name = "tpm2"
+    description = "The random number generator of a TPM 2.0"
+    category = "system"
+    physics = "A vendor's noise source inside the TPM, conditioned in the chip; its raw noise is out of reach."
+    platforms = ("linux",)
+    physical = True
+    independence_group = "cpu_rng"  # shared with rdseed and hwrng: a firmware TPM asks the processor's own generator
+    estimated_rate = 1.0e3
+    # As for hwrng: conditioned bytes pass it, a stuck generator does not.
+    claim = Claim(min_entropy=0.0, health_min_entropy=3.5)
+
+    def __init__(self, address: str | None = None) -> None:
+        self._address = address
+        self._transport = None if address is None else TpmTransport(address)
+        self._process = fork_generation()
+
+    def transport(self) -> TpmTransport:
+        """Return the connection to the TPM that is named now; a forked child gets its own.
+
+        Raises
+        ------
+        InvalidInputError
+            If the variable is malformed.
+        """
+        address = self._address or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
+        if self._transport is None or self._transport.address != address or self._process != fork_generation():
+            self.close()
+            self._transport = TpmTransport(address)
+            self._process = fork_generation()
+        return self._transport
+
+    def availability(self) -> Availability:
+        """Return whether a TPM is there and may be used by this user. No command is sent."""
+        try:
+            return self.transport().availability()
+        except InvalidInputError as error:
+            return Availability(False, f"{error} ({ADDRESS_VARIABLE})")
+
+    def close(self) -> None:
+        """Disconnect from the TPM; the next read connects again."""
+        transport = getattr(self, "_transport", None)
+        if transport is not None:
+            transport.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
+        """Return the next bytes of the TPM; fewer if ``deadline_s`` passes.
+
+        Raises
+        ------
+        SourceUnavailableError
+            If no TPM can be used here.
+        SourceReadError
+            If the TPM goes away, reports an error, stays busy or silent, or answers with what is no response.
+        """
+        self.require_available()
+        transport = self.transport()
+        until = None if deadline_s is None else time.monotonic() + deadline_s
+        data = bytearray()
+        try:
+            while len(data) < n_samples and (until is None or time.monotonic() < until):
+                data += self._get_random(transport, min(REQUEST_BYTES, n_samples - len(data)), until)
+        except OSError as error:
+            # what is left of an answer must not meet the next command
+            transport.close()
+            if not (isinstance(error, TimeoutError) and until is not None and time.monotonic() >= until):
+                raise SourceReadError(f"{self.name}: {transport.address}: {error.strerror or error}") from None
+        return bytes(data)
+
+    def _get_random(self, transport: TpmTransport, wanted: int, until: float | None) -> bytes:
+        """Return 1 to ``wanted`` bytes of TPM2_GetRandom (part 3, 16.1)."""
+        command = struct.pack(">HIIH", TPM_ST_NO_SESSIONS, HEADER_BYTES + 2, TPM_CC_GET_RANDOM, wanted)
+        code = TPM_RC_SUCCESS
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                pause = PAUSE_SECONDS * 2 ** (attempt - 1)
+                time.sleep(min(pause, _left(until, pause)))
+            patience = _left(until, RESPONSE_SECONDS)
+            if patience <= 0:
+                raise TimeoutError(0, "the deadline passed")
+            transport.open(patience)
+            code, chunk = parse_response(transport.transact(command, patience), wanted)
+            if chunk:
+                return chunk
+            if code != TPM_RC_SUCCESS and code not in _BUSY:
+                break
+        if code == TPM_RC_SUCCESS:
+            raise OSError(0, f"{ATTEMPTS} answers without a byte")
+        raise OSError(0, f"response code 0x{code:03x}, {_MEANINGS.get(code, 'an error')}")
+
+
+def parse_response(response: bytes, wanted: int) -> tuple[int, bytes]:
+    """Return the response code of TPM2_GetRandom, and its bytes if it is 0.
+
+    Raises
+    ------
+    OSError
+        If the response is not one to TPM2_GetRandom for ``wanted`` bytes.
+
+    Examples
+    --------
+    >>> parse_response(bytes.fromhex("8001 0000000e 00000000 0002 abcd"), 32) == (0, b"\\xab\\xcd")
+    True
+    >>> parse_response(bytes.fromhex("8001 0000000a 00000922"), 32)
+    (2338, b'')
+    """
+    tag, size, code = struct.unpack_from(">HII", response)
+    if size != len(response):
+        raise OSError(0, f"a response of {len(response)} bytes claims {size}")
+    if code != TPM_RC_SUCCESS:
+        return code, b""
+    if tag != TPM_ST_NO_SESSIONS or size < HEADER_BYTES + 2:
+        raise OSError(0, f"a response with tag 0x{tag:04x} and {size} bytes is not TPM2_GetRandom's")
+    (length,) = struct.unpack_from(">H", response, HEADER_BYTES)
+    if length != size - HEADER_BYTES - 2 or length > wanted:
+        raise OSError(0, f"a response of {size} bytes holds {length} random ones; {wanted} were asked for")
+    return code, response[HEADER_BYTES + 2 :]
+
+
+def _left(until: float | None, at_most: float) -> float:
+    """Return the seconds that may pass now."""
+    return at_most if until is None else max(0.0, min(at_most, until - time.monotonic()))

@@ -1,0 +1,99 @@
+"""What the sources have in common that read the kernel's counters: how long a reading takes, and what it says."""
+
+from __future__ import annotations
+
+import abc
+import sys
+from collections.abc import Mapping
+from typing import ClassVar, Generic, TypeVar
+
+from esoteric_drbg.errors import SourceReadError
+from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repetition_count_scan
+from esoteric_drbg.kernels.timing import read_counter, whole_steps
+from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource
+from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
+
+__all__ = ["DURATION_APT_CUTOFF", "DURATION_APT_WINDOW", "DURATION_ENTROPY", "DURATION_RCT_CUTOFF", "CounterSource"]
+
+#: The H, in bits per duration, from which the cutoffs of the tests on the durations follow.
+DURATION_ENTROPY = 1.0
+#: Cutoffs of the Repetition Count and Adaptive Proportion Test on the durations' low 8 bits, for H = DURATION_ENTROPY
+#: and a false alarm in 2^60 (SP 800-90B 4.4.1, 4.4.2): ``rct_cutoff`` and ``apt_cutoff`` give them.
+DURATION_RCT_CUTOFF = 61
+DURATION_APT_CUTOFF = 355
+DURATION_APT_WINDOW = 512
+
+_MASK = (1 << 64) - 1
+
+Reading = TypeVar("Reading")
+
+
+class CounterSource(OneByOneSource, Generic[Reading]):
+    """A source that reads counters of the kernel, and times each reading with the CPU's counter.
+
+    Raw value: the duration of the reading, in steps of the CPU's counter, plus the growth of the counters read since
+    they were last read, modulo 2^64. The symbol is its low 8 bits. Every process can read the counters, none the
+    duration: a claim holds against an observer of all counters only if the durations alone carry it, too;
+    ``durations_only`` gives them.
+
+    The growing counters could hide durations that have become constant from the health tests of the symbols. So the
+    durations have a Repetition Count and an Adaptive Proportion Test of their own, and an alarm fails the read.
+
+    Parameters
+    ----------
+    durations_only : bool
+        Leave the growth out of the raw values. For assessments.
+
+    A subclass gives :meth:`read_counters`, which alone is timed, and :meth:`growth`.
+    """
+
+    category = "system"
+    physical = False
+    independence_group = CPU_COUNTER
+    bounded = True  # files that the kernel makes up: a reading waits for no device
+
+    #: The claim by kernels, as of the timing sources: measured on Linux, and credited there alone.
+    claims: ClassVar[Mapping[str, Claim]] = {}
+    #: Whether raw values are the durations alone, in steps of the CPU's counter.
+    durations_only: bool
+
+    def __init__(self, *, durations_only: bool = False) -> None:
+        claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
+        measured_here = sys.platform.startswith("linux")
+        self.claim = claim if measured_here else Claim(min_entropy=0.0, health_min_entropy=claim.cutoff_entropy)
+        self.durations_only = durations_only
+        self._repetition = new_repetition_count_scan(DURATION_RCT_CUTOFF)
+        self._proportion = new_adaptive_proportion_scan(DURATION_APT_CUTOFF, DURATION_APT_WINDOW)
+
+    @abc.abstractmethod
+    def read_counters(self) -> Reading:
+        """Return the next reading. Nothing but this is timed."""
+
+    @abc.abstractmethod
+    def growth(self, reading: Reading) -> int:
+        """Return by how much the counters of a reading have grown since they were last read; 0 the first time."""
+
+    def measure(self) -> int:
+        """Return the next raw value, or the duration alone."""
+        duration, growth = self.measure_parts()
+        return duration if self.durations_only else (duration + growth) & _MASK
+
+    def measure_parts(self) -> tuple[int, int]:
+        """Return the duration of the next reading, in steps of the CPU's counter, and the growth of what it read.
+
+        Raises
+        ------
+        SourceReadError
+            If a test of the durations fails: they have become too regular.
+        """
+        before = read_counter()
+        reading = self.read_counters()
+        duration = whole_steps(read_counter() - before) & _MASK
+        symbol = bytes((duration & 0xFF,))
+        if self._repetition.push(symbol) or self._proportion.push(symbol):
+            self._repetition.reset()
+            self._proportion.reset()
+            raise SourceReadError(f"{self.name}: the durations of the readings repeat")
+        return duration, self.growth(reading) & _MASK

@@ -1,0 +1,1 @@
+"""Sources of network timing; no packet is sent before targets are named."""

@@ -1,0 +1,1 @@
+"""Sensors and devices that are read only when the user names them."""

@@ -1,0 +1,52 @@
+"""DRAM refresh: how long loads take whose lines are in no cache."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import ClassVar
+
+from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.timing.timed import TimedSource
+
+__all__ = ["DramRefreshSource"]
+
+#: Machines, as ``platform.machine()`` names them, whose user code can flush a cache line.
+FLUSHING = frozenset({"x86_64", "AMD64"})
+
+
+class DramRefreshSource(TimedSource):
+    """Ticks of the CPU's counter for two dependent loads of cache lines that were flushed when they were loaded last.
+
+    Where no line can be flushed (other CPUs, reference kernels) the loads walk through 32 MiB instead, and most lines
+    are evicted before they come again.
+
+    See docs/sources/dram_refresh.md for physics, evidence and failure modes.
+
+    Examples
+    --------
+    >>> len(DramRefreshSource().read_raw(100))
+    100
+    """
+
+    name = "dram_refresh"
+    description = "Latency of loads that no cache answers"
+    category = "memory"
+    physics = (
+        "DRAM refreshes its rows every few microseconds, opens and closes rows, and queues all requests; where in "
+        "that schedule a load falls is decided by clocks that the core does not share."
+    )
+    estimated_rate = 5.0e6
+    kind = "flush"
+    buffer_bytes = 1 << 20
+    touches = 2
+    claims: ClassVar[Mapping[str, Claim]] = {
+        "rust": Claim(min_entropy=0.0, health_min_entropy=0.5),
+        "reference": Claim(min_entropy=0.0, health_min_entropy=0.5),
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        if platform.machine() not in FLUSHING:
+            # Evictions are other noise than flushes, and were not measured: no credit.
+            self.claim = Claim(min_entropy=0.0, health_min_entropy=self.claim.cutoff_entropy)
