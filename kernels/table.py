@@ -1,4 +1,4 @@
-"""The one table that pairs every Rust kernel with its specification and with the Python kernel that stands in for it."""
+"""The one table that pairs each Rust kernel with its specification and with the Python kernel that stands in for it."""
 
 from __future__ import annotations
 
