@@ -6,6 +6,7 @@ import bz2
 import itertools
 from collections import Counter
 from types import ModuleType
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -125,6 +126,22 @@ def test_many_symbols_are_arranged_alike(native: ModuleType, least: int) -> None
         for part in np.array_split(found, 8):
             equal, expected = float((part[1:] == part[:-1]).mean()), float((shares**2).sum())
             assert abs(equal - expected) < 6 * np.sqrt(max(expected * (1 - expected), 1e-9) / part.size) + 1e-3
+
+
+def test_a_shuffle_with_a_biased_draw_is_the_same(native: ModuleType) -> None:
+    """Of all the half words of these twelve permutations, one is rejected, in number 8."""
+    symbols = bytes(range(5)) * 13_107
+    bounds: list[int] = []
+
+    def below(_: Single, bound: int) -> int:
+        bounds.append(bound)
+        return 0
+
+    with mock.patch.object(Single, "below", below):
+        plain_shuffle.fisher_yates(symbols, 3, 8)
+    assert bounds == [26_268]
+    permuted = [kernels.iid_permutation(symbols, 3, 8) for kernels in (reference, fallback, native)]
+    assert permuted == permuted[-1:] * 3
 
 
 @settings(max_examples=300, deadline=None)
