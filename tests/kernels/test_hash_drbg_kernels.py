@@ -171,7 +171,7 @@ def test_arguments_are_checked(native: ModuleType) -> None:
 
 def test_every_rust_kernel_has_its_twin_in_python(native: ModuleType) -> None:
     public = {name for name in dir(native) if not name.startswith("_")}
-    assert public - {*table.REFERENCES, *table.FALLBACKS} == {"cpu_features", "end_begins"}
+    assert public - {*table.REFERENCES, *table.FALLBACKS} == {"cpu_features", "end_begins", "refused_paths"}
     # What has no specification times Python's own work.
     unspecified = set(table.FALLBACKS) - set(table.REFERENCES)
     assert {table.FALLBACKS[name].rpartition(".")[2] for name in unspecified} == {"timing", "rdseed"}
