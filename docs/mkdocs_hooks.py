@@ -30,8 +30,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = re.sub(r"\]\(docs/", "](", markdown)
         markdown = re.sub(r"\]\(sources\)", "](sources/README.md)", markdown)
         return re.sub(r"\[([^\]]+)\]\((examples/[^)]+|LICENSE)\)", r"`\1`", markdown)
+    up = "../" * page.file.src_uri.count("/")
     for name in ROOT_PAGES:
-        markdown = markdown.replace(f"](../{name}", f"]({name}")
+        markdown = markdown.replace(f"](../{up}{name}", f"]({up}{name}")
     return markdown.replace("<!-- commands -->", "\n".join(command_help(cli, "esoteric-drbg", None)))
 
 
