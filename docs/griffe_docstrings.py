@@ -1,4 +1,4 @@
-"""What our docstrings have and Markdown has not: roles (``:class:`~package.Name```), ``::`` blocks, ``#:`` comments."""
+"""What mkdocstrings does not know of our code: roles (``:class:`~package.Name```), ``#:`` comments, frozen classes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,30 @@ def comment_above(attribute: griffe.Object) -> str | None:
     return "\n".join(found) or None
 
 
-class Roles(griffe.Extension):
-    """Replace each role by its name in code, which is a link where the name has a place on a page."""
+def made_init(found: griffe.Class) -> griffe.Function | None:
+    """Return the ``__init__`` that ``Frozen`` or attrs makes of a class's annotated names."""
+    made = any(str(base).endswith("Frozen") for base in found.bases) or any(
+        str(decorator.value).startswith(("attrs.frozen", "attrs.define")) for decorator in found.decorators
+    )
+    if not made or "__init__" in found.members:
+        return None
+    parameters = [griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword)]
+    for field in found.attributes.values():
+        if field.annotation is not None and "property" not in field.labels and "ClassVar" not in str(field.annotation):
+            kind = griffe.ParameterKind.keyword_only
+            parameters.append(griffe.Parameter(field.name, annotation=field.annotation, kind=kind, default=field.value))
+    return griffe.Function("__init__", parameters=griffe.Parameters(*parameters), parent=found, lineno=found.lineno)
+
+
+class Docstrings(griffe.Extension):
+    """Complete the objects of a package, and replace each role by a link where the name has a place on a page."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
         """Rewrite the docstrings of a loaded package."""
         for obj in list(objects_of(pkg)):
+            init = made_init(obj) if isinstance(obj, griffe.Class) else None
+            if init is not None:
+                obj.set_member("__init__", init)
             if obj.docstring is None and obj.is_attribute:
                 comment = comment_above(obj)
                 obj.docstring = griffe.Docstring(comment, parent=obj) if comment else None
