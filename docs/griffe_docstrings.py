@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import griffe
@@ -21,9 +22,10 @@ def objects_of(module: griffe.Object) -> Iterator[griffe.Object]:
 
 def comment_above(attribute: griffe.Object) -> str | None:
     """Return the ``#:`` comment above an attribute."""
-    if attribute.lineno is None or attribute.filepath not in attribute.lines_collection:
+    path = attribute.filepath
+    if attribute.lineno is None or not isinstance(path, Path) or path not in attribute.lines_collection:
         return None
-    lines = attribute.lines_collection[attribute.filepath]
+    lines = attribute.lines_collection[path]
     found: list[str] = []
     for line in reversed(lines[: attribute.lineno - 1]):
         if not line.strip().startswith("#:"):
