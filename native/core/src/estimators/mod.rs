@@ -1,5 +1,5 @@
-//! The counts behind the ten estimators of SP 800-90B 6.3. Twins of `kernels/reference/{bit_statistics,tuples,predictors,
-//! context_predictors}.py`, which say what each one is.
+//! The counts behind the ten estimators of SP 800-90B 6.3. Twins of `kernels/reference/{bit_statistics,tuples,multi_mcw,
+//! lag,multi_mmc,lz78y}.py`, which say what each one is.
 
 mod bit_statistics;
 mod context_trie;

@@ -1,4 +1,4 @@
-"""Reference kernels of the MultiMCW and Lag predictors, SP 800-90B 6.3.7 and 6.3.8, and the predictors' scoreboard."""
+"""Faster Python kernels of the MultiMCW and Lag predictors, SP 800-90B 6.3.7 and 6.3.8, and the scoreboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.kernels.reference.symbols import unpack
+from esoteric_drbg.kernels.fallback.symbols import unpack
 
 __all__ = ["Scoreboard", "lag", "multi_mcw"]
 

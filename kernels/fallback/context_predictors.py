@@ -1,4 +1,4 @@
-"""Reference kernels of the MultiMMC and LZ78Y predictors, SP 800-90B 6.3.9 and 6.3.10.
+"""Faster Python kernels of the MultiMMC and LZ78Y predictors, SP 800-90B 6.3.9 and 6.3.10.
 
 Both remember which symbol followed which context. Nothing here runs symbol by symbol: all occurrences of a context
 are put next to one another, in the order of time, and what was known at each of them is a running maximum.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.kernels.reference.predictors import Flags, Scoreboard
-from esoteric_drbg.kernels.reference.symbols import unpack
+from esoteric_drbg.kernels.fallback.predictors import Flags, Scoreboard
+from esoteric_drbg.kernels.fallback.symbols import unpack
 
 __all__ = ["lz78y", "multi_mmc"]
 
