@@ -52,7 +52,7 @@ def make(profile: Profile = SP800_90C) -> tuple[RBG2Instance, CountingPool]:
     """Return an instance that mixes nothing in, so that its output and its requests can be foretold, and its pool."""
     pool = CountingPool()
     rbg = RBG2Instance(pool, profile=profile)
-    rbg._state.mix_every(1 << 62)
+    rbg._core.state.mix_every(1 << 62)
     return rbg, pool
 
 
@@ -106,8 +106,8 @@ def test_the_90a_profile_lifts_that_limit_only() -> None:
 @pytest.mark.parametrize("profile", [SP800_90C, SP800_90A], ids=lambda profile: profile.name)
 def test_output_equals_the_section_9_functions(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = b"fixed additional input"
-    monkeypatch.setattr("esoteric_drbg.rbg.rbg2._uncredited_bytes", lambda: extra)
-    monkeypatch.setattr("esoteric_drbg.rbg.rbg2._personalization", lambda construction: b"p")
+    monkeypatch.setattr("esoteric_drbg.rbg.core._uncredited_bytes", lambda: extra)
+    monkeypatch.setattr("esoteric_drbg.rbg.core._personalization", lambda construction: b"p")
     rbg, _ = make(profile)
     twin_pool = CountingPool()
     twin = HashDRBG(lambda bits: twin_pool.seed_material(bits)[0])
