@@ -181,9 +181,17 @@ class RBGCore(Generic[_Source]):
     def _instantiate_anew(self) -> None:
         lock = self.lock.take()
         try:
+            self.forget()
+            self._reseed()
+        finally:
+            lock.release()
+
+    def forget(self) -> None:
+        """Overwrite the working state and leave the error state: the next request instantiates anew."""
+        lock = self.lock.take()
+        try:
             self.drbg.clear_error()
             self.drbg.uninstantiate()
-            self._reseed()
         finally:
             lock.release()
 
@@ -317,10 +325,16 @@ class RBGCore(Generic[_Source]):
 
     def part_from_clone(self) -> bool:
         """Reseed if the kernel shows that this virtual machine is another one since the last seed; True if so."""
+        if not self.revoke_after_clone():
+            return False
+        self.reseed()
+        return True
+
+    def revoke_after_clone(self) -> bool:
+        """Withdraw the seed's budget if this virtual machine is another one since; True if so. The seed is owed."""
         if not self.drbg.instantiated or vm_generation() == self._vm_generation:
             return False
         self.state.revoke()
-        self.reseed()
         return True
 
     def status(self) -> dict[str, Any]:

@@ -95,6 +95,18 @@ class Lanes(Generic[_Source]):
         finally:
             lock.release()
 
+    def instantiate(self) -> None:
+        """Instantiate the first core anew; the other lanes follow with their next requests."""
+        for lane in self.others:
+            lane.forget()
+        self.first.instantiate()
+
+    def part_from_clone(self) -> bool:
+        """Let every lane owe a seed if this virtual machine is another one since, and seed the first core."""
+        for lane in self.others:
+            lane.revoke_after_clone()
+        return self.first.part_from_clone()
+
     def uninstantiate(self) -> None:
         """Overwrite the working state of every lane."""
         for lane in self.others:

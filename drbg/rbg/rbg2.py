@@ -135,7 +135,7 @@ class RBG2Instance:
         SelfTestError
             If the self-test of the mechanism fails.
         """
-        self._core.instantiate()
+        self._lanes.instantiate()
 
     def uninstantiate(self) -> None:
         """Overwrite the working state (9.4). The next request instantiates anew, unless the instance has failed."""
@@ -171,7 +171,7 @@ class RBG2Instance:
         EntropyUnavailableError
             If the pool falls short. Nothing is output until the seed that is owed has been had.
         """
-        return self._core.part_from_clone()
+        return self._lanes.part_from_clone()
 
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""

@@ -107,6 +107,18 @@ class RBGCInstance:
         """Take a fresh seed from the parent now."""
         self._core.reseed(additional_input)
 
+    def instantiate(self) -> None:
+        """Instantiate anew by a seed of the parent, whatever the state: the way out of the error state (11.3.6).
+
+        Raises
+        ------
+        EntropyUnavailableError
+            If a seed is due all the way up and the noise sources fall short.
+        SelfTestError
+            If the self-test of the mechanism fails.
+        """
+        self._lanes.instantiate()
+
     def uninstantiate(self) -> None:
         """Overwrite the working state (9.4). The next request instantiates anew."""
         self._lanes.uninstantiate()
@@ -119,7 +131,7 @@ class RBGCInstance:
         EntropyUnavailableError
             If the noise sources fall short. Nothing is output until the seed that is owed has been had.
         """
-        return self._core.part_from_clone()
+        return self._lanes.part_from_clone()
 
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""

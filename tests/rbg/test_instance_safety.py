@@ -194,6 +194,50 @@ def test_busy_lanes_have_seeds_of_their_own() -> None:
     assert single._lanes.free_lane() is None
 
 
+def with_a_lane() -> tuple[RBG2Instance, core.RBGCore[EntropyPool]]:
+    """Return an instance that has another lane beside its first one, and the lane."""
+    instance = RBG2Instance(lambda: EntropyPool.auto(plugins=False), profile=SP800_90A)
+    instance.token_bytes(1)
+    lock = instance._core.lock.take()
+    try:
+        thread = threading.Thread(target=lambda: instance._lanes._answer(9))
+        thread.start()
+        thread.join()
+    finally:
+        lock.release()
+    return instance, instance._lanes.others[0]
+
+
+@pytest.mark.skipif(lanes.MOST_LANES < 2, reason="one processor, one lane")
+def test_instantiating_anew_leaves_the_error_state_of_every_lane() -> None:
+    instance, lane = with_a_lane()
+    lane.drbg.fail("a fault of memory")
+    with pytest.raises(errors.DRBGStateError, match=r"call instantiate\(\)"):
+        lane.state.token_bytes(8)
+    instance.instantiate()
+    assert len(lane.state.token_bytes(8)) == 8
+
+
+@pytest.mark.skipif(lanes.MOST_LANES < 2, reason="one processor, one lane")
+def test_every_lane_owes_the_seed_of_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain takes its seeds from whichever lane is free: none gives what the clone's twin would give too."""
+    device = tmp_path / "sysgenid"
+    device.write_bytes((7).to_bytes(4, "little") + bytes(mmap.PAGESIZE - 4))
+    monkeypatch.setenv("ESOTERIC_DRBG_VM_GENERATION", str(device))
+    instance, lane = with_a_lane()
+    for each in (instance._core, lane):
+        each.state.mix_every(1 << 62)
+    lane.state.token_bytes(8)
+    assert (instance.seeds, lane.seeds, instance.part_from_clone()) == (1, 1, False)
+    with device.open("r+b") as file:
+        file.write((8).to_bytes(4, "little"))
+    assert instance.part_from_clone()
+    lane.state.token_bytes(8)
+    assert (instance.seeds, lane.seeds) == (2, 2)
+    lane.state.token_bytes(8)
+    assert lane.seeds == 2
+
+
 def side_by_side(work: Callable[[], object]) -> float:
     """Return how many times as much two threads do as one, in the same time."""
 
