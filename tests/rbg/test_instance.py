@@ -199,7 +199,7 @@ def test_instances_are_collected_although_their_state_calls_back() -> None:
 
 
 def test_what_is_no_pool_is_refused_at_once() -> None:
-    for nothing in (None, b"seed", 7, []):
+    for nothing in (None, b"seed", 7, ()):
         with pytest.raises(errors.InvalidInputError, match="expected an EntropyPool, or a function that makes one"):
             RBG2Instance(nothing)  # type: ignore[arg-type]
 
