@@ -50,10 +50,6 @@ class SensorSource(NoiseSource):
         Seconds without a value after which a read fails; opening the device counts, loading its library does not.
     """
 
-    category = "sensor"
-    physical = True
-    bounded = True
-
     sensor: ClassVar[str]
     stall_s: ClassVar[float] = 3.0
 
