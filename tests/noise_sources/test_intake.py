@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hostile import ANSWERS, EVIDENCE, READS, SECRET, Healthy, Hostile, late, shown, stream
+from fakes import stream
+from hostile import ANSWERS, EVIDENCE, READS, SECRET, Healthy, Hostile, late, shown
 
 from esoteric_drbg import EntropyPool, RBG2Instance, errors
 from esoteric_drbg.conformance.recording.recorder import record
@@ -99,8 +100,9 @@ def test_every_honest_buffer_is_taken_as_a_private_copy(make: Callable[[Any], An
 class Narrow(Hostile):
     """Stuck at 1, with a counter in the bits above its symbol."""
 
-    symbol_bits = 1
-    claim = Claim(min_entropy=0.5, symbol_bits=1, evidence=EVIDENCE.replace(assessed=1.0))
+    info = Hostile.info.replace(
+        symbol_bits=1, claim=Claim(min_entropy=0.5, symbol_bits=1, evidence=EVIDENCE.replace(assessed=1.0))
+    )
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> Any:
         self.reads += 1
@@ -299,7 +301,7 @@ def test_impossible_metadata_are_bad_input(label: str, value: Any, match: str) -
 
 
 def test_metadata_that_raise_or_hang_are_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("esoteric_drbg.noise_sources.guard.ASK_DEADLINE_S", 0.2)
+    monkeypatch.setattr("esoteric_drbg.noise_sources.reader.ASK_DEADLINE_S", 0.2)
 
     class Raising(Hostile):
         @property
@@ -411,7 +413,7 @@ def test_a_stand_in_takes_the_place_of_what_cannot_be_guarded() -> None:
     from esoteric_drbg.noise_sources import registry
 
     nameless = Hostile()
-    nameless.name = 7  # type: ignore[assignment,misc]
+    nameless.name = 7  # type: ignore[assignment]
     found: list[NoiseSource] = registry.guarded_all([Healthy(), nameless])
     assert [source.is_available() for source in found] == [True, False]
     assert "has no name" in found[1].availability().reason

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import Fake, simulated
 from places import ROOT
 
 from esoteric_drbg import errors
 from esoteric_drbg.kernels.timing import counter_step
-from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource, registry
+from esoteric_drbg.noise_sources import Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources.quality import entropy_quality, grade, most_common_value, shannon
 
 BUILT_IN = sorted(registry.BUILT_IN)
@@ -136,25 +137,13 @@ def test_quality_figures_of_known_data() -> None:
     assert grade(0.5, 1) == "B"
 
 
-class Recorded(NoiseSource):
-    """Symbols out of a fixed list."""
+class Recorded(Fake):
+    """Samples out of a fixed list."""
 
-    name = "recorded"
-    description = "fixed"
-    category = "system"
-    physics = "none"
-    independence_group = "test"
-    estimated_rate = 1.0
+    info = simulated("recorded", estimated_rate=1.0)
 
     def __init__(self, data: bytes, reason: str = "") -> None:
-        self.data = data
-        self.reason = reason
-
-    def availability(self) -> Availability:
-        return Availability(not self.reason, self.reason)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return self.data[:n_samples]
+        super().__init__(lambda n: data[:n], reason=reason)
 
 
 class Crashing(Recorded):
@@ -165,10 +154,9 @@ class Crashing(Recorded):
 
 
 class Narrow(Recorded):
-    """Declares symbols of 4 bits."""
+    """Declares samples of 4 bits."""
 
-    symbol_bits = 4
-    claim = Claim(min_entropy=0.0, symbol_bits=4)
+    info = Recorded.info.replace(symbol_bits=4, claim=Claim(min_entropy=0.0, symbol_bits=4))
 
 
 def test_defaults_a_contributor_inherits() -> None:
@@ -187,7 +175,7 @@ def test_defaults_a_contributor_inherits() -> None:
     with pytest.raises(errors.SourceReadError, match="wider than 4 bits"):
         Narrow(bytes([15, 16])).collect(2)
     assert Narrow(bytes([15, 15])).collect(2).tolist() == [15, 15]
-    assert entropy_quality(Recorded(bytes(1000)), 1000)["grade"] == "F"
+    assert entropy_quality(Recorded(bytes(1000)).read_exactly, 1000)["grade"] == "F"
 
 
 def test_wide_values_digitize_to_symbols() -> None:

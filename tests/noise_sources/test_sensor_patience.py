@@ -6,6 +6,7 @@ import time
 from typing import Any, Self
 
 import pytest
+from fakes import simulated
 
 from esoteric_drbg import errors
 from esoteric_drbg.noise_sources import quality
@@ -17,11 +18,7 @@ from esoteric_drbg.noise_sources.source import Availability
 class Slow(SensorSource):
     """Takes its time to load a library, and to close its device."""
 
-    name = "slow"
-    description = "slow"
-    physics = "none"
-    independence_group = "test"
-    estimated_rate = 20.0
+    info = simulated("slow", category="sensor", estimated_rate=20.0, bounded=True, opt_in=True)
     sensor = "a test"
     stall_s = 0.4
 
@@ -114,16 +111,14 @@ def test_a_source_that_is_slow_to_start_is_read_in_few_parts(monkeypatch: pytest
     now = 0.0
     parts: list[int] = []
 
-    def read(n_samples: int, **_: object) -> bytes:
+    def read(n_samples: int) -> bytes:
         nonlocal now
         now += 1.0 + n_samples / 20
         parts.append(n_samples)
         return bytes(n_samples)
 
-    source = Slow()
-    monkeypatch.setattr(source, "read_exactly", read)
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     said: list[tuple[int, int]] = []
-    quality.entropy_quality(source, 1000, progress=lambda done, total: said.append((done, total)))
+    quality.entropy_quality(read, 1000, estimated_rate=20.0, progress=lambda *step: said.append(step))
     assert parts == [5, 10, 20, 40, 80, 160, 200, 200, 200, 85]
     assert said[-1] == (1000, 1000)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes import simulated
 
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import apt_cutoff, rct_cutoff
@@ -47,10 +48,7 @@ def readable(name: str) -> CounterSource[object]:
 class Scripted(CounterSource[int]):
     """Reads numbers that take a given time."""
 
-    name = "scripted"
-    description = "scripted"
-    physics = "none"
-    estimated_rate = 1.0
+    info = simulated("scripted", estimated_rate=1.0, bounded=True)
 
     def __init__(self, durations: Iterator[int], growths: Callable[[], int], *, durations_only: bool = False) -> None:
         super().__init__(durations_only=durations_only)

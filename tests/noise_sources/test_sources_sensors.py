@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakes import simulated
 from places import DOCS
 
 from esoteric_drbg import errors
@@ -33,11 +34,7 @@ HEAVY = {"av", "bleak", "dbus_fast", "pyopencl", "sounddevice", "numpy", "asynci
 class Scripted(SensorSource):
     """Does what a test tells it: blocks of values, pauses (seconds), errors."""
 
-    name = "scripted"
-    description = "scripted"
-    physics = "none"
-    independence_group = "test"
-    estimated_rate = 1e3
+    info = simulated("scripted", category="sensor", estimated_rate=1e3, bounded=True, opt_in=True)
     sensor = "a script"
     stall_s = 0.5
 

@@ -18,8 +18,9 @@ from esoteric_drbg.health_tests import apt_cutoff
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import counter_step
 from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing import counter_beat, dram_refresh
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER, TimedSource
+from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 NAMES = ["clock_jitter", "counter_beat", "dram_refresh", "page_fault_timing", "thread_lifecycle"]
 TASKS = Path("/proc/self/task")

@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from forking import EACH_A_SEED, ForkingSource, in_child, run
+from fakes import ForkingSource, SlowSource
+from forking import EACH_A_SEED, in_child, run
 
 from esoteric_drbg import EntropyPool, RBG2Instance, RBGCInstance, SystemRandom
 from esoteric_drbg.errors import DRBGStateError
@@ -119,23 +120,6 @@ def _forked_in_threading(rbg: RBG2Instance, number: int) -> bytes:
     if child < 0:
         return b""
     return b"hangs" if os.waitpid(child, 0)[1] else answer
-
-
-class SlowSource(ForkingSource):
-    """A source whose next read takes a moment."""
-
-    name = "slow"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reading, self.leave = threading.Event(), threading.Event()
-        self.leave.set()
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        if not self.leave.is_set():
-            self.reading.set()
-            self.leave.wait(10)
-        return os.urandom(n_samples)
 
 
 def test_a_read_of_the_parent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

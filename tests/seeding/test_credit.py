@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+import fakes
 import numpy as np
 import pytest
 
@@ -20,7 +21,6 @@ from esoteric_drbg.noise_sources import Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources.evidence import EPYC_25, EPYC_26, measured, recorded
 from esoteric_drbg.noise_sources.lowest_estimate import lowest_estimate
 from esoteric_drbg.noise_sources.machine import MachineFacts, machine_facts
-from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timing.memory_timing import MemoryTimingSource
 from esoteric_drbg.seeding import credit, gate, machine_profile
 from esoteric_drbg.seeding.ledger import Credit
@@ -55,30 +55,13 @@ def _nothing_is_known(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(gate, "_GATES", {})
 
 
-class Fake(NoiseSource):
-    """A source whose symbols a test makes. Never entropy."""
+class Fake(fakes.Fake):
+    """A source whose samples a test makes. Never entropy."""
 
-    name = "fake"
-    description = "simulated"
-    category = "system"
-    physics = "none"
-    independence_group = "simulated"
-    estimated_rate = 1e6
-    bounded = True
-    claim = Claim(min_entropy=1.0, evidence=recorded(4.0, on=EPYC_26))
+    info = fakes.simulated("fake", bounded=True, claim=Claim(min_entropy=1.0, evidence=recorded(4.0, on=EPYC_26)))
 
     def __init__(self, make: Callable[[int], bytes], claim: Claim | None = None) -> None:
-        self.make = make
-        self.read = 0
-        if claim is not None:
-            self.claim = claim
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        self.read += n_samples
-        return self.make(n_samples)
+        super().__init__(make, claim=claim or self.info.claim)
 
 
 #: Evidence of a machine that this one is not, whatever it is.
@@ -294,7 +277,7 @@ def test_a_source_that_is_too_slow_is_refused() -> None:
         decision = decide(source)
         assert (decision.bits, decision.basis) == (0, basis)
         assert "too slow for the gate: fewer than 512 symbols in" in decision.reason
-    assert source.read < 3 * 512
+    assert source.samples < 3 * 512
 
 
 def test_a_source_that_cannot_be_read_is_asked_again_with_the_next_seed() -> None:
