@@ -241,6 +241,7 @@ FICKLE: dict[str, Any] = {
     "independence_group": "healthy",
     "claim": Claim(min_entropy=0.001, evidence=EVIDENCE),
     "bounded": SystemExit,
+    "info": Healthy.info,
 }
 
 
