@@ -1,4 +1,4 @@
-"""What the sources have in common that measure one raw value after another in Python."""
+"""Sources that measure one raw value after another, in Python."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from array import array
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.kernels.timing import whole_steps
+from esoteric_drbg.noise_sources.deadline import seconds_left
 from esoteric_drbg.noise_sources.source import NoiseSource
 
 __all__ = ["OneByOneSource", "ticks_to_symbols"]
@@ -50,7 +51,7 @@ class OneByOneSource(NoiseSource):
 
     def patience(self, at_most: float) -> float:
         """Return for how many seconds a measurement may wait now: ``at_most``, or what the deadline leaves of it."""
-        return at_most if self.until is None else max(0.0, min(at_most, self.until - time.monotonic()))
+        return seconds_left(self.until, at_most)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return the next raw symbols; fewer if ``deadline_s`` passes between two measurements."""

@@ -1,4 +1,4 @@
-"""What the sources have in common that read the kernel's counters: how long a reading takes, and what it says."""
+"""Sources that read the kernel's counters: how long a reading takes, and by how much the counters grew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network sources have in common: targets that the user named, taken in turn at a bounded rate.
+"""Sources that time a network: targets that the user named, taken in turn at a bounded rate.
 
 Nothing is sent, and no socket is opened, before a user has named a target. Targets are IP addresses: a host name would
 have to be looked up first, and the system's resolver neither keeps a deadline nor asks the servers that the user named.

@@ -1,4 +1,4 @@
-"""What the sources have in common that time work with the CPU's own counter."""
+"""Sources that time work with the CPU's own counter."""
 
 from __future__ import annotations
 
