@@ -191,7 +191,8 @@ class Mac:
 def mac(monkeypatch: pytest.MonkeyPatch) -> Mac:
     machine = Mac()
     monkeypatch.setattr("sys.platform", "darwin")
-    monkeypatch.setattr(darwin, "libsystem", lambda: machine.library)
+    for module in (libsystem, darwin):
+        monkeypatch.setattr(module, "libsystem", lambda: machine.library)
     return machine
 
 
