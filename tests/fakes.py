@@ -103,3 +103,8 @@ class SlowSource(Fake):
             self.reading.set()
             self.leave.wait(60)
         return super().read_raw(n_samples)
+
+
+def our_threads() -> set[threading.Thread]:
+    """Return the threads of the package that run. Those of other tests may end meanwhile: ask which are new."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("esoteric_drbg")}
