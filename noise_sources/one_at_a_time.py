@@ -11,10 +11,10 @@ from esoteric_drbg.kernels.timing import whole_steps
 from esoteric_drbg.noise_sources.deadline import seconds_left
 from esoteric_drbg.noise_sources.source import NoiseSource
 
-__all__ = ["OneByOneSource", "ticks_to_symbols"]
+__all__ = ["OneByOneSource", "ticks_to_samples"]
 
 
-def ticks_to_symbols(wide: array[int]) -> bytes:
+def ticks_to_samples(wide: array[int]) -> bytes:
     """Return duration / counter step, rounded, mod 256 of each duration in ticks of the CPU's counter."""
     return bytes(whole_steps(ticks) & 0xFF for ticks in wide)
 
@@ -54,7 +54,7 @@ class OneByOneSource(NoiseSource):
         return seconds_left(self.until, at_most)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next raw symbols; fewer if ``deadline_s`` passes between two measurements."""
+        """Return the next raw samples; fewer if ``deadline_s`` passes between two measurements."""
         return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
 
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:

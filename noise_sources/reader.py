@@ -186,7 +186,7 @@ def reader_of(source: RawSource) -> Reader:
 def read_exactly(reader: Reader, n_samples: int, deadline_s: float | None = None) -> bytes:
     """Return exactly ``n_samples`` raw samples, or raise; see :meth:`NoiseSource.read_exactly`."""
     if n_samples < 1:
-        raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 symbol")
+        raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 sample")
     require_available(reader)
     outcome = reader.read(n_samples, deadline_s)
     if isinstance(outcome, Fault):

@@ -22,7 +22,7 @@ PATH = "/proc/vmstat"
 class VmstatSource(CounterSource[bytes]):
     """Duration of reading the virtual memory counters, in steps of the CPU's counter, plus the counters' growth.
 
-    The symbol is the low 8 bits of the sum. Linux: ``/proc/vmstat``; macOS: ``host_statistics64``.
+    The sample is the low 8 bits of the sum. Linux: ``/proc/vmstat``; macOS: ``host_statistics64``.
 
     See docs/sources/vmstat.md.
 

@@ -86,7 +86,7 @@ class SensorSource(NoiseSource):
         return self.device_availability()
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next raw symbols; fewer if ``deadline_s`` passes first."""
+        """Return the next raw samples; fewer if ``deadline_s`` passes first."""
         return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
 
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:

@@ -26,7 +26,7 @@ CALLS = 16
 class MachTimingSource(OneByOneSource):
     """Ticks of ``mach_absolute_time`` for sixteen calls of it.
 
-    The delta is divided by the common factor of all deltas; the low 8 bits of the quotient are the symbol.
+    The delta is divided by the common factor of all deltas; the low 8 bits of the quotient are the sample.
 
     See docs/sources/mach_timing.md.
 

@@ -111,7 +111,7 @@ class Narrow(Hostile):
 
 def test_a_symbol_wider_than_its_claim_is_a_fault() -> None:
     pool = EntropyPool([Narrow()])
-    with pytest.raises(errors.EntropyUnavailableError, match="a symbol is wider than 1 bits"):
+    with pytest.raises(errors.EntropyUnavailableError, match="a sample is wider than 1 bits"):
         pool.seed_material(512)
     with pytest.raises(errors.SourceReadError, match="wider than 1 bits"):
         Narrow().collect(100)
@@ -347,7 +347,7 @@ def test_methods_that_a_foreign_class_overrides_are_not_believed(tmp_path: Path)
     with pytest.raises(errors.SourceReadError, match="returned a str"):
         record(Overriding(), 100, tmp_path / "w.bin", wide=True)
     Overriding.digitize = lambda self, wide: bytes(len(wide) + 1)  # type: ignore[method-assign]
-    with pytest.raises(errors.SourceReadError, match="101 symbols came, 100"):
+    with pytest.raises(errors.SourceReadError, match="101 samples came, 100"):
         record(Overriding(), 100, tmp_path / "w.bin", wide=True)
 
 

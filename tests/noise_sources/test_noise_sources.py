@@ -162,7 +162,7 @@ def test_defaults_a_contributor_inherits() -> None:
     assert list(source.read_wide(3)) == [0, 1, 2]
     assert source.digitize(array("Q", [257, 1 << 40])) == b"\x01\x00"
     assert source.claim.credit == 0
-    with pytest.raises(errors.SourceReadError, match="100 symbols came, 101"):
+    with pytest.raises(errors.SourceReadError, match="100 samples came, 101"):
         source.collect(101)
     with pytest.raises(errors.SourceUnavailableError, match="no device"):
         Recorded(b"x", "no device").collect(1)

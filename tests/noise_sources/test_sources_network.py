@@ -307,7 +307,7 @@ def test_a_silent_server_costs_the_deadline_and_no_more(responder: Callable[...,
     silent = responder(lambda _number, _query: [])
     for source in (DnsTimingSource(silent.address, rate=QUICK), TcpConnectSource(blackhole, rate=QUICK)):
         assert source.read_raw(10, deadline_s=0.1) == b""
-        with pytest.raises(errors.SourceReadError, match="0 symbols came"):
+        with pytest.raises(errors.SourceReadError, match="0 samples came"):
             source.read_exactly(10, deadline_s=0.1)
         with pytest.raises(errors.SourceReadError, match="3 attempts failed, the last one: no answer"):
             source.read_raw(1)

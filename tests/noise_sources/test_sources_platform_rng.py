@@ -112,7 +112,7 @@ def test_hwrng_waits_no_longer_than_it_may(fifo: Fifo, monkeypatch: pytest.Monke
     assert source.read_raw(10, deadline_s=0.05) == b"abc"
     # The source is told nine tenths of the deadline: the rest is for a busy machine.
     monkeypatch.setattr(hwrng, "SILENCE_SECONDS", 60.0)
-    with pytest.raises(errors.SourceReadError, match="0 symbols came"):
+    with pytest.raises(errors.SourceReadError, match="0 samples came"):
         source.read_exactly(1, deadline_s=4.0)
     monkeypatch.setattr(hwrng, "SILENCE_SECONDS", 0.2)
     began = time.monotonic()
@@ -282,7 +282,7 @@ def test_tpm2_waits_no_longer_than_it_may(fake: MakeFake, monkeypatch: pytest.Mo
     assert source.read_raw(100, deadline_s=0.1) == bytes(32)
     with pytest.raises(errors.SourceReadError, match="did not answer in time"):
         source.read_raw(1)
-    with pytest.raises(errors.SourceReadError, match="0 symbols came"):
+    with pytest.raises(errors.SourceReadError, match="0 samples came"):
         source.read_exactly(1, deadline_s=0.1)
 
 
