@@ -27,7 +27,7 @@ from esoteric_drbg.kernels.reference.bit_generator import WordStream
 from esoteric_drbg.kernels.reference.ctr_drbg import CtrDrbgState
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState
 from esoteric_drbg.kernels.reference.hmac_drbg import HmacDrbgState
-from esoteric_drbg.noise_sources import create, guard, intake
+from esoteric_drbg.noise_sources import create, deadline, guard
 from esoteric_drbg.noise_sources.intake import Fault
 
 pytestmark = [
@@ -136,7 +136,7 @@ def test_a_read_of_the_parent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(hung, Fault)
     assert "an earlier read has not returned yet" in hung.words
     elsewhere = fork_generation() + 1
-    for module in (guard, intake, process):
+    for module in (deadline, process):
         monkeypatch.setattr(module, "fork_generation", lambda: elsewhere)
     left, source.source.leave = source.source.leave, threading.Event()
     source.source.leave.set()
