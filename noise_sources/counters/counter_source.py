@@ -1,4 +1,4 @@
-"""What the sources have in common that read the kernel's counters: how long a reading takes, and what it says."""
+"""Sources that read the kernel's counters: how long a reading takes, and by how much the counters grew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repet
 from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["DURATION_APT_CUTOFF", "DURATION_APT_WINDOW", "DURATION_ENTROPY", "DURATION_RCT_CUTOFF", "CounterSource"]
 
@@ -34,11 +33,11 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     """A source that reads counters of the kernel, and times each reading with the CPU's counter.
 
     Raw value: the duration of the reading, in steps of the CPU's counter, plus the growth of the counters read since
-    they were last read, modulo 2^64. The symbol is its low 8 bits. Every process can read the counters, none the
+    they were last read, modulo 2^64. The sample is its low 8 bits. Every process can read the counters, none the
     duration: a claim holds against an observer of all counters only if the durations alone carry it, too;
     ``durations_only`` gives them.
 
-    The growing counters could hide durations that have become constant from the health tests of the symbols. So the
+    The growing counters could hide durations that have become constant from the health tests of the samples. So the
     durations have a Repetition Count and an Adaptive Proportion Test of their own, and an alarm fails the read.
 
     Parameters
@@ -46,13 +45,10 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     durations_only : bool
         Leave the growth out of the raw values. For assessments.
 
-    A subclass gives :meth:`read_counters`, which alone is timed, and :meth:`growth`.
+    A reading waits for no device, since the kernel makes up what is read: these sources are bounded, non-physical, and
+    of the group of everything that the CPU's counter times. A subclass states that in its ``info``, and gives
+    :meth:`read_counters`, which alone is timed, and :meth:`growth`.
     """
-
-    category = "system"
-    physical = False
-    independence_group = CPU_COUNTER
-    bounded = True  # files that the kernel makes up: a reading waits for no device
 
     #: The claim by kernels, as of the timing sources: measured on Linux, and credited there alone.
     claims: ClassVar[Mapping[str, Claim]] = {}
@@ -62,10 +58,19 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     def __init__(self, *, durations_only: bool = False) -> None:
         claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
         measured_here = sys.platform.startswith("linux")
-        self.claim = claim if measured_here else Claim(min_entropy=0.0, health_min_entropy=claim.cutoff_entropy)
+        if not measured_here:
+            claim = Claim(min_entropy=0.0, health_min_entropy=claim.cutoff_entropy)
+        self.info = self.info.replace(claim=claim)
         self.durations_only = durations_only
         self._repetition = new_repetition_count_scan(DURATION_RCT_CUTOFF)
         self._proportion = new_adaptive_proportion_scan(DURATION_APT_CUTOFF, DURATION_APT_WINDOW)
+
+    def set_restart_options(self, *options: str) -> None:
+        """Leave the growth out of the raw values if the option ``durations`` is given."""
+        if options == ("durations",):
+            self.durations_only = True
+        else:
+            super().set_restart_options(*options)
 
     @abc.abstractmethod
     def read_counters(self) -> Reading:
@@ -91,8 +96,8 @@ class CounterSource(OneByOneSource, Generic[Reading]):
         before = read_counter()
         reading = self.read_counters()
         duration = whole_steps(read_counter() - before) & _MASK
-        symbol = bytes((duration & 0xFF,))
-        if self._repetition.push(symbol) or self._proportion.push(symbol):
+        sample = bytes((duration & 0xFF,))
+        if self._repetition.push(sample) or self._proportion.push(sample):
             self._repetition.reset()
             self._proportion.reset()
             raise SourceReadError(f"{self.name}: the durations of the readings repeat")

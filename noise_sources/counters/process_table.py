@@ -10,8 +10,9 @@ from typing import ClassVar
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timer import timer_fault
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["ProcessTableSource"]
 
@@ -21,13 +22,13 @@ LOOK_UPS = 2
 #: Raw values after which the list of processes is read again.
 REFRESH = 256
 
-Books = list[tuple[str, bytes]]
+LookUps = list[tuple[str, bytes]]
 
 
-class ProcessTableSource(CounterSource[Books]):
+class ProcessTableSource(CounterSource[LookUps]):
     """Duration of looking up two processes, in steps of the CPU's counter, plus the growth of their run and wait times.
 
-    The symbol is the low 8 bits of the sum. The times are those of ``/proc/PID/schedstat``, in ns, of all processes in
+    The sample is the low 8 bits of the sum. The times are those of ``/proc/PID/schedstat``, in ns, of all processes in
     turn. The reading thread's own are not brought up to date for it: others could tell from them when it read.
 
     See docs/sources/process_table.md.
@@ -38,14 +39,20 @@ class ProcessTableSource(CounterSource[Books]):
         Leave the growth out of the raw values. For assessments.
     """
 
-    name = "process_table"
-    description = "Run and wait times of processes, and how long looking them up takes"
-    physics = (
-        "The scheduler accounts run and wait times of all that runs; finding a process takes a time that depends on "
-        "caches, locks and interrupts."
+    info = SourceInfo(
+        name="process_table",
+        description="Run and wait times of processes, and how long looking them up takes",
+        category="system",
+        physics=(
+            "The scheduler accounts run and wait times of all that runs; finding a process takes a time that depends "
+            "on caches, locks and interrupts."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=4.0e4,
+        platforms=("linux",),
+        physical=False,
+        bounded=True,
     )
-    platforms = ("linux",)
-    estimated_rate = 4.0e4
     claims: ClassVar[Mapping[str, Claim]] = {
         "rust": Claim(min_entropy=2, evidence=recorded(4.467, on=EPYC_25, date="2026-11-25")),
         "reference": Claim(min_entropy=0.0, health_min_entropy=2.0),
@@ -79,16 +86,16 @@ class ProcessTableSource(CounterSource[Books]):
         self._left -= 1
         return super().measure_parts()
 
-    def read_counters(self) -> Books:
+    def read_counters(self) -> LookUps:
         """Return the next processes' numbers and what the kernel says of each; nothing of one that is gone."""
-        books = []
+        look_ups = []
         for _ in range(LOOK_UPS):
             self._next = (self._next + 1) % len(self._pids)
             pid = self._pids[self._next]
-            books.append((pid, _schedstat(pid)))
-        return books
+            look_ups.append((pid, _schedstat(pid)))
+        return look_ups
 
-    def growth(self, reading: Books) -> int:
+    def growth(self, reading: LookUps) -> int:
         """Return by how much the processes' times have grown since each was last looked up, in ns."""
         growth = 0
         for pid, text in reading:

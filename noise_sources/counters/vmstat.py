@@ -10,8 +10,9 @@ from typing import ClassVar
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counters.counter_files import FileGrowth, read_file
 from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timer import timer_fault
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["VmstatSource"]
 
@@ -21,7 +22,7 @@ PATH = "/proc/vmstat"
 class VmstatSource(CounterSource[bytes]):
     """Duration of reading the virtual memory counters, in steps of the CPU's counter, plus the counters' growth.
 
-    The symbol is the low 8 bits of the sum. Linux: ``/proc/vmstat``; macOS: ``host_statistics64``.
+    The sample is the low 8 bits of the sum. Linux: ``/proc/vmstat``; macOS: ``host_statistics64``.
 
     See docs/sources/vmstat.md.
 
@@ -31,14 +32,20 @@ class VmstatSource(CounterSource[bytes]):
         Leave the growth out of the raw values. For assessments.
     """
 
-    name = "vmstat"
-    description = "Virtual memory counters, and how long reading them takes"
-    physics = (
-        "Page faults, allocations and reclaim move the counters; adding them up over all CPUs takes a time that "
-        "depends on where their cache lines are."
+    info = SourceInfo(
+        name="vmstat",
+        description="Virtual memory counters, and how long reading them takes",
+        category="system",
+        physics=(
+            "Page faults, allocations and reclaim move the counters; adding them up over all CPUs takes a time that "
+            "depends on where their cache lines are."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=2.0e4,
+        platforms=("linux", "darwin"),
+        physical=False,
+        bounded=True,
     )
-    platforms = ("linux", "darwin")
-    estimated_rate = 2.0e4
     claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
         ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=1.5)
     )
@@ -52,7 +59,7 @@ class VmstatSource(CounterSource[bytes]):
         if fault := timer_fault():
             return Availability(False, fault)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.libsystem import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("host_statistics64", "mach_host_self")
             return Availability(not fault, fault)

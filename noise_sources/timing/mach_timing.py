@@ -10,9 +10,10 @@ from typing import Any
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["MachTimingSource"]
 
@@ -25,7 +26,7 @@ CALLS = 16
 class MachTimingSource(OneByOneSource):
     """Ticks of ``mach_absolute_time`` for sixteen calls of it.
 
-    The delta is divided by the common factor of all deltas; the low 8 bits of the quotient are the symbol.
+    The delta is divided by the common factor of all deltas; the low 8 bits of the quotient are the sample.
 
     See docs/sources/mach_timing.md.
 
@@ -35,18 +36,19 @@ class MachTimingSource(OneByOneSource):
         What has ``mach_absolute_time``; by default the process's own system library. For tests.
     """
 
-    name = "mach_timing"
-    description = "Jitter of macOS's mach_absolute_time"
-    category = "timing"
-    physics = (
-        "The counter behind it and the cores run from different clocks whose relative phase wanders with thermal "
-        "noise; caches and interrupts change how long the calls take."
+    info = SourceInfo(
+        name="mach_timing",
+        description="Jitter of macOS's mach_absolute_time",
+        category="timing",
+        physics=(
+            "The counter behind it and the cores run from different clocks whose relative phase wanders with thermal "
+            "noise; caches and interrupts change how long the calls take."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.0e5,
+        platforms=("darwin",),
+        claim=Claim(min_entropy=0.0, health_min_entropy=0.15),
     )
-    platforms = ("darwin",)
-    physical = True
-    independence_group = CPU_COUNTER
-    estimated_rate = 1.0e5
-    claim = Claim(min_entropy=0.0, health_min_entropy=0.15)
 
     def __init__(self, library: Any = None) -> None:
         self._given = library
@@ -58,7 +60,7 @@ class MachTimingSource(OneByOneSource):
         if self._given is not None:
             return Availability(True)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.libsystem import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("mach_absolute_time")
             return Availability(not fault, fault)
@@ -68,7 +70,7 @@ class MachTimingSource(OneByOneSource):
         """Find the function, and the common factor of its deltas, once."""
         if self._step:
             return
-        from esoteric_drbg.noise_sources.counters.darwin import declare, libsystem  # noqa: PLC0415 - ctypes, macOS only
+        from esoteric_drbg.noise_sources.libsystem import declare, libsystem  # noqa: PLC0415 - ctypes, macOS only
 
         library = libsystem() if self._given is None else declare(self._given)
         self._now = library.mach_absolute_time
