@@ -1,76 +1,132 @@
-"""Assessments of files as the documents that ``--json`` prints; they run in other processes and on clusters, too."""
+"""Results as documents and back: frozen classes to what JSON can say, and files to frozen classes.
+
+Writing is a walk over the fields, which loads nothing: an assessment of a small file would wait for a library longer
+than for its result. Reading is msgspec's, which names the field that is wrong.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, TypeVar
 
-from esoteric_drbg.conformance.execution.parallel import Progress
-from esoteric_drbg.conformance.samples.files import read_samples
+from esoteric_drbg.atomic_write import write_file
+from esoteric_drbg.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+__all__ = ["Document", "from_document", "json_object", "read_document", "to_document", "write_document"]
 
-__all__ = ["iid_document", "non_iid_document"]
-
-
-def non_iid_document(
-    path: Path,
-    *,
-    bits: int | None = None,
-    conditioned: bool = False,
-    bitstring: Any = "all",
-    subset: tuple[int, int] | None = None,
-    data_format: Any = "auto",
-    column: str | None = None,
-    reduction: str | None = None,
-    quick: int | None = None,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Assess one file on the non-IID track; `quick` is the number of samples to look at, all of them if None."""
-    from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid  # noqa: PLC0415 - a worker loads one track
-
-    samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
-    if quick is not None:
-        samples = samples.first(quick)
-    result = assess_non_iid(samples, conditioned=conditioned, bitstring=bitstring, threads=threads, progress=progress)
-    return {"file": str(path), **result.as_dict()}
+T = TypeVar("T")
 
 
-def iid_document(
-    path: Path,
-    *,
-    bits: int | None = None,
-    conditioned: bool = False,
-    bitstring: Literal["all", "truncated"] = "all",
-    subset: tuple[int, int] | None = None,
-    data_format: Any = "auto",
-    column: str | None = None,
-    reduction: str | None = None,
-    seed: int | None = None,
-    permutations: int | None = None,
-    exact_count: int | None = None,
-    threads: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-    resume: Path | None = None,
-) -> dict[str, Any]:
-    """Assess one file on the IID track. Without `seed` each file has one of its own, which its document names."""
-    from esoteric_drbg.conformance.iid.assessment import assess_iid  # noqa: PLC0415 - a worker loads one track
-    from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS  # noqa: PLC0415
+class Document:
+    """Base of results that are documents, too. The fields of the class are the names of its JSON form.
 
-    samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
-    result = assess_iid(
-        samples,
-        conditioned=conditioned,
-        bitstring=bitstring,
-        seed=seed,
-        permutations=PERMUTATIONS if permutations is None else permutations,
-        exact_count=exact_count,
-        threads=threads,
-        executor=executor,
-        progress=progress,
-        resume=resume,
-    )
-    return {"file": str(path), **result.as_dict()}
+    Attributes
+    ----------
+    shown_first, shown_last : tuple of str
+        Properties that the document shows before and behind the fields.
+    """
+
+    __slots__ = ()
+    shown_first: ClassVar[tuple[str, ...]] = ()
+    shown_last: ClassVar[tuple[str, ...]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all figures by the names of the JSON form, as plain JSON-ready values."""
+        document: dict[str, Any] = to_document(self)
+        return document
+
+
+def to_document(value: Any) -> Any:
+    """Return a result as plain JSON-ready values: classes and named tuples as objects, sequences as lists.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.conformance.entropy.estimates import NotEstimated
+    >>> to_document({"lag": NotEstimated(reason="too few samples")})
+    {'lag': {'min_entropy': None, 'reason': 'too few samples'}}
+    """
+    kind = type(value)
+    names = getattr(kind, "_fields", None)  # of Frozen and of named tuples; asking Frozen for attrs' would load it
+    if names is None and hasattr(kind, "__attrs_attrs__"):
+        names = tuple(field.name for field in kind.__attrs_attrs__)
+    if names is not None:
+        if isinstance(value, Document):
+            names = (*value.shown_first, *names, *value.shown_last)
+        return {name: to_document(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {name: to_document(one) for name, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_document(one) for one in value]
+    return value
+
+
+def from_document(kind: type[T], document: object, where: str) -> T:
+    """Return a document as a frozen class. Names that the class does not have are left aside.
+
+    Parameters
+    ----------
+    kind : type
+        An attrs class, a :class:`~esoteric_drbg.frozen.Frozen`, or a msgspec struct.
+    document : object
+        What :func:`json.loads` returned.
+    where : str
+        How the message begins: the file, and what it should be.
+
+    Raises
+    ------
+    InvalidInputError
+        If a field is missing or of another type; the message names it.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.conformance.iid.chi_square import ChiSquare
+    >>> from_document(ChiSquare, {"p_value": "high"}, "result.json")
+    Traceback (most recent call last):
+    ...
+    esoteric_drbg.errors.InvalidInputError: result.json: p_value: Expected `float | null`, got `str`
+    """
+    import msgspec  # noqa: PLC0415 - for reading alone
+
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        field = place.rstrip("`").lstrip(".")
+        raise InvalidInputError(": ".join(part for part in (where, field, message) if part)) from None
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be read or holds something else.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidInputError(f"{path}: expected a JSON object")
+    return document
+
+
+def read_document(path: Path, kind: type[T], what: str) -> T:
+    """Read a file as a frozen class; `what` it should be is for the message.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be read, or is not `what`; the message names file and field.
+    """
+    return from_document(kind, json_object(path), f"{path}: not {what}")
+
+
+def write_document(path: Path, value: object) -> Path:
+    """Write a result as a JSON file, atomically, and its folder if that is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, json.dumps(to_document(value), indent=2, allow_nan=False) + "\n")
+    return path

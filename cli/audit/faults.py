@@ -35,8 +35,9 @@ def faults(
 
     Without NAME, symbols are simulated. Exit code 1 if a fault was missed that must be found.
     """
+    from esoteric_drbg.conformance.audit.folder import faults_file
+    from esoteric_drbg.conformance.documents import write_document
     from esoteric_drbg.conformance.faults.induced_failures import induce_failures
-    from esoteric_drbg.conformance.report.findings import write_faults
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.noise_sources.guard import guarded
 
@@ -61,7 +62,7 @@ def faults(
                 )
         documents.append(campaign.as_dict())
         if out is not None:
-            write_faults(out, documents[-1])
+            write_document(faults_file(out, campaign.source), campaign)
         if not as_json:
             _print(documents[-1])
     if as_json:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
-
-import attrs
+from typing import Any
 
 from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.conformance.audit.plan import RESTART_SAMPLES, AuditPlan, measured_rate
-from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
-from esoteric_drbg.conformance.iid.assessment import IidAssessment, assess_iid
-from esoteric_drbg.conformance.iid.multiplicity import FamilyVerdict, family_verdict
+from esoteric_drbg.conformance.audit.results import FalseAlarms, SourceAudit, Verdict
+from esoteric_drbg.conformance.audit.verdict import judge, restart_family
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
+from esoteric_drbg.conformance.iid.assessment import assess_iid
 from esoteric_drbg.conformance.recording.recorder import file_sha256, machine_facts, record, record_restarts
-from esoteric_drbg.conformance.restart.assessment import RestartAssessment, assess_restart
+from esoteric_drbg.conformance.restart.assessment import assess_restart
 from esoteric_drbg.conformance.samples.files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
@@ -34,115 +33,7 @@ from esoteric_drbg.noise_sources.guard import guarded
 
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarms", "restart_family"]
 
-Verdict = Literal["holds", "too high", "no evidence"]
 Progress = Callable[[int, int, str], None]
-
-#: Probability that the restart sanity check of SP 800-90B 3.1.4.3 fails a source whose min-entropy is exactly H_I.
-RESTART_ALPHA = 0.01
-
-
-@attrs.frozen(kw_only=True)
-class FalseAlarms:
-    """A health test at one cutoff on the recording, which is taken to be healthy.
-
-    Attributes
-    ----------
-    test : str
-        ``"RCT"``, ``"APT"``, or run, window or span of the Lag Predictor Test: ``"lag run (developer-defined)"``.
-    tier : str
-        ``"intermittent"`` or ``"permanent"``.
-    cutoff : int
-        C, in samples; of APT in a window of :func:`apt_window` samples; of the Lag Predictor Test in right predictions.
-    chances : int
-        Samples (RCT, lag run), windows (APT, lag window) or spans (lag span, one that began included) tested.
-    alarms : int
-        How many of them fired.
-    rate, rate_below : float
-        alarms / chances, and its upper confidence bound (95 %, Clopper and Pearson).
-    alpha : float
-        The false-alarm rate that the cutoff was made for.
-    can_fail : bool
-        False where the cutoff exceeds the window, so that the test is not run.
-    """
-
-    test: str
-    tier: str
-    cutoff: int
-    chances: int
-    alarms: int
-    rate: float
-    rate_below: float
-    alpha: float
-    can_fail: bool
-
-
-@attrs.frozen(kw_only=True)
-class SourceAudit:
-    """Result of :func:`audit_source`.
-
-    Attributes
-    ----------
-    name : str
-    h_submitter, credit : float
-        The claim, and what of it can be credited: 0 without evidence. Bits per symbol. A plug-in earns it only where
-        the operator names it.
-    h_original, h_bitstring : float or None
-        From the sequential data set: bits per symbol, and per bit.
-    h_initial : float
-        H_I = min(H_original, n x H_bitstring, H_submitter); without H_submitter where nothing is claimed.
-    h_row, h_column : float or None
-        From the restart matrix; None where its sanity check failed.
-    h_assessed : float
-        min(H_original, n x H_bitstring, H_r, H_c), bits per symbol; 0 where the restart tests failed.
-    verdict : str
-        ``"holds"``, ``"too high"``, or ``"no evidence"`` where nothing is credited.
-    reasons : tuple of str
-        What the verdict rests on.
-    false_alarms : tuple of FalseAlarms
-        The health tests that follow from the claim, on the sequential data set.
-    symbols_per_second, credited_bits_per_second : float
-        While recording.
-    left_out : tuple of str
-        What a complete audit does beyond this one.
-    independence_group, date : str
-        The source's group; when the audit ended (ISO 8601, UTC).
-    machine : dict
-        What :func:`~esoteric_drbg.conformance.recording.recorder.machine_facts` says of where the data were recorded.
-    """
-
-    name: str
-    h_submitter: float
-    credit: float
-    h_original: float | None
-    h_bitstring: float | None
-    h_initial: float
-    h_row: float | None
-    h_column: float | None
-    h_assessed: float
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    false_alarms: tuple[FalseAlarms, ...]
-    symbols_per_second: float
-    credited_bits_per_second: float
-    left_out: tuple[str, ...]
-    sequential: NonIIDAssessment
-    iid: IidAssessment | None
-    restart: RestartAssessment
-    files: tuple[str, ...]
-    machine: dict[str, Any]
-    independence_group: str
-    date: str
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        result = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
-        for name in ("sequential", "restart", "iid"):
-            result[name] = result[name] and result[name].as_dict()
-        result["false_alarms"] = [attrs.asdict(test) for test in self.false_alarms]
-        for name in ("reasons", "left_out", "files"):
-            result[name] = list(result[name])
-        return result
 
 
 def audit_source(
@@ -214,7 +105,7 @@ def audit_source(
     )
     figures = [sequential.h_assessed, restart.h_row, restart.h_column]
     h_assessed = min(figure for figure in figures if figure is not None) if restart.passed else 0.0
-    verdict, reasons = _judge(claim.min_entropy, claim.credit, sequential, iid, restart)
+    verdict, reasons = judge(claim.min_entropy, claim.credit, sequential, iid, restart)
     rate = facts.get("symbols_per_second") or measured_rate(source)
     report(total, total, "")
     return SourceAudit(
@@ -311,54 +202,6 @@ def _recorded(source: NoiseSource, path: Path) -> dict[str, Any]:
     if kernels != machine_facts()["kernels"]:
         raise InvalidInputError(f"{path}: recorded with the {kernels} kernels; the claim in force is of the other ones")
     return facts
-
-
-def restart_family(passed: Sequence[bool]) -> FamilyVerdict:
-    """Return whether chance explains the restart sanity checks that failed: each fails in 1 % at most by chance.
-
-    Parameters
-    ----------
-    passed : sequence of bool
-        Whether the check of SP 800-90B 3.1.4.3 passed, source by source.
-
-    Examples
-    --------
-    >>> restart_family([True] * 20).text
-    '0 of 20 restart sanity checks failed, at most 0.20 false alarms expected: chance explains this (p = 1)'
-    """
-    verdict = family_verdict(passed.count(False), len(passed), rate=RESTART_ALPHA)
-    return attrs.evolve(verdict, what="restart sanity checks")
-
-
-def _judge(
-    h_submitter: float,
-    credit: float,
-    sequential: NonIIDAssessment,
-    iid: IidAssessment | None,
-    restart: RestartAssessment,
-) -> tuple[Verdict, tuple[str, ...]]:
-    """Return the verdict on a claim and what it rests on."""
-    reasons = []
-    if sequential.h_assessed < h_submitter:
-        part, estimator = sequential.decided_by
-        reasons.append(f"the sequential data have {sequential.h_assessed:.4g} ({estimator}, {part})")
-    if iid is not None and iid.passed is False:
-        reasons.append("the data are not IID, as was claimed")
-    if not restart.sanity_passed:
-        lines = [f"{line.line} {line.index}" for line in restart.failing[:3]]
-        lines += ["..."] * (len(restart.failing) > len(lines))
-        reasons.append(f"the restart sanity check failed: {', '.join(lines)}")
-    elif not restart.validation_passed:
-        reasons.append(f"the restart validation failed: H_r {restart.h_row:.4g}, H_c {restart.h_column:.4g}")
-    else:
-        for label, figure in (("rows", restart.h_row), ("columns", restart.h_column)):
-            if figure is not None and figure < h_submitter:
-                reasons.append(f"the restart {label} have {figure:.4g}")
-    if credit == 0:
-        return "no evidence", ("nothing is credited", *reasons)
-    if reasons:
-        return "too high", tuple(reasons)
-    return "holds", ("every figure is at or above the claim",)
 
 
 def false_alarms(symbols: bytes, min_entropy: float, symbol_bits: int = 8) -> tuple[FalseAlarms, ...]:

@@ -20,6 +20,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.entropy import estimators
 from esoteric_drbg.conformance.iid.multiplicity import holm
 from esoteric_drbg.conformance.recording.simultaneous import Recording, Symbols, pair_symbols
@@ -101,7 +102,7 @@ class PairResult:
 
 
 @attrs.frozen(kw_only=True)
-class IndependenceAudit:
+class IndependenceAudit(Document):
     """Result of :func:`audit_independence`: sources, their groups, and every pair."""
 
     sources: tuple[str, ...]
@@ -113,17 +114,12 @@ class IndependenceAudit:
     kernels: str
     version: str
 
+    shown_first = ("passed",)
+
     @property
     def passed(self) -> bool:
         """Whether no pair of different independence groups is dependent."""
         return not any(pair.dependent and not pair.same_group for pair in self.pairs)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        values = attrs.asdict(self)
-        for key in ("sources", "groups", "pairs"):
-            values[key] = list(values[key])
-        return {"passed": self.passed, **values}
 
 
 def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[float, int, float, bool]:
