@@ -48,18 +48,28 @@ def to_document(value: Any) -> Any:
     {'lag': {'min_entropy': None, 'reason': 'too few samples'}}
     """
     kind = type(value)
-    names = getattr(kind, "_fields", None)  # of Frozen and of named tuples; asking Frozen for attrs' would load it
-    if names is None and hasattr(kind, "__attrs_attrs__"):
-        names = tuple(field.name for field in kind.__attrs_attrs__)
-    if names is not None:
+    names = _field_names(kind)
+    if names:
         if isinstance(value, Document):
             names = (*value.shown_first, *names, *value.shown_last)
         return {name: to_document(getattr(value, name)) for name in names}
+    if hasattr(kind, "__struct_fields__"):
+        import msgspec  # noqa: PLC0415 - its own classes, so it is loaded
+
+        return msgspec.to_builtins(value)
     if isinstance(value, Mapping):
         return {name: to_document(one) for name, one in value.items()}
     if isinstance(value, (tuple, list)):
         return [to_document(one) for one in value]
     return value
+
+
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """Return the fields of a result's class, none of what is no result."""
+    names: tuple[str, ...] | None = getattr(kind, "_fields", None)  # of Frozen and of named tuples
+    if names is None:  # asking Frozen for its attributes by attrs would load attrs
+        names = tuple(field.name for field in getattr(kind, "__attrs_attrs__", ()))
+    return names
 
 
 def from_document(kind: type[T], document: object, where: str) -> T:
@@ -77,7 +87,8 @@ def from_document(kind: type[T], document: object, where: str) -> T:
     Raises
     ------
     InvalidInputError
-        If a field is missing or of another type; the message names it.
+        If a field is missing or of another type, or a property that the class shows is not what the fields give; the
+        message names it.
 
     Examples
     --------
@@ -90,11 +101,29 @@ def from_document(kind: type[T], document: object, where: str) -> T:
     import msgspec  # noqa: PLC0415 - for reading alone
 
     try:
-        return msgspec.convert(document, kind)
+        value = msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         field = place.rstrip("`").lstrip(".")
         raise InvalidInputError(": ".join(part for part in (where, field, message) if part)) from None
+    _check_shown(value, document, where)
+    return value
+
+
+def _check_shown(value: object, document: Any, where: str) -> None:
+    """Raise where a document says something else of a property than what its fields give."""
+    if isinstance(value, (tuple, list)):
+        for one, its_document in zip(value, document, strict=True):
+            _check_shown(one, its_document, where)
+        return
+    if isinstance(value, Document):
+        for name in (*value.shown_first, *value.shown_last):
+            given = to_document(getattr(value, name))
+            if name in document and document[name] != given:
+                raise InvalidInputError(f"{where}: {name} is {document[name]!r}, and its fields give {given!r}")
+    for name in _field_names(type(value)):
+        if name in document:
+            _check_shown(getattr(value, name), document[name], where)
 
 
 def json_object(path: Path) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def _profile(item: SourceAudit) -> dict[str, Any]:
         "left_out": list(item.left_out),
         "sha256": item.sequential.sha256,
         "date": item.date,
-        "machine": item.machine,
+        "machine": dict(item.machine),
     }
 
 

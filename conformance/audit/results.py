@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import attrs
 
@@ -14,6 +15,8 @@ from esoteric_drbg.conformance.restart.assessment import RestartAssessment
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict"]
 
 Verdict = Literal["holds", "too high", "no evidence"]
+#: What is known of a machine.
+Fact = str | int | float | None
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +84,7 @@ class SourceAudit(Document):
         What a complete audit does beyond this one.
     independence_group, date : str
         The source's group; when the audit ended (ISO 8601, UTC).
-    machine : dict
+    machine : mapping
         What :func:`~esoteric_drbg.conformance.recording.recorder.machine_facts` says of where the data were recorded.
     """
 
@@ -104,7 +107,7 @@ class SourceAudit(Document):
     iid: IidAssessment | None
     restart: RestartAssessment
     files: tuple[str, ...]
-    machine: dict[str, Any]
+    machine: Mapping[str, Fact]
     independence_group: str
     date: str
     seconds: float
