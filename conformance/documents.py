@@ -14,7 +14,15 @@ from typing import Any, ClassVar, TypeVar
 from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.errors import InvalidInputError
 
-__all__ = ["Document", "from_document", "json_object", "read_document", "to_document", "write_document"]
+__all__ = [
+    "Document",
+    "contradictions",
+    "from_document",
+    "json_object",
+    "read_document",
+    "to_document",
+    "write_document",
+]
 
 T = TypeVar("T")
 
@@ -56,7 +64,7 @@ def to_document(value: Any) -> Any:
     if hasattr(kind, "__struct_fields__"):
         import msgspec  # noqa: PLC0415 - its own classes, so it is loaded
 
-        return msgspec.to_builtins(value)
+        return to_document(msgspec.to_builtins(value))
     if isinstance(value, Mapping):
         return {name: to_document(one) for name, one in value.items()}
     if isinstance(value, (tuple, list)):
@@ -87,8 +95,7 @@ def from_document(kind: type[T], document: object, where: str) -> T:
     Raises
     ------
     InvalidInputError
-        If a field is missing or of another type, or a property that the class shows is not what the fields give; the
-        message names it.
+        If a field is missing or of another type; the message names it.
 
     Examples
     --------
@@ -101,29 +108,38 @@ def from_document(kind: type[T], document: object, where: str) -> T:
     import msgspec  # noqa: PLC0415 - for reading alone
 
     try:
-        value = msgspec.convert(document, kind)
+        return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         field = place.rstrip("`").lstrip(".")
         raise InvalidInputError(": ".join(part for part in (where, field, message) if part)) from None
-    _check_shown(value, document, where)
-    return value
 
 
-def _check_shown(value: object, document: Any, where: str) -> None:
-    """Raise where a document says something else of a property than what its fields give."""
+def contradictions(value: object, document: Any) -> list[str]:
+    """Return what a document says of properties that its fields do not give: "passed is True, its fields give False".
+
+    Parameters
+    ----------
+    value : object
+        What :func:`from_document` made of it.
+    document : object
+    """
+    found: list[str] = []
     if isinstance(value, (tuple, list)):
-        for one, its_document in zip(value, document, strict=True):
-            _check_shown(one, its_document, where)
-        return
+        return [
+            words
+            for one, its_document in zip(value, document, strict=True)
+            for words in contradictions(one, its_document)
+        ]
     if isinstance(value, Document):
         for name in (*value.shown_first, *value.shown_last):
             given = to_document(getattr(value, name))
             if name in document and document[name] != given:
-                raise InvalidInputError(f"{where}: {name} is {document[name]!r}, and its fields give {given!r}")
+                found.append(f"{name} is {document[name]!r}, its fields give {given!r}")
     for name in _field_names(type(value)):
         if name in document:
-            _check_shown(getattr(value, name), document[name], where)
+            found += [f"{name}: {words}" for words in contradictions(getattr(value, name), document[name])]
+    return found
 
 
 def json_object(path: Path) -> dict[str, Any]:
@@ -149,9 +165,13 @@ def read_document(path: Path, kind: type[T], what: str) -> T:
     Raises
     ------
     InvalidInputError
-        If the file cannot be read, or is not `what`; the message names file and field.
+        If the file cannot be read, is not `what`, or contradicts itself; the message names file and field.
     """
-    return from_document(kind, json_object(path), f"{path}: not {what}")
+    document = json_object(path)
+    value = from_document(kind, document, f"{path}: not {what}")
+    for words in contradictions(value, document):
+        raise InvalidInputError(f"{path}: not {what}: {words}")
+    return value
 
 
 def write_document(path: Path, value: object) -> Path:

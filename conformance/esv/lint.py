@@ -12,7 +12,7 @@ import attrs
 
 from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.audit.results import SourceAudit
-from esoteric_drbg.conformance.documents import from_document
+from esoteric_drbg.conformance.documents import contradictions, from_document
 from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, Manifest
 from esoteric_drbg.conformance.esv.documents import OPEN
@@ -116,10 +116,12 @@ def _document(lint: Violations, folder: Path, key: str, kind: type[T]) -> T | No
         if violations:
             return None
     try:
-        return from_document(kind, document, f"{name}: not the result of an audit" if key == "assessment" else name)
+        value = from_document(kind, document, f"{name}: not the result of an audit" if key == "assessment" else name)
     except InvalidInputError as error:
         lint.found.append(str(error))
         return None
+    lint.found += [f"{name}: {words}" for words in contradictions(value, document)]
+    return value
 
 
 def _files(lint: Violations, folder: Path) -> None:
