@@ -19,6 +19,7 @@ __all__ = [
     "contradictions",
     "from_document",
     "json_object",
+    "parse_document",
     "read_document",
     "to_document",
     "write_document",
@@ -151,8 +152,16 @@ def json_object(path: Path) -> dict[str, Any]:
         If the file cannot be read or holds something else.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"{path}: {error}") from None
+    return _object_in(text, path)
+
+
+def _object_in(text: bytes | str, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path}: {error}") from None
     if not isinstance(document, dict):
         raise InvalidInputError(f"{path}: expected a JSON object")
@@ -167,7 +176,15 @@ def read_document(path: Path, kind: type[T], what: str) -> T:
     InvalidInputError
         If the file cannot be read, is not `what`, or contradicts itself; the message names file and field.
     """
-    document = json_object(path)
+    return _structured(json_object(path), path, kind, what)
+
+
+def parse_document(text: bytes | str, path: Path, kind: type[T], what: str) -> T:
+    """Return a file's text as a frozen class, as :func:`read_document` does."""
+    return _structured(_object_in(text, path), path, kind, what)
+
+
+def _structured(document: dict[str, Any], path: Path, kind: type[T], what: str) -> T:
     value = from_document(kind, document, f"{path}: not {what}")
     for words in contradictions(value, document):
         raise InvalidInputError(f"{path}: not {what}: {words}")

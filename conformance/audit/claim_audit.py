@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from esoteric_drbg.atomic_write import write_file
+import attrs
+
 from esoteric_drbg.conformance.audit.plan import RESTART_SAMPLES, AuditPlan, measured_rate
 from esoteric_drbg.conformance.audit.results import FalseAlarms, SourceAudit, Verdict
 from esoteric_drbg.conformance.audit.verdict import judge, restart_family
+from esoteric_drbg.conformance.documents import parse_document, write_document
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.conformance.iid.assessment import assess_iid
-from esoteric_drbg.conformance.recording.recorder import file_sha256, machine_facts, record, record_restarts
+from esoteric_drbg.conformance.recording.recorder import record, record_restarts
+from esoteric_drbg.conformance.recording.sidecar import Sidecar, file_sha256, machine_facts, read_sidecar
 from esoteric_drbg.conformance.restart.assessment import assess_restart
 from esoteric_drbg.conformance.samples.files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
@@ -34,6 +35,23 @@ from esoteric_drbg.noise_sources.guard import guarded
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarms", "restart_family"]
 
 Progress = Callable[[int, int, str], None]
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What an audit was asked to record."""
+
+    samples: int
+    restarts: int
+    source: str
+
+
+@attrs.frozen(kw_only=True)
+class Unfinished:
+    """An audit under way: its plan, and the SHA-256 of each data set that is finished, by file."""
+
+    asked: Asked
+    done: dict[str, str]
 
 
 def audit_source(
@@ -79,10 +97,12 @@ def audit_source(
     data, matrix = folder / f"{source.name}.bin", folder / f"{source.name}.restarts.bin"
     report = progress or (lambda done, total, step: None)
     if reuse:
-        facts, restart_facts = (_recorded(source, path) for path in (data, matrix))
-        if restart_facts["samples"] != RESTART_SAMPLES:
-            raise InvalidInputError(f"{matrix}: restarts of {restart_facts['samples']} samples, not {RESTART_SAMPLES}")
-        plan = AuditPlan(samples=facts["samples"], restarts=restart_facts["restarts"], jobs=restart_facts["jobs"])
+        facts, restarts = (_recorded(source, path) for path in (data, matrix))
+        if restarts.restarts is None:
+            raise InvalidInputError(f"{matrix}: no recording of restarts: its sidecar has no field restarts")
+        if restarts.samples != RESTART_SAMPLES:
+            raise InvalidInputError(f"{matrix}: restarts of {restarts.samples} samples, not {RESTART_SAMPLES}")
+        plan = AuditPlan(samples=facts.samples, restarts=restarts.restarts, jobs=restarts.jobs)
     total = plan.samples // 1000 + plan.restarts + 2
     if not reuse:
         facts = _record_both(source, data, matrix, plan, report, total)
@@ -106,7 +126,7 @@ def audit_source(
     figures = [sequential.h_assessed, restart.h_row, restart.h_column]
     h_assessed = min(figure for figure in figures if figure is not None) if restart.passed else 0.0
     verdict, reasons = judge(claim.min_entropy, claim.credit, sequential, iid, restart)
-    rate = facts.get("symbols_per_second") or measured_rate(source)
+    rate = facts.symbols_per_second or measured_rate(source)
     report(total, total, "")
     return SourceAudit(
         name=source.name,
@@ -128,7 +148,7 @@ def audit_source(
         iid=iid,
         restart=restart,
         files=(str(data), str(matrix)),
-        machine=facts.get("machine") or machine_facts(),
+        machine=facts.machine or machine_facts(),
         independence_group=source.independence_group,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - began,
@@ -137,15 +157,14 @@ def audit_source(
 
 def _record_both(
     source: NoiseSource, data: Path, matrix: Path, plan: AuditPlan, report: Progress, total: int
-) -> dict[str, Any]:
+) -> Sidecar:
     """Record both data sets and return the sidecar of the first. What an interrupted audit has finished is kept.
 
     The plan of an unfinished audit, and the SHA-256 of each data set that it has finished, lie in NAME.audit.partial.
     """
     marker = data.with_name(f"{source.name}.audit.partial")
-    asked = {"samples": plan.samples, "restarts": plan.restarts, "source": source.name}
-    unfinished = _json(marker)
-    done: dict[str, str] = unfinished["done"] if unfinished.get("asked") == asked else {}
+    asked = Asked(samples=plan.samples, restarts=plan.restarts, source=source.name)
+    done = _done(marker, asked)
 
     def finished(path: Path) -> bool:
         return path.name in done and path.is_file() and done[path.name] == file_sha256(path)
@@ -153,13 +172,11 @@ def _record_both(
     def note(path: Path | None = None) -> None:
         if path is not None:
             done[path.name] = file_sha256(path)
-        write_file(marker, json.dumps({"asked": asked, "done": done}) + "\n")
+        write_document(marker, Unfinished(asked=asked, done=done))
 
     note()
-    if finished(data):
-        facts = _json(data.with_name(data.name + ".json"))
-    else:
-        facts = record(
+    if not finished(data):
+        record(
             source,
             plan.samples,
             data,
@@ -178,27 +195,26 @@ def _record_both(
             progress=lambda recorded, _: report(before + recorded, total, "restarts"),
         )
     marker.unlink(missing_ok=True)
-    return facts
+    return read_sidecar(data)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _done(marker: Path, asked: Asked) -> dict[str, str]:
+    """Return what an interrupted audit with the same plan has finished: SHA-256 by file. Nothing, if in doubt."""
     try:
-        document = json.loads(read_file(path))
-    except (OSError, ValueError):
+        kept = parse_document(read_file(marker), marker, Unfinished, "an unfinished audit")
+    except (OSError, InvalidInputError):
         return {}
-    return document if isinstance(document, dict) else {}
+    return dict(kept.done) if kept.asked == asked else {}
 
 
-def _recorded(source: NoiseSource, path: Path) -> dict[str, Any]:
+def _recorded(source: NoiseSource, path: Path) -> Sidecar:
     """Return the sidecar of a recording, which has to be of this source and these bytes."""
-    facts = _json(path.with_name(path.name + ".json"))
-    if not path.is_file() or not facts:
-        raise InvalidInputError(f"{path}: no recording with its sidecar; record it first")
-    if facts.get("source") != source.name or facts.get("symbol_bits") != source.symbol_bits:
-        raise InvalidInputError(f"{path}: a recording of {facts.get('source')}, not of {source.name}")
-    if facts.get("sha256") != file_sha256(path):
+    facts = read_sidecar(path)
+    if facts.source != source.name or facts.symbol_bits != source.symbol_bits:
+        raise InvalidInputError(f"{path}: a recording of {facts.source}, not of {source.name}")
+    if facts.sha256 != file_sha256(path):
         raise InvalidInputError(f"{path}: the SHA-256 is not that of its sidecar")
-    kernels = (facts.get("machine") or {}).get("kernels")
+    kernels = facts.machine.get("kernels")
     if kernels != machine_facts()["kernels"]:
         raise InvalidInputError(f"{path}: recorded with the {kernels} kernels; the claim in force is of the other ones")
     return facts

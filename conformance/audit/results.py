@@ -10,13 +10,12 @@ import attrs
 from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment
 from esoteric_drbg.conformance.iid.assessment import IidAssessment
+from esoteric_drbg.conformance.recording.sidecar import Fact
 from esoteric_drbg.conformance.restart.assessment import RestartAssessment
 
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict"]
 
 Verdict = Literal["holds", "too high", "no evidence"]
-#: What is known of a machine.
-Fact = str | int | float | None
 
 
 @attrs.frozen(kw_only=True)

@@ -71,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written, without the work: rows of a matrix without processes, reports and answers of nothing."""
     conformance = "esoteric_drbg.conformance"
-    monkeypatch.setattr(f"{conformance}.recording.recorder._restart", lambda *_: bytes(10))
+    monkeypatch.setattr(f"{conformance}.recording.restarts._restart", lambda *_: bytes(10))
     monkeypatch.setattr(f"{conformance}.report.findings.read_report", lambda _folder: None)
     monkeypatch.setattr(f"{conformance}.report.markdown.markdown", lambda _report: "# nothing\n")
     monkeypatch.setattr(f"{conformance}.vectors.acvp.read_vector_sets", lambda _file: [{}])
