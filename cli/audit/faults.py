@@ -36,7 +36,7 @@ def faults(
     Without NAME, symbols are simulated. Exit code 1 if a fault was missed that must be found.
     """
     from esoteric_drbg.conformance.audit.folder import faults_file
-    from esoteric_drbg.conformance.documents import write_document
+    from esoteric_drbg.conformance.document_files import write_document
     from esoteric_drbg.conformance.faults.induced_failures import induce_failures
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.noise_sources.guard import guarded

@@ -12,7 +12,7 @@ import attrs
 from esoteric_drbg.conformance.audit.plan import RESTART_SAMPLES, AuditPlan, measured_rate
 from esoteric_drbg.conformance.audit.results import FalseAlarms, SourceAudit, Verdict
 from esoteric_drbg.conformance.audit.verdict import judge, restart_family
-from esoteric_drbg.conformance.documents import parse_document, write_document
+from esoteric_drbg.conformance.document_files import parse_document, write_document
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.conformance.iid.assessment import assess_iid
 from esoteric_drbg.conformance.recording.recorder import record, record_restarts

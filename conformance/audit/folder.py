@@ -9,7 +9,7 @@ import attrs
 
 from esoteric_drbg.conformance.audit.independence import IndependenceAudit
 from esoteric_drbg.conformance.audit.results import SourceAudit
-from esoteric_drbg.conformance.documents import write_document
+from esoteric_drbg.conformance.document_files import write_document
 from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.seeding.pool import EntropyPool
 

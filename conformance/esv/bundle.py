@@ -14,7 +14,7 @@ import attrs
 from esoteric_drbg.atomic_write import new_folder
 from esoteric_drbg.conformance.audit.plan import FULL_SAMPLES
 from esoteric_drbg.conformance.audit.results import SourceAudit
-from esoteric_drbg.conformance.documents import write_document
+from esoteric_drbg.conformance.document_files import write_document
 from esoteric_drbg.conformance.esv.documents import entropy_assessment_report, public_use_document
 from esoteric_drbg.conformance.esv.registration import rbg_registration, registration
 from esoteric_drbg.conformance.recording.recorder import file_sha256

@@ -12,7 +12,7 @@ import attrs
 
 from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
 from esoteric_drbg.conformance.audit.results import SourceAudit
-from esoteric_drbg.conformance.documents import contradictions, from_document
+from esoteric_drbg.conformance.document_files import contradictions, from_document
 from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
 from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, Manifest
 from esoteric_drbg.conformance.esv.documents import OPEN

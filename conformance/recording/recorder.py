@@ -19,7 +19,8 @@ from typing import Any
 import attrs
 
 from esoteric_drbg.atomic_write import place, read_own, resumable
-from esoteric_drbg.conformance.documents import parse_document, to_document, write_document
+from esoteric_drbg.conformance.document_files import parse_document, write_document
+from esoteric_drbg.conformance.documents import to_document
 from esoteric_drbg.conformance.recording.restarts import record_restarts, restart_seconds
 from esoteric_drbg.conformance.recording.sidecar import cpu_model, file_sha256, machine_facts, write_sidecar
 from esoteric_drbg.errors import InvalidInputError, SourceReadError

@@ -18,7 +18,8 @@ from typing import Any
 import attrs
 
 from esoteric_drbg.atomic_write import place, read_own, resumable
-from esoteric_drbg.conformance.documents import parse_document, to_document, write_document
+from esoteric_drbg.conformance.document_files import parse_document, write_document
+from esoteric_drbg.conformance.documents import to_document
 from esoteric_drbg.conformance.recording.sidecar import cpu_model, file_sha256, write_sidecar
 from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.kernels import kernel_info

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from esoteric_drbg.conformance.documents import read_document, write_document
+from esoteric_drbg.conformance.document_files import read_document, write_document
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import counter_step

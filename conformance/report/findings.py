@@ -17,7 +17,7 @@ from esoteric_drbg.conformance.audit.folder import (
 )
 from esoteric_drbg.conformance.audit.independence import IndependenceAudit
 from esoteric_drbg.conformance.audit.results import SourceAudit, Verdict
-from esoteric_drbg.conformance.documents import read_document
+from esoteric_drbg.conformance.document_files import read_document
 from esoteric_drbg.conformance.faults.induced_failures import FaultCampaign
 from esoteric_drbg.errors import InvalidInputError
 

@@ -11,7 +11,8 @@ from places import ROOT
 
 from esoteric_drbg import errors
 from esoteric_drbg.conformance import assess_iid, assess_non_iid, assess_restart
-from esoteric_drbg.conformance.documents import contradictions, from_document, read_document, to_document
+from esoteric_drbg.conformance.document_files import contradictions, from_document, read_document
+from esoteric_drbg.conformance.documents import to_document
 from esoteric_drbg.conformance.iid.assessment import IidAssessment
 from esoteric_drbg.conformance.restart.assessment import RestartAssessment
 

@@ -21,7 +21,7 @@ from esoteric_drbg import errors
 from esoteric_drbg.atomic_write import new_folder, place, read_own, replacing, resumable, write_file
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance.audit.folder import write_not_audited
-from esoteric_drbg.conformance.documents import write_document
+from esoteric_drbg.conformance.document_files import write_document
 from esoteric_drbg.conformance.iid.permutation import Checkpoint, PermutationCounts
 from esoteric_drbg.conformance.recording.recorder import record, record_restarts
 from esoteric_drbg.conformance.samples.transpose import transpose_file

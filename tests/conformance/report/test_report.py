@@ -30,7 +30,8 @@ from esoteric_drbg.conformance.audit.folder import (
     write_not_audited,
 )
 from esoteric_drbg.conformance.audit.independence import IndependenceAudit, PairResult
-from esoteric_drbg.conformance.documents import to_document, write_document
+from esoteric_drbg.conformance.document_files import write_document
+from esoteric_drbg.conformance.documents import to_document
 from esoteric_drbg.conformance.faults.induced_failures import induce_failures
 from esoteric_drbg.conformance.report.findings import read_report
 from esoteric_drbg.conformance.report.markdown import markdown
