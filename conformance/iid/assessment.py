@@ -219,7 +219,12 @@ def assess_iid(
         kept = None if path is None else Checkpoint.seed_in(path)
         seed = secrets.randbits(53) if kept is None else kept
     early_stop = exact_count is None
-    facts = {"sha256": sample_set.sha256, "seed": seed, "permutations": asked, "early_stop": early_stop}
+    facts: dict[str, str | int] = {
+        "sha256": sample_set.sha256,
+        "seed": seed,
+        "permutations": asked,
+        "early_stop": early_stop,
+    }
     workers = threads or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers, thread_name_prefix="iid") if executor is None else executor
     try:
