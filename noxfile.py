@@ -1,4 +1,4 @@
-"""Each check that CI runs, as one command for a developer: ``nox -s lint types imports rust tests reference``."""
+"""Each check that CI runs, as one command for a developer: ``nox -s lint types imports docs rust tests reference``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import nox
 
-nox.options.sessions = ["lint", "types", "imports", "rust", "tests", "reference"]
+nox.options.sessions = ["lint", "types", "imports", "docs", "rust", "tests", "reference"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -41,13 +41,22 @@ def imports(session: nox.Session) -> None:
     session.run("lint-imports", "--config", ".importlinter")
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, the reference from the docstrings included; a warning is an error."""
+    install(session, "auto", "docs")
+    session.run("python", "-m", "mkdocs", "build", "--strict")
+
+
 @nox.session(python=False)
 def rust(session: nox.Session) -> None:
     """Run cargo fmt, clippy with warnings denied, and cargo test."""
     manifest = ("--manifest-path", "native/Cargo.toml")
-    session.run("cargo", "fmt", *manifest, "--check", external=True)
+    session.run("cargo", "fmt", *manifest, "--all", "--check", external=True)
     session.run("cargo", "clippy", *manifest, "--all-targets", "--locked", "--", "-D", "warnings", external=True)
-    session.run("cargo", "test", *manifest, "--locked", "--no-default-features", external=True)
+    session.run("cargo", "test", *manifest, "--locked", "-p", "esoteric-drbg-core", external=True)
+    native = ("-p", "esoteric-drbg-native", "--no-default-features")
+    session.run("cargo", "test", *manifest, "--locked", *native, external=True)
 
 
 @nox.session
