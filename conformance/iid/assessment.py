@@ -219,7 +219,7 @@ def assess_iid(
         kept = None if path is None else Checkpoint.seed_in(path)
         seed = secrets.randbits(53) if kept is None else kept
     early_stop = exact_count is None
-    facts: dict[str, str | int] = {
+    facts: dict[str, str | int | bool] = {
         "sha256": sample_set.sha256,
         "seed": seed,
         "permutations": asked,

@@ -78,7 +78,7 @@ class PermutationCounts:
 class _Kept:
     """What a checkpoint's file holds: what the counts depend on, and where they stand."""
 
-    facts: dict[str, str | int]
+    facts: dict[str, str | int | bool]
     counts: tuple[Triple, ...]
     permutations: int
     compressions: int
@@ -97,7 +97,7 @@ class Checkpoint:
     """
 
     path: Path
-    facts: dict[str, str | int]
+    facts: dict[str, str | int | bool]
 
     @staticmethod
     def seed_in(path: Path) -> int | None:
