@@ -8,11 +8,11 @@ import ssl
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 import attrs
 
 from esoteric_drbg.adapters.secrets_api import token_bytes
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.mechanisms.base import DRBG
 from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
@@ -32,7 +32,7 @@ _TIMING_S = 2e-3
 
 
 @attrs.frozen(kw_only=True)
-class GeneratorSpeed:
+class GeneratorSpeed(Document):
     """One generator at one request length.
 
     Attributes
@@ -48,14 +48,12 @@ class GeneratorSpeed:
     seconds: float
     times_baseline: float
 
+    shown_last = ("megabytes_per_second",)
+
     @property
     def megabytes_per_second(self) -> float:
         """Output in 10^6 bytes a second."""
         return self.request_bytes / self.seconds / 1e6
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return attrs.asdict(self) | {"megabytes_per_second": self.megabytes_per_second}
 
 
 def _seeded(drbg: DRBG) -> Callable[[int], bytes]:

@@ -1,76 +1,65 @@
-"""Assessments of files as the documents that ``--json`` prints; they run in other processes and on clusters, too."""
+"""Results as documents: frozen classes as what JSON can say.
+
+Writing is a walk over the fields, which loads nothing: an assessment of a small file would wait for a library longer
+than for its result. Reading is in :mod:`esoteric_drbg.conformance.document_files`.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from esoteric_drbg.conformance.execution.parallel import Progress
-from esoteric_drbg.conformance.samples.files import read_samples
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-__all__ = ["iid_document", "non_iid_document"]
+__all__ = ["Document", "field_names", "to_document"]
 
 
-def non_iid_document(
-    path: Path,
-    *,
-    bits: int | None = None,
-    conditioned: bool = False,
-    bitstring: Any = "all",
-    subset: tuple[int, int] | None = None,
-    data_format: Any = "auto",
-    column: str | None = None,
-    reduction: str | None = None,
-    quick: int | None = None,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Assess one file on the non-IID track; `quick` is the number of samples to look at, all of them if None."""
-    from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid  # noqa: PLC0415 - a worker loads one track
+class Document:
+    """Base of results that are documents, too. The fields of the class are the names of its JSON form.
 
-    samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
-    if quick is not None:
-        samples = samples.first(quick)
-    result = assess_non_iid(samples, conditioned=conditioned, bitstring=bitstring, threads=threads, progress=progress)
-    return {"file": str(path), **result.as_dict()}
+    Attributes
+    ----------
+    shown_first, shown_last : tuple of str
+        Properties that the document shows before and behind the fields.
+    """
+
+    __slots__ = ()
+    shown_first: ClassVar[tuple[str, ...]] = ()
+    shown_last: ClassVar[tuple[str, ...]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all figures by the names of the JSON form, as plain JSON-ready values."""
+        document: dict[str, Any] = to_document(self)
+        return document
 
 
-def iid_document(
-    path: Path,
-    *,
-    bits: int | None = None,
-    conditioned: bool = False,
-    bitstring: Literal["all", "truncated"] = "all",
-    subset: tuple[int, int] | None = None,
-    data_format: Any = "auto",
-    column: str | None = None,
-    reduction: str | None = None,
-    seed: int | None = None,
-    permutations: int | None = None,
-    exact_count: int | None = None,
-    threads: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-    resume: Path | None = None,
-) -> dict[str, Any]:
-    """Assess one file on the IID track. Without `seed` each file has one of its own, which its document names."""
-    from esoteric_drbg.conformance.iid.assessment import assess_iid  # noqa: PLC0415 - a worker loads one track
-    from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS  # noqa: PLC0415
+def to_document(value: Any) -> Any:
+    """Return a result as plain JSON-ready values: classes and named tuples as objects, sequences as lists.
 
-    samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
-    result = assess_iid(
-        samples,
-        conditioned=conditioned,
-        bitstring=bitstring,
-        seed=seed,
-        permutations=PERMUTATIONS if permutations is None else permutations,
-        exact_count=exact_count,
-        threads=threads,
-        executor=executor,
-        progress=progress,
-        resume=resume,
-    )
-    return {"file": str(path), **result.as_dict()}
+    Examples
+    --------
+    >>> from esoteric_drbg.conformance.entropy.estimates import NotEstimated
+    >>> to_document({"lag": NotEstimated(reason="too few samples")})
+    {'lag': {'min_entropy': None, 'reason': 'too few samples'}}
+    """
+    kind = type(value)
+    names = field_names(kind)
+    if names:
+        if isinstance(value, Document):
+            names = (*value.shown_first, *names, *value.shown_last)
+        return {name: to_document(getattr(value, name)) for name in names}
+    if hasattr(kind, "__struct_fields__"):
+        import msgspec  # noqa: PLC0415 - its own classes, so it is loaded
+
+        return to_document(msgspec.to_builtins(value))
+    if isinstance(value, Mapping):
+        return {name: to_document(one) for name, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_document(one) for one in value]
+    return value
+
+
+def field_names(kind: Any) -> tuple[str, ...]:
+    """Return the fields of a result's class, none of what is no result."""
+    names: tuple[str, ...] | None = getattr(kind, "_fields", None)  # of Frozen and of named tuples
+    if names is None:  # asking Frozen for its attributes by attrs would load attrs
+        names = tuple(field.name for field in getattr(kind, "__attrs_attrs__", ()))
+    return names

@@ -50,7 +50,7 @@ _ROOMS = {
     ("conformance", "conformance.faults"): "fault_models=models health_plan health_simulation induced_failures",
     ("conformance", "conformance.audit"): "audit_plan=plan independence independence_picture self_assessment",
     ("conformance", "conformance.report"): (
-        "report_markdown=markdown report_page=page report_pictures=pictures report_svg=svg report_template=template"
+        "report_markdown=markdown report_page=page report_pictures=pictures report_svg=svg"
     ),
     ("conformance", "conformance.esv"): "esv_bundle=bundle esv_documents=documents esv_lint=lint esv_rules=rules",
     ("conformance", "conformance.vectors"): "acvp cavp drbg_cases=cases",

@@ -66,7 +66,7 @@ def non_iid(
 
     BITS is the number of bits per symbol, as in NIST's tool.
     """
-    from esoteric_drbg.conformance.documents import non_iid_document
+    from esoteric_drbg.conformance.entropy.file_assessment import non_iid_document
 
     if as_csv and as_json:
         raise InvalidInputError("--csv and --json exclude each other")

@@ -57,7 +57,7 @@ def iid(
 
     BITS is the number of bits per symbol, as in NIST's tool. Exit code 1 if a test fails.
     """
-    from esoteric_drbg.conformance.documents import iid_document
+    from esoteric_drbg.conformance.iid.file_assessment import iid_document
     from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS
 
     paths, bits = split_bits(files, bits)

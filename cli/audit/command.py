@@ -70,9 +70,9 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
     high, and 2 if a source that was named could not be audited.
     """
     from esoteric_drbg.conformance.audit.claim_audit import audit_source, restart_family
+    from esoteric_drbg.conformance.audit.folder import write_audit, write_ledger, write_not_audited
     from esoteric_drbg.conformance.audit.plan import select_sources
     from esoteric_drbg.conformance.recording.recorder import machine_facts
-    from esoteric_drbg.conformance.report.findings import write_audit, write_ledger, write_not_audited
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.seeding import machine_profile
 
@@ -94,7 +94,7 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
         try:
             with progress_bar(source.name) as report:
                 audits.append(audit_source(source, out, plan, reuse=reuse, progress=report))
-            write_audit(out, audits[-1].as_dict())
+            write_audit(out, audits[-1])
         except EsotericDRBGError as error:
             left_out[source.name] = f"could not be audited: {error}"
         except KeyboardInterrupt:
@@ -156,7 +156,7 @@ def _profile(item: SourceAudit) -> dict[str, Any]:
         "left_out": list(item.left_out),
         "sha256": item.sequential.sha256,
         "date": item.date,
-        "machine": item.machine,
+        "machine": dict(item.machine),
     }
 
 

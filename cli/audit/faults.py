@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from esoteric_drbg.cli.consent import allow_named, consent_options
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from esoteric_drbg.conformance.faults.induced_failures import FaultCampaign
 
 __all__ = ["faults"]
 
@@ -35,13 +38,14 @@ def faults(
 
     Without NAME, symbols are simulated. Exit code 1 if a fault was missed that must be found.
     """
+    from esoteric_drbg.conformance.audit.folder import faults_file
+    from esoteric_drbg.conformance.document_files import write_document
     from esoteric_drbg.conformance.faults.induced_failures import induce_failures
-    from esoteric_drbg.conformance.report.findings import write_faults
     from esoteric_drbg.noise_sources import registry
     from esoteric_drbg.noise_sources.guard import guarded
 
     allow_named(names)
-    documents: list[dict[str, Any]] = []
+    campaigns: list[FaultCampaign] = []
     for name in names or (None,):
         with progress_bar(name or "simulated") as progress:
             if name is None:
@@ -59,52 +63,54 @@ def faults(
                     seed=seed,
                     progress=progress,
                 )
-        documents.append(campaign.as_dict())
+        campaigns.append(campaign)
         if out is not None:
-            write_faults(out, documents[-1])
+            write_document(faults_file(out, campaign.source), campaign)
         if not as_json:
-            _print(documents[-1])
+            _print(campaign)
     if as_json:
+        documents = [campaign.as_dict() for campaign in campaigns]
         emit_json(documents[0] if len(documents) == 1 else {"campaigns": documents})
-    if not all(document["passed"] for document in documents):
+    if not all(campaign.passed for campaign in campaigns):
         raise click.exceptions.Exit(1)
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(campaign: FaultCampaign) -> None:
     from rich.table import Table
 
     out = console()
     out.print(
-        f"{document['source']}: H {document['min_entropy']:g}, {document['symbol_bits']} bits a symbol, "
-        f"{document['healthy']}, seed {document['seed']}",
+        f"{campaign.source}: H {campaign.min_entropy:g}, {campaign.symbol_bits} bits a symbol, "
+        f"{campaign.healthy}, seed {campaign.seed}",
         markup=False,
     )
     table = Table("fault", "tier", "test", "found", "median", "95 %", "max", "", box=None, pad_edge=False)
-    for row in document["results"]:
-        delays = ("" if row[key] is None else f"{row[key]:,.0f}" for key in ("delay_median", "delay_95", "delay_max"))
-        verdict = "" if row["passed"] else "MISSED; "
-        found = f"{row['detected']}/{row['trials']}"
-        table.add_row(row["fault"], row["tier"], row["test"], found, *delays, verdict + row["note"])
+    for row in campaign.results:
+        figures = (row.delay_median, row.delay_95, row.delay_max)
+        delays = ("" if delay is None else f"{delay:,.0f}" for delay in figures)
+        verdict = "" if row.passed else "MISSED; "
+        found = f"{row.detected}/{row.trials}"
+        table.add_row(row.fault, row.tier, row.test, found, *delays, verdict + row.note)
     out.print(table)
     out.print("lag: the Lag Predictor Test, developer-defined (SP 800-90B 4.5)", markup=False)
-    for row in document["evidence"]:
+    for total in campaign.evidence:
         out.print(
-            f"{row['tier']} {row['test']}: {row['symbols']:,} faulty symbols, {row['detections']} detections",
+            f"{total.tier} {total.test}: {total.symbols:,} faulty symbols, {total.detections} detections",
             markup=False,
         )
-    for row in document["false_alarms"]:
-        what = "windows" if row["test"] == "APT" else "symbols"
-        expected = ("at most " if row["test"] == "lag" else "") + f"{row['expected']:.2g}"
+    for alarms in campaign.false_alarms:
+        what = "windows" if alarms.test == "APT" else "symbols"
+        expected = ("at most " if alarms.test == "lag" else "") + f"{alarms.expected:.2g}"
         out.print(
-            f"healthy data, {row['tier']} {row['test']}: {row['alarms']} alarms in {row['tested']:,} {what}, "
-            f"99 % interval {row['interval'][0]:.2g} to {row['interval'][1]:.2g}, expected {expected}",
+            f"healthy data, {alarms.tier} {alarms.test}: {alarms.alarms} alarms in {alarms.tested:,} {what}, "
+            f"99 % interval {alarms.interval[0]:.2g} to {alarms.interval[1]:.2g}, expected {expected}",
             markup=False,
         )
-    pool = document["pool"]
-    refused = "refused" if pool["alone_refused"] else "GIVEN"
+    pool = campaign.pool
+    refused = "refused" if pool.alone_refused else "GIVEN"
     out.print(
-        f"pool: stuck source {pool['state']}, seed without other credit {refused}, "
-        f"seed beside a healthy source from {', '.join(pool['seed_from'])}",
+        f"pool: stuck source {pool.state}, seed without other credit {refused}, "
+        f"seed beside a healthy source from {', '.join(pool.seed_from)}",
         markup=False,
     )
-    out.print("passed" if document["passed"] else "FAILED", markup=False)
+    out.print("passed" if campaign.passed else "FAILED", markup=False)

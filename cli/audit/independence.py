@@ -60,9 +60,9 @@ def independence(
 
         draw_independence(audit, picture)
     if out is not None:
-        from esoteric_drbg.conformance.report.findings import write_independence
+        from esoteric_drbg.conformance.audit.folder import write_independence
 
-        write_independence(out, audit.as_dict())
+        write_independence(out, audit)
     if as_json:
         emit_json({**audit.as_dict(), "left_out": left_out})
     else:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
 import attrs
 
-from esoteric_drbg.atomic_write import write_file
 from esoteric_drbg.conformance.audit.plan import RESTART_SAMPLES, AuditPlan, measured_rate
-from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
-from esoteric_drbg.conformance.iid.assessment import IidAssessment, assess_iid
-from esoteric_drbg.conformance.iid.multiplicity import FamilyVerdict, family_verdict
-from esoteric_drbg.conformance.recording.recorder import file_sha256, machine_facts, record, record_restarts
-from esoteric_drbg.conformance.restart.assessment import RestartAssessment, assess_restart
+from esoteric_drbg.conformance.audit.results import FalseAlarms, SourceAudit, Verdict
+from esoteric_drbg.conformance.audit.verdict import judge, restart_family
+from esoteric_drbg.conformance.document_files import parse_document, write_document
+from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
+from esoteric_drbg.conformance.iid.assessment import assess_iid
+from esoteric_drbg.conformance.recording.recorder import record, record_restarts
+from esoteric_drbg.conformance.recording.sidecar import Sidecar, file_sha256, machine_facts, read_sidecar
+from esoteric_drbg.conformance.restart.assessment import assess_restart
 from esoteric_drbg.conformance.samples.files import read_file, read_samples
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.health_tests import (
@@ -34,115 +34,24 @@ from esoteric_drbg.noise_sources.guard import guarded
 
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarms", "restart_family"]
 
-Verdict = Literal["holds", "too high", "no evidence"]
 Progress = Callable[[int, int, str], None]
 
-#: Probability that the restart sanity check of SP 800-90B 3.1.4.3 fails a source whose min-entropy is exactly H_I.
-RESTART_ALPHA = 0.01
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What an audit was asked to record."""
+
+    samples: int
+    restarts: int
+    source: str
 
 
 @attrs.frozen(kw_only=True)
-class FalseAlarms:
-    """A health test at one cutoff on the recording, which is taken to be healthy.
+class Unfinished:
+    """An audit under way: its plan, and the SHA-256 of each data set that is finished, by file."""
 
-    Attributes
-    ----------
-    test : str
-        ``"RCT"``, ``"APT"``, or run, window or span of the Lag Predictor Test: ``"lag run (developer-defined)"``.
-    tier : str
-        ``"intermittent"`` or ``"permanent"``.
-    cutoff : int
-        C, in samples; of APT in a window of :func:`apt_window` samples; of the Lag Predictor Test in right predictions.
-    chances : int
-        Samples (RCT, lag run), windows (APT, lag window) or spans (lag span, one that began included) tested.
-    alarms : int
-        How many of them fired.
-    rate, rate_below : float
-        alarms / chances, and its upper confidence bound (95 %, Clopper and Pearson).
-    alpha : float
-        The false-alarm rate that the cutoff was made for.
-    can_fail : bool
-        False where the cutoff exceeds the window, so that the test is not run.
-    """
-
-    test: str
-    tier: str
-    cutoff: int
-    chances: int
-    alarms: int
-    rate: float
-    rate_below: float
-    alpha: float
-    can_fail: bool
-
-
-@attrs.frozen(kw_only=True)
-class SourceAudit:
-    """Result of :func:`audit_source`.
-
-    Attributes
-    ----------
-    name : str
-    h_submitter, credit : float
-        The claim, and what of it can be credited: 0 without evidence. Bits per symbol. A plug-in earns it only where
-        the operator names it.
-    h_original, h_bitstring : float or None
-        From the sequential data set: bits per symbol, and per bit.
-    h_initial : float
-        H_I = min(H_original, n x H_bitstring, H_submitter); without H_submitter where nothing is claimed.
-    h_row, h_column : float or None
-        From the restart matrix; None where its sanity check failed.
-    h_assessed : float
-        min(H_original, n x H_bitstring, H_r, H_c), bits per symbol; 0 where the restart tests failed.
-    verdict : str
-        ``"holds"``, ``"too high"``, or ``"no evidence"`` where nothing is credited.
-    reasons : tuple of str
-        What the verdict rests on.
-    false_alarms : tuple of FalseAlarms
-        The health tests that follow from the claim, on the sequential data set.
-    symbols_per_second, credited_bits_per_second : float
-        While recording.
-    left_out : tuple of str
-        What a complete audit does beyond this one.
-    independence_group, date : str
-        The source's group; when the audit ended (ISO 8601, UTC).
-    machine : dict
-        What :func:`~esoteric_drbg.conformance.recording.recorder.machine_facts` says of where the data were recorded.
-    """
-
-    name: str
-    h_submitter: float
-    credit: float
-    h_original: float | None
-    h_bitstring: float | None
-    h_initial: float
-    h_row: float | None
-    h_column: float | None
-    h_assessed: float
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    false_alarms: tuple[FalseAlarms, ...]
-    symbols_per_second: float
-    credited_bits_per_second: float
-    left_out: tuple[str, ...]
-    sequential: NonIIDAssessment
-    iid: IidAssessment | None
-    restart: RestartAssessment
-    files: tuple[str, ...]
-    machine: dict[str, Any]
-    independence_group: str
-    date: str
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        result = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
-        for name in ("sequential", "restart", "iid"):
-            result[name] = result[name] and result[name].as_dict()
-        result["false_alarms"] = [attrs.asdict(test) for test in self.false_alarms]
-        for name in ("reasons", "left_out", "files"):
-            result[name] = list(result[name])
-        return result
+    asked: Asked
+    done: dict[str, str]
 
 
 def audit_source(
@@ -188,10 +97,12 @@ def audit_source(
     data, matrix = folder / f"{source.name}.bin", folder / f"{source.name}.restarts.bin"
     report = progress or (lambda done, total, step: None)
     if reuse:
-        facts, restart_facts = (_recorded(source, path) for path in (data, matrix))
-        if restart_facts["samples"] != RESTART_SAMPLES:
-            raise InvalidInputError(f"{matrix}: restarts of {restart_facts['samples']} samples, not {RESTART_SAMPLES}")
-        plan = AuditPlan(samples=facts["samples"], restarts=restart_facts["restarts"], jobs=restart_facts["jobs"])
+        facts, restarts = (_recorded(source, path) for path in (data, matrix))
+        if restarts.restarts is None:
+            raise InvalidInputError(f"{matrix}: no recording of restarts: its sidecar has no field restarts")
+        if restarts.samples != RESTART_SAMPLES:
+            raise InvalidInputError(f"{matrix}: restarts of {restarts.samples} samples, not {RESTART_SAMPLES}")
+        plan = AuditPlan(samples=facts.samples, restarts=restarts.restarts, jobs=restarts.jobs)
     total = plan.samples // 1000 + plan.restarts + 2
     if not reuse:
         facts = _record_both(source, data, matrix, plan, report, total)
@@ -214,8 +125,8 @@ def audit_source(
     )
     figures = [sequential.h_assessed, restart.h_row, restart.h_column]
     h_assessed = min(figure for figure in figures if figure is not None) if restart.passed else 0.0
-    verdict, reasons = _judge(claim.min_entropy, claim.credit, sequential, iid, restart)
-    rate = facts.get("symbols_per_second") or measured_rate(source)
+    verdict, reasons = judge(claim.min_entropy, claim.credit, sequential, iid, restart)
+    rate = facts.symbols_per_second or measured_rate(source)
     report(total, total, "")
     return SourceAudit(
         name=source.name,
@@ -237,7 +148,7 @@ def audit_source(
         iid=iid,
         restart=restart,
         files=(str(data), str(matrix)),
-        machine=facts.get("machine") or machine_facts(),
+        machine=facts.machine or machine_facts(),
         independence_group=source.independence_group,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - began,
@@ -246,15 +157,14 @@ def audit_source(
 
 def _record_both(
     source: NoiseSource, data: Path, matrix: Path, plan: AuditPlan, report: Progress, total: int
-) -> dict[str, Any]:
+) -> Sidecar:
     """Record both data sets and return the sidecar of the first. What an interrupted audit has finished is kept.
 
     The plan of an unfinished audit, and the SHA-256 of each data set that it has finished, lie in NAME.audit.partial.
     """
     marker = data.with_name(f"{source.name}.audit.partial")
-    asked = {"samples": plan.samples, "restarts": plan.restarts, "source": source.name}
-    unfinished = _json(marker)
-    done: dict[str, str] = unfinished["done"] if unfinished.get("asked") == asked else {}
+    asked = Asked(samples=plan.samples, restarts=plan.restarts, source=source.name)
+    done = _done(marker, asked)
 
     def finished(path: Path) -> bool:
         return path.name in done and path.is_file() and done[path.name] == file_sha256(path)
@@ -262,13 +172,11 @@ def _record_both(
     def note(path: Path | None = None) -> None:
         if path is not None:
             done[path.name] = file_sha256(path)
-        write_file(marker, json.dumps({"asked": asked, "done": done}) + "\n")
+        write_document(marker, Unfinished(asked=asked, done=done))
 
     note()
-    if finished(data):
-        facts = _json(data.with_name(data.name + ".json"))
-    else:
-        facts = record(
+    if not finished(data):
+        record(
             source,
             plan.samples,
             data,
@@ -287,78 +195,29 @@ def _record_both(
             progress=lambda recorded, _: report(before + recorded, total, "restarts"),
         )
     marker.unlink(missing_ok=True)
-    return facts
+    return read_sidecar(data)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _done(marker: Path, asked: Asked) -> dict[str, str]:
+    """Return what an interrupted audit with the same plan has finished: SHA-256 by file. Nothing, if in doubt."""
     try:
-        document = json.loads(read_file(path))
-    except (OSError, ValueError):
+        kept = parse_document(read_file(marker), marker, Unfinished, "an unfinished audit")
+    except (OSError, InvalidInputError):
         return {}
-    return document if isinstance(document, dict) else {}
+    return dict(kept.done) if kept.asked == asked else {}
 
 
-def _recorded(source: NoiseSource, path: Path) -> dict[str, Any]:
+def _recorded(source: NoiseSource, path: Path) -> Sidecar:
     """Return the sidecar of a recording, which has to be of this source and these bytes."""
-    facts = _json(path.with_name(path.name + ".json"))
-    if not path.is_file() or not facts:
-        raise InvalidInputError(f"{path}: no recording with its sidecar; record it first")
-    if facts.get("source") != source.name or facts.get("symbol_bits") != source.symbol_bits:
-        raise InvalidInputError(f"{path}: a recording of {facts.get('source')}, not of {source.name}")
-    if facts.get("sha256") != file_sha256(path):
+    facts = read_sidecar(path)
+    if facts.source != source.name or facts.symbol_bits != source.symbol_bits:
+        raise InvalidInputError(f"{path}: a recording of {facts.source}, not of {source.name}")
+    if facts.sha256 != file_sha256(path):
         raise InvalidInputError(f"{path}: the SHA-256 is not that of its sidecar")
-    kernels = (facts.get("machine") or {}).get("kernels")
+    kernels = facts.machine.get("kernels")
     if kernels != machine_facts()["kernels"]:
         raise InvalidInputError(f"{path}: recorded with the {kernels} kernels; the claim in force is of the other ones")
     return facts
-
-
-def restart_family(passed: Sequence[bool]) -> FamilyVerdict:
-    """Return whether chance explains the restart sanity checks that failed: each fails in 1 % at most by chance.
-
-    Parameters
-    ----------
-    passed : sequence of bool
-        Whether the check of SP 800-90B 3.1.4.3 passed, source by source.
-
-    Examples
-    --------
-    >>> restart_family([True] * 20).text
-    '0 of 20 restart sanity checks failed, at most 0.20 false alarms expected: chance explains this (p = 1)'
-    """
-    verdict = family_verdict(passed.count(False), len(passed), rate=RESTART_ALPHA)
-    return attrs.evolve(verdict, what="restart sanity checks")
-
-
-def _judge(
-    h_submitter: float,
-    credit: float,
-    sequential: NonIIDAssessment,
-    iid: IidAssessment | None,
-    restart: RestartAssessment,
-) -> tuple[Verdict, tuple[str, ...]]:
-    """Return the verdict on a claim and what it rests on."""
-    reasons = []
-    if sequential.h_assessed < h_submitter:
-        part, estimator = sequential.decided_by
-        reasons.append(f"the sequential data have {sequential.h_assessed:.4g} ({estimator}, {part})")
-    if iid is not None and iid.passed is False:
-        reasons.append("the data are not IID, as was claimed")
-    if not restart.sanity_passed:
-        lines = [f"{line.line} {line.index}" for line in restart.failing[:3]]
-        lines += ["..."] * (len(restart.failing) > len(lines))
-        reasons.append(f"the restart sanity check failed: {', '.join(lines)}")
-    elif not restart.validation_passed:
-        reasons.append(f"the restart validation failed: H_r {restart.h_row:.4g}, H_c {restart.h_column:.4g}")
-    else:
-        for label, figure in (("rows", restart.h_row), ("columns", restart.h_column)):
-            if figure is not None and figure < h_submitter:
-                reasons.append(f"the restart {label} have {figure:.4g}")
-    if credit == 0:
-        return "no evidence", ("nothing is credited", *reasons)
-    if reasons:
-        return "too high", tuple(reasons)
-    return "holds", ("every figure is at or above the claim",)
 
 
 def false_alarms(symbols: bytes, min_entropy: float, symbol_bits: int = 8) -> tuple[FalseAlarms, ...]:

@@ -14,12 +14,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.entropy import estimators
 from esoteric_drbg.conformance.iid.multiplicity import holm
 from esoteric_drbg.conformance.recording.simultaneous import Recording, Symbols, pair_symbols
@@ -101,7 +101,7 @@ class PairResult:
 
 
 @attrs.frozen(kw_only=True)
-class IndependenceAudit:
+class IndependenceAudit(Document):
     """Result of :func:`audit_independence`: sources, their groups, and every pair."""
 
     sources: tuple[str, ...]
@@ -113,17 +113,12 @@ class IndependenceAudit:
     kernels: str
     version: str
 
+    shown_first = ("passed",)
+
     @property
     def passed(self) -> bool:
         """Whether no pair of different independence groups is dependent."""
         return not any(pair.dependent and not pair.same_group for pair in self.pairs)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        values = attrs.asdict(self)
-        for key in ("sources", "groups", "pairs"):
-            values[key] = list(values[key])
-        return {"passed": self.passed, **values}
 
 
 def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[float, int, float, bool]:
@@ -210,29 +205,34 @@ def joint_entropy(x: Symbols, y: Symbols) -> tuple[float | None, float | None]:
     return joint, None if one is None or other is None else one + other
 
 
-def _pair(first: Recording, second: Recording, permutations: int, seed: int) -> dict[str, Any]:
+def _pair(first: Recording, second: Recording, permutations: int, seed: int) -> PairResult:
+    """Test one pair by itself, before the correction for the number of pairs."""
     x, y = pair_symbols(first, second)
     if x.size < 1000:
         raise InvalidInputError(f"{first.name}, {second.name}: {x.size} symbols were read together, 1,000 are needed")
     max_z, lag, correlation_p, serial = cross_correlation(x, y)
     information, information_p = mutual_information(x, y, permutations=permutations, seed=seed)
     joint, single = joint_entropy(x, y)
-    return {
-        "first": first.name,
-        "second": second.name,
-        "same_group": first.group == second.group,
-        "paired": x.size,
-        "max_z": max_z,
-        "lag": lag,
-        "correlation_p": correlation_p,
-        "serial": serial,
-        "mutual_information": information,
-        "mutual_information_p": information_p,
-        "joint": joint,
-        "single": single,
-        "joint_passed": joint is None or single is None or joint >= (1 - JOINT_SLACK) * single,
-        "p_value": min(1.0, 2 * min(correlation_p, information_p)),
-    }
+    p_value = min(1.0, 2 * min(correlation_p, information_p))
+    return PairResult(
+        first=first.name,
+        second=second.name,
+        same_group=first.group == second.group,
+        paired=x.size,
+        max_z=max_z,
+        lag=lag,
+        correlation_p=correlation_p,
+        serial=serial,
+        mutual_information=information,
+        mutual_information_p=information_p,
+        joint=joint,
+        single=single,
+        joint_passed=joint is None or single is None or joint >= (1 - JOINT_SLACK) * single,
+        p_value=p_value,
+        adjusted_p=p_value,
+        dependent=False,
+        verdict="",
+    )
 
 
 def _verdict(dependent: bool, same_group: bool, serial: bool) -> str:
@@ -290,10 +290,10 @@ def audit_independence(
         if progress is not None:
             progress(index + 1, len(pairs), f"{one.name}, {other.name}")
     results = []
-    for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
+    for row, adjusted in zip(rows, holm([row.p_value for row in rows]), strict=True):
         dependent = adjusted < alpha
-        verdict = _verdict(dependent, row["same_group"], row["serial"])
-        results.append(PairResult(**row, adjusted_p=adjusted, dependent=dependent, verdict=verdict))
+        verdict = _verdict(dependent, row.same_group, row.serial)
+        results.append(attrs.evolve(row, adjusted_p=adjusted, dependent=dependent, verdict=verdict))
     return IndependenceAudit(
         sources=tuple(one.name for one in recordings),
         groups=tuple(one.group for one in recordings),

@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources import NoiseSource
@@ -58,7 +59,7 @@ while time.monotonic() < until and not select.select([sys.stdin], [], [], 0)[0]:
 
 
 @attrs.frozen(kw_only=True)
-class SelfAssessment:
+class SelfAssessment(Document):
     """Result of :func:`self_assess`.
 
     Attributes
@@ -104,8 +105,7 @@ class SelfAssessment:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the machine profile keeps."""
-        record = {field.name: getattr(self, field.name) for field in attrs.fields(type(self)) if field.name != "name"}
-        return {**record, "decided_by": list(self.decided_by)}
+        return {name: value for name, value in super().as_dict().items() if name != "name"}
 
 
 def to_be_assessed(sources: Iterable[NoiseSource]) -> list[NoiseSource]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.seeding.conditioning import output_entropy
 
@@ -16,7 +15,7 @@ FULL_ENTROPY_EXCESS = 64
 
 
 @attrs.frozen(kw_only=True)
-class ConditioningAssessment:
+class ConditioningAssessment(Document):
     """Result of :func:`conditioning_output_entropy`; all lengths and entropies in bits.
 
     Attributes
@@ -47,10 +46,6 @@ class ConditioningAssessment:
     h_out: float
     decided_by: str
     full_entropy: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all figures by the names of the JSON result."""
-        return attrs.asdict(self)
 
 
 def conditioning_output_entropy(

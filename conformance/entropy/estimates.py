@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.frozen import Frozen
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
 ]
 
 
-class Estimate(Frozen):
+class Estimate(Frozen, Document):
     """Base of all estimates.
 
     Attributes
@@ -27,10 +28,6 @@ class Estimate(Frozen):
     """
 
     min_entropy: float | None
-
-    def as_dict(self) -> dict[str, float | int | bool | str | None]:
-        """Return the figures by the names of the JSON result."""
-        return self._values()
 
 
 class NotEstimated(Estimate):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.entropy import estimators
 from esoteric_drbg.conformance.entropy.estimates import Estimate, NotEstimated
 from esoteric_drbg.conformance.execution.parallel import Progress, Task, run_tasks
@@ -57,8 +58,8 @@ _COSTS = {
 }
 
 
-class NonIIDAssessment(Frozen):
-    """Result of :func:`assess_non_iid`.
+class NonIIDAssessment(Frozen, Document):
+    """Result of :func:`assess_non_iid`; its JSON form is explained in docs/assessment.md.
 
     Attributes
     ----------
@@ -106,17 +107,6 @@ class NonIIDAssessment(Frozen):
     reduction: Reduction | None
     kernels: str
     version: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result by the names of its JSON form; see docs/assessment.md."""
-        result = self._values()
-        for name in ("literal", "bitstring"):
-            if result[name] is not None:
-                result[name] = {estimator: estimate.as_dict() for estimator, estimate in result[name].items()}
-        result["decided_by"] = list(self.decided_by)
-        result["warnings"] = list(self.warnings)
-        result["reduction"] = None if self.reduction is None else self.reduction.as_dict()
-        return result
 
 
 @OutOfMemoryIsOurs("an assessment")

@@ -6,14 +6,17 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import attrs
 
 from esoteric_drbg.conformance.audit.plan import FULL_RESTARTS, FULL_SAMPLES, RESTART_SAMPLES
-from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
-from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST
+from esoteric_drbg.conformance.audit.results import SourceAudit
+from esoteric_drbg.conformance.document_files import contradictions, from_document
+from esoteric_drbg.conformance.entropy.non_iid import NonIIDAssessment, assess_non_iid
+from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, Manifest
 from esoteric_drbg.conformance.esv.documents import OPEN
+from esoteric_drbg.conformance.esv.registration import RBGRegistration, Registration
 from esoteric_drbg.conformance.esv.rules import (
     Violations,
     check_assessment,
@@ -21,13 +24,16 @@ from esoteric_drbg.conformance.esv.rules import (
     check_rbg,
     check_registration,
 )
+from esoteric_drbg.conformance.esv.shapes import shape_violations
 from esoteric_drbg.conformance.iid.assessment import assess_iid
 from esoteric_drbg.conformance.recording.recorder import file_sha256
-from esoteric_drbg.conformance.restart.assessment import assess_restart
+from esoteric_drbg.conformance.restart.assessment import RestartAssessment, assess_restart
 from esoteric_drbg.conformance.samples.files import read_file
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 __all__ = ["LintReport", "lint_bundle"]
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -72,85 +78,100 @@ def lint_bundle(folder: Path, *, assess: bool = True, threads: int | None = None
         raise InvalidInputError(f"{folder} is no folder")
     lint = Violations()
     _files(lint, folder)
-    facts, rbg, assessment = (_document(lint, folder / FILES[key]) for key in ("registration", "rbg", "assessment"))
+    facts = _document(lint, folder, "registration", Registration)
+    rbg = _document(lint, folder, "rbg", RBGRegistration)
+    audit = _document(lint, folder, "assessment", SourceAudit)
     if facts is not None:
         check_registration(lint, facts)
     if rbg is not None:
         check_rbg(lint, rbg)
-    if facts is not None and assessment is not None:
+    if facts is not None and audit is not None:
         files = {key: folder / FILES[key] for key in ("raw", "restarts")}
         hashes = {key: file_sha256(path) for key, path in files.items() if path.is_file()}
-        check_assessment(lint, assessment, facts, hashes)
+        check_assessment(lint, audit, facts, hashes)
     if facts is not None and (folder / FILES["report"]).is_file():
         check_documents(lint, (folder / FILES["report"]).read_text(encoding="utf-8", errors="replace"), facts)
-    if facts is not None:
-        _data(lint, folder, facts, assessment or {}, assess=assess, threads=threads)
+    if _sizes(lint, folder) and facts is not None and _widths(lint, folder, facts.bits_per_sample) and assess:
+        _data(lint, folder, facts, audit, threads=threads)
     return LintReport(violations=tuple(lint.found), open_points=tuple(_open_points(folder)))
 
 
-def _document(lint: Violations, path: Path) -> dict[str, Any] | None:
+def _document(lint: Violations, folder: Path, key: str, kind: type[T]) -> T | None:
+    """Return a document of the bundle, or None where it has not its shape, which is noted."""
+    name = MANIFEST if key == "manifest" else FILES[key]
+    path = folder / name
     if not path.is_file():
         return None  # said by _files
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        # NaN and infinities are no JSON: as text they are of the wrong type.
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=str)
     except (ValueError, OSError, RecursionError) as error:
-        lint.found.append(f"{path.name}: no JSON: {error}")
+        lint.found.append(f"{name}: no JSON: {error}")
         return None
-    if not lint.require(isinstance(document, dict), f"{path.name}: expected a JSON object"):
+    if not lint.require(isinstance(document, dict), f"{name}: expected a JSON object"):
         return None
-    return dict(document)
+    if key != "assessment":  # whose shape is that of its class
+        violations = shape_violations(name, document, key)
+        lint.found += violations
+        if violations:
+            return None
+    try:
+        value = from_document(kind, document, f"{name}: not the result of an audit" if key == "assessment" else name)
+    except InvalidInputError as error:
+        lint.found.append(str(error))
+        return None
+    lint.found += [f"{name}: {words}" for words in contradictions(value, document)]
+    return value
 
 
 def _files(lint: Violations, folder: Path) -> None:
     """Presence, manifest, hashes, and nothing else."""
-    manifest = _document(lint, folder / MANIFEST)
+    manifest = _document(lint, folder, "manifest", Manifest)
     lint.require((folder / MANIFEST).is_file(), f"{MANIFEST} is missing")
-    if manifest is not None:
-        lint.require(manifest.get("format") == 1, f"{MANIFEST}: format is {manifest.get('format')!r}, expected 1")
-    listed = (manifest or {}).get("sha256")
-    hashes: dict[str, Any] = listed if isinstance(listed, dict) else {}
-    if manifest is not None:
-        lint.require(isinstance(listed, dict), f"{MANIFEST}: sha256 is no object")
     for name in sorted(FILES.values()):
         path = folder / name
         if not lint.require(path.is_file(), f"{name} is missing") or manifest is None:
             continue
-        if lint.require(name in hashes, f"{MANIFEST}: {name} is not listed"):
-            lint.require(hashes[name] == file_sha256(path), f"{name}: SHA-256 differs from the manifest")
-    for name in hashes:
+        if lint.require(name in manifest.sha256, f"{MANIFEST}: {name} is not listed"):
+            same = manifest.sha256[name] == file_sha256(path)
+            lint.require(same, f"{name}: SHA-256 differs from the manifest")
+    for name in manifest.sha256 if manifest is not None else ():
         lint.require(name in FILES.values(), f"{MANIFEST}: {name} does not belong to the bundle")
     known = {*FILES.values(), MANIFEST}
     for path in sorted(folder.iterdir()):
         lint.require(path.name in known, f"{path.name} does not belong to the bundle")
 
 
-def _data(
-    lint: Violations,
-    folder: Path,
-    facts: dict[str, Any],
-    assessment: dict[str, Any],
-    *,
-    assess: bool,
-    threads: int | None,
-) -> None:
-    """Check the data files against the registration, and the claim against the data."""
-    raw, restarts = folder / FILES["raw"], folder / FILES["restarts"]
-    bits, h_min = facts.get("bitsPerSample"), facts.get("hminEstimate")
+def _sizes(lint: Violations, folder: Path) -> bool:
+    """Both data files have as many samples as SP 800-90B asks for."""
     sized = True
-    for path, expected in ((raw, FULL_SAMPLES), (restarts, FULL_RESTARTS * RESTART_SAMPLES)):
+    for key, expected in (("raw", FULL_SAMPLES), ("restarts", FULL_RESTARTS * RESTART_SAMPLES)):
+        path = folder / FILES[key]
         if not path.is_file():
-            sized = False
+            sized = False  # said by _files
             continue
         size = path.stat().st_size
         sized &= lint.require(size == expected, f"{path.name} has {size:,} samples, expected exactly {expected:,}")
-    if not (isinstance(bits, int) and 1 <= bits <= 8):
-        return
-    if not sized:
-        return
-    for path in (raw, restarts):
+    return sized
+
+
+def _widths(lint: Violations, folder: Path, bits: int) -> bool:
+    """No sample is wider than the registration says."""
+    fits = True
+    for key in ("raw", "restarts"):
+        path = folder / FILES[key]
         wide = max(read_file(path)) >> bits
-        sized &= lint.require(not wide, f"{path.name}: a sample is wider than bitsPerSample = {bits}")
-    if not (assess and sized and isinstance(h_min, (int, float)) and 0 < h_min <= bits):
+        fits &= lint.require(not wide, f"{path.name}: a sample is wider than bitsPerSample = {bits}")
+    return fits
+
+
+def _data(
+    lint: Violations, folder: Path, facts: Registration, audit: SourceAudit | None, *, threads: int | None
+) -> None:
+    """Assess the data once more, and compare the claim and the audit's figures with what they show."""
+    raw, restarts = folder / FILES["raw"], folder / FILES["restarts"]
+    bits, h_min = facts.bits_per_sample, facts.hmin_estimate
+    if not 0 < h_min <= bits:
         return
     try:
         sequential = assess_non_iid(raw, bits, threads=threads)
@@ -158,32 +179,36 @@ def _data(
             h_min <= sequential.h_assessed,
             f"hminEstimate {h_min:g} is above {sequential.h_assessed:.6f}, which the raw data show",
         )
-        if facts.get("iidClaim") is True:
-            seed = (assessment.get("iid") or {}).get("seed")  # the audit's own permutations, once more
-            iid = assess_iid(raw, bits, seed=seed if isinstance(seed, int) else 1, threads=threads)
+        if facts.iid_claim:
+            seed = (
+                1 if audit is None or audit.iid is None else audit.iid.seed
+            )  # the audit's own permutations, once more
+            iid = assess_iid(raw, bits, seed=seed, threads=threads)
             lint.require(iid.passed is True, "iidClaim: the raw data fail the IID tests")
         h_initial = min(h_min, sequential.h_assessed)
-        iid_claim = facts.get("iidClaim") is True
-        restart = assess_restart(restarts, h_initial, bits=bits, iid=iid_claim, threads=threads)
-        if lint.require(restart.sanity_passed, "restarts.bin fails the restart sanity check (SP 800-90B 3.1.4.3)"):
-            assert restart.h_row is not None  # noqa: S101 - estimated where the sanity check passed
-            assert restart.h_column is not None  # noqa: S101
-            least = min(restart.h_row, restart.h_column)
-            lint.require(h_min <= least, f"hminEstimate {h_min:g} is above {least:.6f}, which the restarts show")
-            figures = {
-                "h_original": sequential.h_original,
-                "h_bitstring": sequential.h_bitstring,
-                "h_row": restart.h_row,
-                "h_column": restart.h_column,
-            }
-            for key, figure in figures.items():
-                said = assessment.get(key)
-                same = said == figure or (
-                    isinstance(said, (int, float)) and figure is not None and math.isclose(said, figure, rel_tol=1e-9)
-                )
-                lint.require(same, f"{FILES['assessment']}: {key} is {said!r}, the data give {figure!r}")
+        restart = assess_restart(restarts, h_initial, bits=bits, iid=facts.iid_claim, threads=threads)
+        if not lint.require(restart.sanity_passed, "restarts.bin fails the restart sanity check (SP 800-90B 3.1.4.3)"):
+            return
+        least = min(figure for figure in (restart.h_row, restart.h_column) if figure is not None)
+        lint.require(h_min <= least, f"hminEstimate {h_min:g} is above {least:.6f}, which the restarts show")
+        if audit is not None:
+            _same_figures(lint, audit, sequential, restart)
     except EsotericDRBGError as error:
         lint.found.append(f"the data cannot be assessed: {error}")
+
+
+def _same_figures(
+    lint: Violations, audit: SourceAudit, sequential: NonIIDAssessment, restart: RestartAssessment
+) -> None:
+    """The audit's figures are those that the data give."""
+    for key, said, figure in (
+        ("h_original", audit.h_original, sequential.h_original),
+        ("h_bitstring", audit.h_bitstring, sequential.h_bitstring),
+        ("h_row", audit.h_row, restart.h_row),
+        ("h_column", audit.h_column, restart.h_column),
+    ):
+        same = said == figure or (said is not None and figure is not None and math.isclose(said, figure, rel_tol=1e-9))
+        lint.require(same, f"{FILES['assessment']}: {key} is {said!r}, the data give {figure!r}")
 
 
 def _open_points(folder: Path) -> list[str]:

@@ -13,10 +13,10 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 import attrs
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.faults.health_simulation import Cutoffs, Detection, clopper_pearson, simulated
 from esoteric_drbg.conformance.faults.models import FAULTS, Fault, worst_distribution
 from esoteric_drbg.errors import InvalidInputError
@@ -38,7 +38,7 @@ _DAY_S = 86_400
 
 
 @attrs.frozen(kw_only=True)
-class HealthPlan:
+class HealthPlan(Document):
     """Result of :func:`plan_health`.
 
     Attributes
@@ -84,11 +84,6 @@ class HealthPlan:
     within: int
     seed: int
     detections: tuple[Detection, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        detections = [attrs.asdict(one) for one in self.detections]
-        return attrs.asdict(self) | {"detections": detections, "lag_cutoffs": self.lag_cutoffs._asdict()}
 
 
 def parse_alpha(text: str) -> Real:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import attrs
 import numpy as np
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.faults.health_plan import clopper_pearson, plan_health
 from esoteric_drbg.conformance.faults.models import FAULTS, Fault, Symbols, worst_symbols
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
@@ -134,7 +134,7 @@ class FalseAlarms:
 
 
 @attrs.frozen(kw_only=True)
-class PoolOutcome:
+class PoolOutcome(Document):
     """What an entropy pool did about a stuck source.
 
     Attributes
@@ -154,6 +154,8 @@ class PoolOutcome:
     dropped: bool
     seed_from: tuple[str, ...]
 
+    shown_last = ("passed",)
+
     @property
     def passed(self) -> bool:
         """Whether the pool did all it must."""
@@ -161,8 +163,18 @@ class PoolOutcome:
 
 
 @attrs.frozen(kw_only=True)
-class FaultCampaign:
-    """Result of :func:`induce_failures`: everything about one source."""
+class Evidence:
+    """What one test found of all faults in one tier: faulty symbols injected, and detections."""
+
+    test: str
+    tier: str
+    symbols: int
+    detections: int
+
+
+@attrs.frozen(kw_only=True)
+class FaultCampaign(Document):
+    """Result of :func:`induce_failures`: everything about one source; docs/schemas/induced-failures.schema.json."""
 
     source: str
     min_entropy: float
@@ -176,32 +188,29 @@ class FaultCampaign:
     pool: PoolOutcome
     version: str
 
+    shown_first = ("passed",)
+    shown_last = ("evidence",)
+
     @property
     def passed(self) -> bool:
         """Whether everything was found that must be, and the pool dropped the failed source."""
         return self.pool.passed and all(result.passed for result in self.results)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values, by docs/schemas/induced-failures.schema.json.
-
-        ``evidence`` sums up all faults: for each test and tier the faulty symbols injected, and the detections.
-        """
-        values = attrs.asdict(self)
-        values["results"] = [{**attrs.asdict(one), "interval": list(one.interval)} for one in self.results]
-        for row in values["results"]:
-            row["curve"] = [list(point) for point in row["curve"]]
-        values["false_alarms"] = [{**attrs.asdict(one), "interval": list(one.interval)} for one in self.false_alarms]
-        values["pool"] = attrs.asdict(self.pool) | {"seed_from": list(self.pool.seed_from), "passed": self.pool.passed}
-        sums: dict[tuple[str, str], list[int]] = {}
-        for row in self.results:
-            total = sums.setdefault((row.test, row.tier), [0, 0])
-            total[0] += row.symbols
-            total[1] += row.detected
-        values["evidence"] = [
-            {"test": test, "tier": tier, "symbols": symbols, "detections": detections}
-            for (test, tier), (symbols, detections) in sums.items()
-        ]
-        return {"passed": self.passed, **values}
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All faults together: for each test and tier the faulty symbols injected, and the detections."""
+        rows: dict[tuple[str, str], list[FaultResult]] = {}
+        for one in self.results:
+            rows.setdefault((one.test, one.tier), []).append(one)
+        return tuple(
+            Evidence(
+                test=test,
+                tier=tier,
+                symbols=sum(one.symbols for one in found),
+                detections=sum(one.detected for one in found),
+            )
+            for (test, tier), found in rows.items()
+        )
 
 
 def induce_failures(

@@ -7,11 +7,12 @@ import os
 import secrets
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.iid.chi_square import ChiSquare, goodness_of_fit, independence
 from esoteric_drbg.conformance.iid.lrs import LongestRepeat, longest_repeat_test
 from esoteric_drbg.conformance.iid.permutation import (
@@ -69,7 +70,7 @@ class PermutationStatistic:
 
 
 @attrs.frozen(kw_only=True)
-class IidAssessment:
+class IidAssessment(Document):
     """What the IID track says of a data set.
 
     Attributes
@@ -129,19 +130,12 @@ class IidAssessment:
     warnings: tuple[str, ...]
     false_alarms: str = FALSE_ALARMS
 
+    shown_first = ("passed",)
+
     @property
     def passed(self) -> bool | None:
         """True if every test passed, False if one failed, None if none failed but one could not run."""
         return _verdict(self.statistics, (self.independence, self.goodness_of_fit, self.longest_repeated_substring))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain JSON-ready values."""
-        tests = ("independence", "goodness_of_fit", "longest_repeated_substring")
-        values = attrs.asdict(self)
-        for test in tests:
-            values[test]["passed"] = getattr(self, test).passed
-        values["statistics"] = [attrs.asdict(statistic) for statistic in self.statistics]
-        return {"passed": self.passed, **values, "warnings": list(self.warnings)}
 
 
 def _verdict(statistics: tuple[PermutationStatistic, ...], tests: tuple[ChiSquare | LongestRepeat, ...]) -> bool | None:
@@ -225,7 +219,12 @@ def assess_iid(
         kept = None if path is None else Checkpoint.seed_in(path)
         seed = secrets.randbits(53) if kept is None else kept
     early_stop = exact_count is None
-    facts = {"sha256": sample_set.sha256, "seed": seed, "permutations": asked, "early_stop": early_stop}
+    facts: dict[str, str | int | bool] = {
+        "sha256": sample_set.sha256,
+        "seed": seed,
+        "permutations": asked,
+        "early_stop": early_stop,
+    }
     workers = threads or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers, thread_name_prefix="iid") if executor is None else executor
     try:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 
 __all__ = ["FAILS_BELOW", "ChiSquare", "goodness_of_fit", "independence"]
@@ -25,7 +26,7 @@ Counts = NDArray[np.int64]
 
 
 @attrs.frozen(kw_only=True)
-class ChiSquare:
+class ChiSquare(Document):
     """Result of a chi-square test.
 
     Attributes
@@ -44,6 +45,8 @@ class ChiSquare:
     degrees_of_freedom: int | None = None
     p_value: float | None = None
     reason: str | None = None
+
+    shown_last = ("passed",)
 
     @property
     def passed(self) -> bool | None:

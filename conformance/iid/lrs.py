@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.iid.chi_square import FAILS_BELOW
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.kernels.estimators import tuple_counts
@@ -18,7 +19,7 @@ Symbols = NDArray[np.uint8]
 
 
 @attrs.frozen(kw_only=True)
-class LongestRepeat:
+class LongestRepeat(Document):
     """Result of the test.
 
     Attributes
@@ -38,6 +39,8 @@ class LongestRepeat:
     collision_probability: float
     p_value: float | None = None
     reason: str | None = None
+
+    shown_last = ("passed",)
 
     @property
     def passed(self) -> bool | None:

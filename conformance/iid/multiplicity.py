@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.iid.chi_square import FAILS_BELOW
 from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS, fail_limit
 from esoteric_drbg.errors import InvalidInputError
@@ -86,7 +86,7 @@ def iid_family_rate(permutations: int = PERMUTATIONS) -> tuple[float, float]:
 
 
 @attrs.frozen(kw_only=True)
-class FamilyVerdict:
+class FamilyVerdict(Document):
     """What a family of data sets says together.
 
     Attributes
@@ -116,9 +116,7 @@ class FamilyVerdict:
     passed: bool
     what: str = "data sets"
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        return attrs.asdict(self) | {"family_verdict": self.text}
+    shown_last = ("family_verdict",)
 
     @property
     def text(self) -> str:
@@ -128,6 +126,11 @@ class FamilyVerdict:
             f"alarms expected: {'chance explains this' if self.passed else 'more than chance explains'} "
             f"(p = {self.p_value:.3g})"
         )
+
+    @property
+    def family_verdict(self) -> str:
+        """The same sentence, by its name in the document."""
+        return self.text
 
 
 def family_verdict(

@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from esoteric_drbg.atomic_write import read_own, write_file
+from esoteric_drbg.conformance.documents import to_document
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.iid import ALL_STATISTICS, COMPRESSION, STATISTICS, iid_permutations, iid_statistics
 
@@ -73,6 +74,16 @@ class PermutationCounts:
         )
 
 
+@attrs.frozen(kw_only=True)
+class _Kept:
+    """What a checkpoint's file holds: what the counts depend on, and where they stand."""
+
+    facts: dict[str, str | int | bool]
+    counts: tuple[Triple, ...]
+    permutations: int
+    compressions: int
+
+
 @attrs.frozen
 class Checkpoint:
     """A file that holds the finished rounds of one run, replaced as a whole.
@@ -86,13 +97,13 @@ class Checkpoint:
     """
 
     path: Path
-    facts: dict[str, Any]
+    facts: dict[str, str | int | bool]
 
     @staticmethod
     def seed_in(path: Path) -> int | None:
         """Return the seed of the run that the file belongs to, None without a file."""
         found = _read(path)
-        return None if found is None else int(found["facts"]["seed"])
+        return None if found is None else int(found.facts["seed"])
 
     def load(self) -> PermutationCounts:
         """Return where the run stands, at the beginning without a file.
@@ -105,48 +116,39 @@ class Checkpoint:
         found = _read(self.path)
         if found is None:
             return PermutationCounts()
-        if found["facts"] != self.facts:
-            other = [key for key in self.facts if found["facts"].get(key) != self.facts[key]]
+        if found.facts != self.facts:
+            other = [key for key in self.facts if found.facts.get(key) != self.facts[key]]
             raise InvalidInputError(
                 f"{self.path} is of another run ({', '.join(other)} differ); remove it to begin anew"
             )
-        triples = tuple((int(a), int(b), int(c)) for a, b, c in found["counts"])
-        return PermutationCounts(
-            counts=triples, permutations=int(found["permutations"]), compressions=int(found["compressions"])
-        )
+        return PermutationCounts(counts=found.counts, permutations=found.permutations, compressions=found.compressions)
 
     def save(self, state: PermutationCounts) -> None:
         """Write the file, or leave the old one whole."""
-        write_file(self.path, json.dumps({"facts": self.facts, **attrs.asdict(state)}, allow_nan=False) + "\n")
+        document = {"facts": self.facts, **to_document(state)}
+        write_file(self.path, json.dumps(document, allow_nan=False) + "\n")
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> _Kept | None:
     if not path.parent.is_dir():
         raise InvalidInputError(f"{path}: no checkpoint can be written there: {path.parent} is no folder")
     try:
         kept = read_own(path)
-        if kept is None:
-            return None
-        found = json.loads(kept)
-    except ValueError as error:
-        if isinstance(error, InvalidInputError):
-            raise InvalidInputError(f"cannot be read as a checkpoint: {error}") from None
-        found = None
-    if not _is_checkpoint(found):
-        raise InvalidInputError(f"{path} is no checkpoint of permutation testing")
-    return dict(found)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"cannot be read as a checkpoint: {error}") from None
+    if kept is None:
+        return None
+    from esoteric_drbg.conformance.document_files import parse_document  # noqa: PLC0415 - where a run goes on
 
-
-def _is_checkpoint(found: Any) -> bool:
-    """Return whether it looks like what `save` writes."""
-    return (
-        isinstance(found, dict)
-        and set(found) == {"facts", "counts", "permutations", "compressions"}
-        and isinstance(found["facts"], dict)
-        and isinstance(found["facts"].get("seed"), int)
-        and isinstance(found["counts"], list)
-        and [len(triple) for triple in found["counts"] if isinstance(triple, list)] == [3] * len(STATISTICS)
-    )
+    try:
+        found = parse_document(kept, path, _Kept, "a checkpoint")
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path} is no checkpoint of permutation testing: {error}") from None
+    if len(found.counts) != len(STATISTICS) or not isinstance(found.facts.get("seed"), int):
+        raise InvalidInputError(
+            f"{path} is no checkpoint of permutation testing: not {len(STATISTICS)} counts, or no seed"
+        )
+    return found
 
 
 def fail_limit(permutations: int) -> int:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from esoteric_drbg.conformance.report.findings import COLUMNS, Report, compliance, figures, reasons, summary
+from esoteric_drbg.conformance.audit.results import FalseAlarms
+from esoteric_drbg.conformance.faults.induced_failures import FaultResult
+from esoteric_drbg.conformance.rendering import render
+from esoteric_drbg.conformance.report.compliance import compliance
+from esoteric_drbg.conformance.report.findings import COLUMNS, KeptEntry, Report, figures, reasons, summary
 from esoteric_drbg.version import __version__
 
 __all__ = ["markdown"]
 
-
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a table; a bar in a cell is escaped."""
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    return lines + [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
+_TEST_COLUMNS = ("health test", "tier", "cutoff", "alarms", "below (95 %)", "made for")
+_FAULT_COLUMNS = ("fault", "tier", "test", "found", "median delay", "longest", "remark")
+_LEDGER_COLUMNS = ("source", "symbols", "H", "n_in", "h_in", "h_out", "credited")
 
 
 def markdown(report: Report) -> str:
@@ -25,101 +24,55 @@ def markdown(report: Report) -> str:
     report : Report
         From :func:`esoteric_drbg.conformance.report.findings.read_report`.
     """
-    lines = [
-        "# Entropy source report",
-        "",
-        summary(report),
-        "",
-        "Designed to SP 800-90A, B and C; not validated, no certificate.",
-        "",
-        *_table(
-            ("source", "verdict", *COLUMNS),
-            [(audit["name"], audit["verdict"], *figures(audit)) for audit in report.audits],
-        ),
-    ]
-    if report.not_audited:
-        rows = [(item["name"], "no evidence", item["reason"]) for item in report.not_audited]
-        lines += ["", "Not audited:", "", *_table(("source", "verdict", "why"), rows)]
-    for audit in report.audits:
-        lines += _source(audit)
-    if report.independence is not None:
-        pairs = [
-            (f"{pair['first']}, {pair['second']}", f"{pair['adjusted_p']:.3g}", pair["verdict"])
-            for pair in report.independence["pairs"]
-        ]
-        lines += ["", "## Independence", "", *_table(("pair", "corrected p", "verdict"), pairs)]
-    for campaign in report.faults:
-        lines += _faults(campaign)
-    if report.ledger is not None:
-        lines += ["", "## Ledger of a seed", "", *_ledger(report.ledger)]
-    lines += ["", "## Compliance map", "", *_table(("section", "requirement", "met", "by"), compliance(report))]
-    machine = report.audits[0].get("machine") or {}
-    lines += ["", "## Machine", "", *(f"- {key.replace('_', ' ')}: {value}" for key, value in machine.items())]
-    lines += ["", f"esoteric_drbg {__version__}", ""]
-    return "\n".join(lines)
+    return render(
+        "esoteric_drbg.conformance.report",
+        "report.md.j2",
+        report=report,
+        summary=summary(report),
+        columns=COLUMNS,
+        figures=figures,
+        reasons=reasons,
+        test_columns=_TEST_COLUMNS,
+        test_row=_test_row,
+        fault_columns=_FAULT_COLUMNS,
+        fault_row=_fault_row,
+        ledger_columns=_LEDGER_COLUMNS,
+        ledger_row=_ledger_row,
+        compliance=compliance(report),
+        version=__version__,
+    )
 
 
-def _source(audit: dict[str, Any]) -> list[str]:
-    lines = ["", f"## {audit['name']}: {audit['verdict']}", "", f"{reasons(audit)}.", ""]
-    if audit["left_out"]:
-        lines += [f"Not a complete audit: {'; '.join(audit['left_out'])}.", ""]
-    sequential, restart = audit["sequential"], audit["restart"]
-    lines += [
-        f"- {sequential['samples']:,} consecutive samples of {sequential['bits']} bits, {sequential['alphabet']} "
-        f"symbols occur, SHA-256 `{sequential['sha256']}`",
-        f"- {restart['rows']:,} restarts of {restart['columns']:,} samples: X_row {restart['x_row']}, X_column "
-        f"{restart['x_column']}, cutoffs {restart['row_cutoff']} and {restart['column_cutoff']}",
-        f"- decided by {' '.join(reversed(sequential['decided_by']))}",
-        "",
-    ]
-    rows = [
-        (
-            test["test"],
-            test["tier"],
-            str(test["cutoff"]),
-            f"{test['alarms']} in {test['chances']:,}" if test["can_fail"] else "never: above the window",
-            f"{test['rate_below']:.2g}",
-            f"{test['alpha']:.2g}",
-        )
-        for test in audit["false_alarms"]
-    ]
-    return lines + _table(("health test", "tier", "cutoff", "alarms", "below (95 %)", "made for"), rows)
+def _test_row(test: FalseAlarms) -> tuple[str, ...]:
+    return (
+        test.test,
+        test.tier,
+        str(test.cutoff),
+        f"{test.alarms} in {test.chances:,}" if test.can_fail else "never: above the window",
+        f"{test.rate_below:.2g}",
+        f"{test.alpha:.2g}",
+    )
 
 
-def _faults(campaign: dict[str, Any]) -> list[str]:
-    verdict = "passed" if campaign["passed"] else "FAILED"
-    lines = ["", f"## Induced failures: {campaign['source']}, {verdict}", ""]
-    lines += [f"H {campaign['min_entropy']:g}, {campaign['healthy']}, seed {campaign['seed']} replays them.", ""]
-    rows = [
-        (
-            row["fault"],
-            row["tier"],
-            row["test"],
-            f"{row['detected']} of {row['trials']}",
-            "-" if row["delay_median"] is None else f"{row['delay_median']:,.0f}",
-            "-" if row["delay_max"] is None else f"{row['delay_max']:,.0f}",
-            ("" if row["passed"] else "MISSED; ") + row["note"],
-        )
-        for row in campaign["results"]
-    ]
-    return lines + _table(("fault", "tier", "test", "found", "median delay", "longest", "remark"), rows)
+def _fault_row(row: FaultResult) -> tuple[str, ...]:
+    return (
+        row.fault,
+        row.tier,
+        row.test,
+        f"{row.detected} of {row.trials}",
+        "-" if row.delay_median is None else f"{row.delay_median:,.0f}",
+        "-" if row.delay_max is None else f"{row.delay_max:,.0f}",
+        ("" if row.passed else "MISSED; ") + row.note,
+    )
 
 
-def _ledger(ledger: dict[str, Any]) -> list[str]:
-    rows = [
-        (
-            entry["source"],
-            str(entry["symbols"]),
-            f"{entry['min_entropy']:g}",
-            str(entry["n_in"]),
-            f"{entry['h_in']:g}",
-            f"{entry['h_out']:.6g}",
-            str(entry["credited_bits"]),
-        )
-        for entry in ledger["entries"]
-    ]
-    return [
-        f"{ledger['credited_bits']} bits credited, {ledger['requested_bits']} asked for.",
-        "",
-        *_table(("source", "symbols", "H", "n_in", "h_in", "h_out", "credited"), rows),
-    ]
+def _ledger_row(entry: KeptEntry) -> tuple[str, ...]:
+    return (
+        entry.source,
+        str(entry.symbols),
+        f"{entry.min_entropy:g}",
+        str(entry.n_in),
+        f"{entry.h_in:g}",
+        f"{entry.h_out:.6g}",
+        str(entry.credited_bits),
+    )

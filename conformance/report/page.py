@@ -5,27 +5,70 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 
-from esoteric_drbg.conformance.report.findings import COLUMNS, Report, compliance, figure, figures, reasons, summary
-from esoteric_drbg.conformance.report.pictures import delay_curves, independence_matrix, source_pictures
-from esoteric_drbg.conformance.report.svg import require_report
-from esoteric_drbg.conformance.report.template import PAGE, STYLE
+from esoteric_drbg.conformance.audit.results import SourceAudit
+from esoteric_drbg.conformance.audit.verdict import restart_family
+from esoteric_drbg.conformance.faults.induced_failures import FaultCampaign
+from esoteric_drbg.conformance.rendering import render
+from esoteric_drbg.conformance.report import page_tables as tables
+from esoteric_drbg.conformance.report.compliance import compliance
+from esoteric_drbg.conformance.report.findings import COLUMNS, Report, figure, figures, reasons, summary
+from esoteric_drbg.conformance.report.pictures import Picture, delay_curves, independence_matrix, source_pictures
+from esoteric_drbg.conformance.report.svg import COLOURS, require_report
 from esoteric_drbg.conformance.samples.files import read_file
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.version import __version__
 
+if TYPE_CHECKING:
+    Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
 __all__ = ["html"]
 
+_TEMPLATES = "esoteric_drbg.conformance.report"
 _STYLES = {"holds": "holds", "too high": "high", "no evidence": "none"}
-_TEST_COLUMNS = ("cutoff", "alarms", "rate below (95 %)", "made for")
-_PAIR_COLUMNS = ("paired", "largest |z|", "at lag", "mutual information", "joint / sum", "corrected p")
-_FAULT_COLUMNS = ("found", "99 % interval", "planned", "median delay", "95 %", "longest")
-_LEDGER_COLUMNS = ("symbols", "H", "n_in", "h_in", "n_out", "h_out", "credited")
+_CURVES = (
+    ("RCT", "Repetition count test"),
+    ("APT", "Adaptive proportion test"),
+    ("lag", "Lag predictor test (developer-defined)"),
+)
 #: Above so many sources the matrix keeps its size and is scrolled.
 _MANY = 8
+
+
+@attrs.frozen(kw_only=True)
+class Tile:
+    """A figure that an auditor wants first."""
+
+    style: str
+    figure: str
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class SourceView:
+    """A source's part of the page."""
+
+    audit: SourceAudit
+    anchor: str
+    style: str
+    reasons: str
+    cells: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    hashes: tuple[tuple[str, str], ...]
+    pictures: tuple[Picture, ...]
+
+
+@attrs.frozen(kw_only=True)
+class CampaignView:
+    """The induced failures of a source; the curves, with their titles, are of the intermittent tier."""
+
+    campaign: FaultCampaign
+    sentence: str
+    curves: tuple[tuple[str, str], ...]
 
 
 def html(report: Report) -> str:
@@ -39,95 +82,67 @@ def html(report: Report) -> str:
     Raises
     ------
     KernelUnavailableError
-        If the extra ``report`` (jinja2, matplotlib) is not installed.
+        If the extra ``report`` (matplotlib) is not installed.
     InvalidInputError
         If a recording is missing, or is not the one that was audited.
     """
     require_report()
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - of the extra
-
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    pairs = (report.independence or {}).get("pairs", [])
-    rows = [_row(report, audit) for audit in report.audits]
-    sources = list((report.independence or {}).get("sources", []))
-    return environment.from_string(PAGE).render(
-        style=_safe(STYLE),
-        style_hash=digest,
+    style = render(_TEMPLATES, "style.css.j2", colours=COLOURS)
+    views = [_view(report, audit) for audit in report.audits]
+    return render(
+        _TEMPLATES,
+        "page.html.j2",
+        report=report,
+        tables=tables,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         summary=summary(report),
         version=__version__,
         dates=_dates(report),
         tiles=_tiles(report),
-        contents=_contents(report, rows),
+        contents=_contents(report, views),
         columns=COLUMNS,
-        rows=rows,
-        family=_family(report),
-        not_audited=report.not_audited,
-        test_columns=_TEST_COLUMNS,
-        pairs=[_pair(pair) for pair in pairs],
-        pair_columns=_PAIR_COLUMNS,
-        independence_sentence=_independence_sentence(report),
-        matrix=_safe(independence_matrix(report.independence)) if report.independence and pairs else "",
-        many_sources=len(sources) > _MANY,
+        views=views,
+        family=restart_family([audit.restart.sanity_passed for audit in report.audits]).text,
+        matrix=independence_matrix(report.independence) if report.independence and report.independence.pairs else "",
+        many=_MANY,
         campaigns=[_campaign(campaign) for campaign in report.faults],
-        fault_columns=_FAULT_COLUMNS,
-        ledger=_ledger(report.ledger),
-        ledger_columns=_LEDGER_COLUMNS,
         compliance=compliance(report),
-        machine=[(key.replace("_", " "), _text(value)) for key, value in _machine(report.audits[0]).items()],
         other_machines=_other_machines(report),
     )
 
 
-def _safe(text: str) -> Any:
-    from markupsafe import Markup  # noqa: PLC0415 - of the extra
-
-    return Markup(text)  # noqa: S704 - a constant, or a picture whose label is escaped
-
-
-def _text(value: Any) -> str:
-    return "-" if value is None else str(value)
-
-
-def _anchor(name: str) -> str:
-    return "source-" + re.sub(r"\W+", "-", name)
-
-
 def _dates(report: Report) -> str:
-    """Return from when to when the audits were made, as ISO dates; empty where they do not say."""
-    dates = sorted(audit["date"][:10] for audit in report.audits if audit.get("date"))
-    return "" if not dates else dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+    """Return from when to when the audits were made, as ISO dates."""
+    dates = sorted(audit.date[:10] for audit in report.audits)
+    return dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
 
 
-def _tiles(report: Report) -> list[dict[str, str]]:
+def _tiles(report: Report) -> list[Tile]:
     """Return the figures that an auditor wants first."""
-
-    def count(verdict: str) -> int:
-        return sum(audit["verdict"] == verdict for audit in report.audits)
-
-    nothing = count("no evidence") + len(report.not_audited)
+    high, holds = report.count("too high"), report.count("holds")
+    nothing = report.count("no evidence") + len(report.not_audited)
     tiles = [
-        {"style": "high" if count("too high") else "", "figure": str(count("too high")), "text": "claims too high"},
-        {"style": "holds" if count("holds") else "", "figure": str(count("holds")), "text": "claims that hold"},
-        {"style": "", "figure": str(nothing), "text": "sources without evidence, credited nothing"},
+        Tile(style="high" if high else "", figure=str(high), text="claims too high"),
+        Tile(style="holds" if holds else "", figure=str(holds), text="claims that hold"),
+        Tile(style="", figure=str(nothing), text="sources without evidence, credited nothing"),
     ]
     if report.independence is not None:
-        pairs = [pair for pair in report.independence["pairs"] if not pair.get("same_group")]
-        dependent = sum(bool(pair.get("dependent")) for pair in pairs)
-        style, text = "high" if dependent else "", f"of {len(pairs)} pairs of different groups depend on each other"
-        tiles.append({"style": style, "figure": str(dependent), "text": text})
+        pairs = [pair for pair in report.independence.pairs if not pair.same_group]
+        dependent = sum(pair.dependent for pair in pairs)
+        text = f"of {len(pairs)} pairs of different groups depend on each other"
+        tiles.append(Tile(style="high" if dependent else "", figure=str(dependent), text=text))
     if report.ledger is not None:
-        credited = str(report.ledger["credited_bits"])
-        text = f"bits credited to a seed of {report.ledger['requested_bits']}"
-        tiles.append({"style": "", "figure": credited, "text": text})
+        text = f"bits credited to a seed of {report.ledger.requested_bits}"
+        tiles.append(Tile(style="", figure=str(report.ledger.credited_bits), text=text))
     return tiles
 
 
-def _contents(report: Report, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _contents(report: Report, views: list[SourceView]) -> list[tuple[str, str]]:
     parts = [
         ("verdicts", "Verdicts", True),
-        *((row["anchor"], row["name"], True) for row in rows),
-        ("independence", "Independence", bool(report.independence and report.independence["pairs"])),
+        *((view.anchor, view.audit.name, True) for view in views),
+        ("independence", "Independence", bool(report.independence and report.independence.pairs)),
         ("faults", "Induced failures", bool(report.faults)),
         ("ledger", "Ledger of a seed", report.ledger is not None),
         ("compliance", "Compliance map", True),
@@ -136,217 +151,94 @@ def _contents(report: Report, rows: list[dict[str, Any]]) -> list[tuple[str, str
     return [(anchor, title) for anchor, title, shown in parts if shown]
 
 
-def _family(report: Report) -> str:
-    """Return how many of the restart sanity checks fail by chance, and whether that explains those that did."""
-    from esoteric_drbg.conformance.audit.claim_audit import restart_family  # noqa: PLC0415 - loads the estimators
-
-    return restart_family([audit["restart"]["sanity_passed"] for audit in report.audits]).text
-
-
-def _recording(report: Report, name: str, ending: str, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    path = report.folder / f"{name}{ending}"
+def _recording(report: Report, name: str, size: int, sha256: str) -> Bytes:
+    """Return a recording, which has to be the one that was audited."""
+    path = report.folder / name
     data = np.frombuffer(read_file(path), dtype=np.uint8)
     if data.size != size:
         raise InvalidInputError(f"{path} has {data.size:,} samples; the audit was of {size:,}")
+    if hashlib.sha256(data.tobytes()).hexdigest() != sha256:
+        raise InvalidInputError(f"{path} is not the recording that was audited: SHA-256")
     return data
 
 
-def _checked(report: Report, name: str, ending: str, size: int, sha256: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return a recording, which has to be the one that was audited."""
-    data = _recording(report, name, ending, size)
-    if sha256 and hashlib.sha256(data.tobytes()).hexdigest() != sha256:
-        raise InvalidInputError(f"{report.folder / (name + ending)} is not the recording that was audited: SHA-256")
-    return data
+def _view(report: Report, audit: SourceAudit) -> SourceView:
+    sequential, restart = audit.sequential, audit.restart
+    symbols = _recording(report, f"{audit.name}.bin", sequential.samples, sequential.sha256)
+    matrix = _recording(report, f"{audit.name}.restarts.bin", restart.rows * restart.columns, restart.sha256)
+    return SourceView(
+        audit=audit,
+        anchor="source-" + re.sub(r"\W+", "-", audit.name),
+        style=_STYLES[audit.verdict],
+        reasons=reasons(audit),
+        cells=figures(audit),
+        facts=_facts(audit),
+        hashes=(
+            ("SHA-256 of the consecutive samples", sequential.sha256),
+            ("SHA-256 of the restarts", restart.sha256),
+        ),
+        pictures=tuple(source_pictures(symbols, matrix.reshape(restart.rows, restart.columns), audit)),
+    )
 
 
-def _row(report: Report, audit: dict[str, Any]) -> dict[str, Any]:
-    sequential, restart, name = audit["sequential"], audit["restart"], audit["name"]
-    symbols = _checked(report, name, ".bin", sequential["samples"], sequential["sha256"])
-    shape = restart["rows"], restart["columns"]
-    matrix = _checked(report, name, ".restarts.bin", shape[0] * shape[1], restart.get("sha256") or "")
-    return {
-        "name": name,
-        "anchor": _anchor(name),
-        "verdict": audit["verdict"],
-        "style": _STYLES[audit["verdict"]],
-        "reasons": reasons(audit),
-        "left_out": "; ".join(audit["left_out"]),
-        "cells": figures(audit),
-        "facts": _facts(audit),
-        "hashes": [
-            ("SHA-256 of the consecutive samples", sequential["sha256"]),
-            *([("SHA-256 of the restarts", restart["sha256"])] if restart.get("sha256") else []),
-        ],
-        "pictures": [
-            {"title": one.title, "caption": one.caption, "svg": _safe(one.svg)}
-            for one in source_pictures(symbols, matrix.reshape(shape), audit)
-        ],
-        "tests": [
-            {
-                "test": test["test"],
-                "tier": test["tier"],
-                "cells": (
-                    str(test["cutoff"]),
-                    f"{test['alarms']:,} in {test['chances']:,}"
-                    if test["can_fail"]
-                    else "cannot fail: above the window",
-                    f"{test['rate_below']:.2g}" if test["can_fail"] else "-",
-                    f"{test['alpha']:.2g}",
-                ),
-            }
-            for test in audit["false_alarms"]
-        ],
-    }
-
-
-def _facts(audit: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(audit: SourceAudit) -> tuple[tuple[str, str], ...]:
     """Return what an auditor looks up first about a source."""
-    sequential, restart = audit["sequential"], audit["restart"]
-    part, estimator = sequential["decided_by"]
+    sequential, restart = audit.sequential, audit.restart
+    part, estimator = sequential.decided_by
     facts = [
-        ("Claim, H_submitter", f"{audit['h_submitter']:g} bits per symbol"),
-        ("Credited", f"{audit['credit']:g} bits per symbol"),
-        ("Assessed", f"{figure(audit['h_assessed'])} bits per symbol"),
+        ("Claim, H_submitter", f"{audit.h_submitter:g} bits per symbol"),
+        ("Credited", f"{audit.credit:g} bits per symbol"),
+        ("Assessed", f"{figure(audit.h_assessed)} bits per symbol"),
         ("Decided by", f"{estimator.replace('_', ' ')}, {part}"),
-        ("H_I of the restart tests", figure(audit.get("h_initial"))),
-        ("Consecutive samples", f"{sequential['samples']:,} of {sequential['bits']} bits"),
-        ("Symbols that occur", f"{sequential['alphabet']:,}"),
-        ("Restarts", f"{restart['rows']:,} x {restart['columns']:,} samples"),
+        ("H_I of the restart tests", figure(audit.h_initial)),
+        ("Consecutive samples", f"{sequential.samples:,} of {sequential.bits} bits"),
+        ("Symbols that occur", f"{sequential.alphabet:,}"),
+        ("Restarts", f"{restart.rows:,} x {restart.columns:,} samples"),
         (
             "Restart sanity check",
-            f"X_row {restart['x_row']} (cutoff {restart['row_cutoff']}), X_column {restart['x_column']} "
-            f"(cutoff {restart['column_cutoff']})",
+            f"X_row {restart.x_row} (cutoff {restart.row_cutoff}), X_column {restart.x_column} "
+            f"(cutoff {restart.column_cutoff})",
         ),
     ]
-    if audit.get("symbols_per_second"):
-        facts.append(("Rate while recording", f"{audit['symbols_per_second']:,.0f} symbols/s"))
-    if audit.get("independence_group"):
-        facts.append(("Independence group", str(audit["independence_group"])))
-    if audit.get("iid") is not None:
-        facts.append(("IID tests", "passed" if audit["iid"]["passed"] else "failed"))
-    if audit.get("date"):
-        facts.append(("Audited", audit["date"][:16].replace("T", " ") + " UTC"))
-    return facts
+    if audit.symbols_per_second:
+        facts.append(("Rate while recording", f"{audit.symbols_per_second:,.0f} symbols/s"))
+    facts.append(("Independence group", audit.independence_group))
+    if audit.iid is not None:
+        facts.append(("IID tests", "passed" if audit.iid.passed else "failed"))
+    facts.append(("Audited", audit.date[:16].replace("T", " ") + " UTC"))
+    return tuple(facts)
 
 
-def _pair(pair: dict[str, Any]) -> dict[str, Any]:
-    def shown(key: str, form: str) -> str:
-        return "-" if pair.get(key) is None else format(pair[key], form)
-
-    joint = "-" if pair.get("joint") is None else f"{pair['joint']:.2f} / {shown('single', '.2f')}"
-    return {
-        "first": pair["first"],
-        "second": pair["second"],
-        "verdict": pair["verdict"],
-        "cells": (
-            shown("paired", ","),
-            shown("max_z", ".2f"),
-            shown("lag", "d"),
-            shown("mutual_information", ".4f"),
-            joint,
-            f"{pair['adjusted_p']:.3g}",
-        ),
-    }
-
-
-def _independence_sentence(report: Report) -> str:
-    if report.independence is None:
-        return ""
-    if report.independence["passed"]:
-        return "No dependence was found between sources of different independence groups."
-    return "Sources of different independence groups depend on each other: their credit must not be added up."
-
-
-def _campaign(campaign: dict[str, Any]) -> dict[str, Any]:
-    """Return the view of one source's induced failures; the curves are of the intermittent tier."""
-    name = campaign["source"]
+def _campaign(campaign: FaultCampaign) -> CampaignView:
+    """Return the view of one source's induced failures."""
     curves = []
-    for test, title in (
-        ("RCT", "Repetition count test"),
-        ("APT", "Adaptive proportion test"),
-        ("lag", "Lag predictor test (developer-defined)"),
-    ):
-        found = [row for row in campaign["results"] if row["test"] == test and row["tier"] == "intermittent"]
-        if any(row["curve"] for row in found):
-            curves.append((title, _safe(delay_curves(name, found, title))))
-    pool = campaign["pool"]
+    for test, title in _CURVES:
+        found = [row for row in campaign.results if row.test == test and row.tier == "intermittent"]
+        if any(row.curve for row in found):
+            curves.append((title, delay_curves(campaign.source, found, title)))
     alarms = (
-        f"{row['alarms']} alarms of the {row['tier']} {row['test']} in {row['tested']:,} "
-        f"{'windows' if row['test'] == 'APT' else 'symbols'}"
-        for row in campaign["false_alarms"]
+        f"{row.alarms} alarms of the {row.tier} {row.test} in {row.tested:,} "
+        f"{'windows' if row.test == 'APT' else 'symbols'}"
+        for row in campaign.false_alarms
     )
     evidence = (
-        f"{row['detections']} detections by the {row['tier']} {row['test']} in {row['symbols']:,} faulty symbols"
-        for row in campaign["evidence"]
+        f"{row.detections} detections by the {row.tier} {row.test} in {row.symbols:,} faulty symbols"
+        for row in campaign.evidence
     )
     sentence = (
-        f"{campaign['trials']} injections of each fault at random phases, {campaign['span']:,} faulty symbols each, "
-        f"through the slot and the monitor that seeding uses; H {campaign['min_entropy']:g}, {campaign['healthy']}. "
-        f"Seed {campaign['seed']} replays them. In all: {'; '.join(evidence)}. On healthy data {'; '.join(alarms)}. "
+        f"{campaign.trials} injections of each fault at random phases, {campaign.span:,} faulty symbols each, "
+        f"through the slot and the monitor that seeding uses; H {campaign.min_entropy:g}, {campaign.healthy}. "
+        f"Seed {campaign.seed} replays them. In all: {'; '.join(evidence)}. On healthy data {'; '.join(alarms)}. "
         f"A pool with a stuck source alone "
-        f"{'refused the seed' if pool['alone_refused'] else 'GAVE A SEED'}; beside a healthy one the seed came from "
-        f"{', '.join(pool['seed_from'])}."
+        f"{'refused the seed' if campaign.pool.alone_refused else 'GAVE A SEED'}; beside a healthy one the seed came "
+        f"from {', '.join(campaign.pool.seed_from)}."
     )
-    return {
-        "source": name,
-        "verdict": "finds what it must" if campaign["passed"] else "missed a fault",
-        "style": "holds" if campaign["passed"] else "high",
-        "sentence": sentence,
-        "curves": curves,
-        "rows": [
-            {
-                "fault": row["fault"],
-                "tier": row["tier"],
-                "test": row["test"],
-                "remark": ("" if row["passed"] else "MISSED. ") + row["note"],
-                "cells": (
-                    f"{row['detected']} of {row['trials']}",
-                    f"{row['interval'][0]:.2f} to {row['interval'][1]:.2f}",
-                    f"{row['planned']:.3g}",
-                    *(
-                        "-" if row[key] is None else f"{row[key]:,.0f}"
-                        for key in ("delay_median", "delay_95", "delay_max")
-                    ),
-                ),
-            }
-            for row in campaign["results"]
-        ],
-    }
-
-
-def _ledger(ledger: dict[str, Any] | None) -> dict[str, Any] | None:
-    if ledger is None:
-        return None
-    return {
-        "requested_bits": ledger["requested_bits"],
-        "credited_bits": ledger["credited_bits"],
-        "rows": [
-            {
-                "source": entry["source"],
-                "group": entry.get("independence_group", "-"),
-                "remark": "; ".join(text for text in (entry.get("health", ""), entry.get("note", "")) if text),
-                "cells": (
-                    f"{entry['symbols']:,}",
-                    f"{entry['min_entropy']:g}",
-                    f"{entry['n_in']:,}",
-                    f"{entry['h_in']:g}",
-                    _text(entry.get("n_out")),
-                    f"{entry['h_out']:.6g}",
-                    str(entry["credited_bits"]),
-                ),
-            }
-            for entry in ledger["entries"]
-        ],
-    }
-
-
-def _machine(audit: dict[str, Any]) -> dict[str, Any]:
-    return dict(audit.get("machine") or {})
+    return CampaignView(campaign=campaign, sentence=sentence, curves=tuple(curves))
 
 
 def _other_machines(report: Report) -> str:
     """Return a warning where the audits were not made on one machine."""
-    kinds = {tuple(_text(_machine(audit).get(key)) for key in ("cpu", "platform")) for audit in report.audits}
+    kinds = {tuple(audit.machine.get(key) for key in ("cpu", "platform")) for audit in report.audits}
     if len(kinds) == 1:
         return ""
-    return f"The audits are of {len(kinds)} machines or systems; the table is of {report.audits[0]['name']}."
+    return f"The audits are of {len(kinds)} machines or systems; the table is of {report.audits[0].name}."

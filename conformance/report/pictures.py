@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
+from esoteric_drbg.conformance.audit.independence import IndependenceAudit, PairResult
+from esoteric_drbg.conformance.audit.results import SourceAudit
+from esoteric_drbg.conformance.faults.induced_failures import FaultResult
+from esoteric_drbg.conformance.report.marks import (
+    SHADES,
+    grid,
+    logarithmic,
+    percent,
+    shaded,
+    strokes,
+    symbol_range,
+    whole_numbers,
+)
 from esoteric_drbg.conformance.report.svg import COLOURS, picture
 
 if TYPE_CHECKING:
@@ -27,8 +41,6 @@ _SIZE, _TALL = (3.65, 2.45), (3.65, 3.3)
 _SHOWN, _LAGS, _CELLS, _FIRST = 1000, 100, 48, 64
 #: Symbols that correlation and spectrum are made of, and the length of one piece of the spectrum.
 _CENTRED, _PIECE = 1 << 17, 1 << 9
-#: Steps of shade in pictures made of cells.
-_SHADES = 6
 #: Standard normal deviate of a 99 % band.
 _Z99 = 2.5758293035489004
 
@@ -42,7 +54,7 @@ class Picture:
     svg: str
 
 
-def source_pictures(symbols: Bytes, restarts: Bytes, audit: dict[str, Any]) -> list[Picture]:
+def source_pictures(symbols: Bytes, restarts: Bytes, audit: SourceAudit) -> list[Picture]:
     """Return the pictures of one source.
 
     Parameters
@@ -51,15 +63,15 @@ def source_pictures(symbols: Bytes, restarts: Bytes, audit: dict[str, Any]) -> l
         The sequential data set.
     restarts : ndarray of uint8
         The restart matrix, rows x columns.
-    audit : dict
+    audit : SourceAudit
         The audit's result.
     """
     centred = symbols[:_CENTRED].astype(np.float64)
     centred -= centred.mean()
-    claim = float(audit["h_submitter"])
+    claim = audit.h_submitter
     rows, columns = (min(_FIRST, size) for size in restarts.shape)
-    cutoffs = {test["tier"]: test["cutoff"] for test in audit["false_alarms"] if test["test"] == "RCT"}
-    limits = audit["restart"]["row_cutoff"], audit["restart"]["column_cutoff"]
+    cutoffs = {test.tier: test.cutoff for test in audit.false_alarms if test.test == "RCT"}
+    limits = audit.restart.row_cutoff, audit.restart.column_cutoff
     drawn: list[tuple[str, str, tuple[float, float], Any, tuple[Any, ...]]] = [
         (
             "Estimators against the claim",
@@ -127,7 +139,7 @@ def source_pictures(symbols: Bytes, restarts: Bytes, audit: dict[str, Any]) -> l
         ),
     ]
     return [
-        Picture(title, caption, picture(f"{audit['name']}-{title}", f"{title}. {caption}", size, draw, *arguments))
+        Picture(title, caption, picture(f"{audit.name}-{title}", f"{title}. {caption}", size, draw, *arguments))
         for title, caption, size, draw, arguments in drawn
     ]
 
@@ -140,72 +152,22 @@ def _histogram_caption(symbols: Bytes, claim: float) -> str:
     return text + (f" The red line is the most that the claim allows one symbol, {2**-claim:.3%}." if claim else "")
 
 
-def independence_matrix(result: dict[str, Any]) -> str:
+def independence_matrix(result: IndependenceAudit) -> str:
     """Return the matrix of corrected p-values of every pair of sources."""
-    sources = list(result["sources"])
+    sources = list(result.sources)
     side = max(3.65, 1.3 + 0.34 * len(sources))
     label = "Independence: the corrected p-value of every pair of sources, darker where smaller."
-    return picture("independence", label, (side, side - 0.3), _matrix, sources, result["pairs"])
+    return picture("independence", label, (side, side - 0.3), _matrix, sources, result.pairs)
 
 
-def delay_curves(name: str, results: list[dict[str, Any]], test: str) -> str:
+def delay_curves(name: str, results: Sequence[FaultResult], test: str) -> str:
     """Return the delay curves of one health test: the share of detected faults by symbols since the onset."""
     label = f"Detection delay of the {test} after induced failures of {name}"
     return picture(f"{name}-faults-{test}", label, _TALL, _delays, results)
 
 
-def _shaded(axes: Axes, levels: np.ndarray[Any, np.dtype[np.int64]], colour: str = _ONE) -> None:
-    """Draw a matrix of shades 0 (none) to _SHADES as one path for each shade; cell (0, 0) begins at the origin."""
-    from matplotlib.patches import PathPatch  # noqa: PLC0415 - of the extra
-    from matplotlib.path import Path as Outline  # noqa: PLC0415 - of the extra
-
-    codes = [Outline.MOVETO, Outline.LINETO, Outline.LINETO, Outline.LINETO, Outline.CLOSEPOLY]
-    for level in range(1, _SHADES + 1):
-        corners: list[tuple[float, float]] = []
-        for y, row in enumerate(levels == level):
-            edges = np.flatnonzero(np.diff(np.concatenate(([False], row, [False])).astype(np.int8)))
-            for left, right in edges.reshape(-1, 2).tolist():
-                corners += [(left, y), (right, y), (right, y + 1), (left, y + 1), (left, y)]
-        if corners:
-            outline = Outline(corners, codes * (len(corners) // 5))
-            outline.should_simplify = False
-            axes.add_patch(PathPatch(outline, facecolor=colour, edgecolor="none", alpha=level / _SHADES))
-
-
-def _strokes(axes: Axes, begins: list[tuple[float, float]], ends: list[tuple[float, float]], **style: Any) -> None:
-    """Draw many separate strokes as one path."""
-    from matplotlib.patches import PathPatch  # noqa: PLC0415 - of the extra
-    from matplotlib.path import Path as Outline  # noqa: PLC0415 - of the extra
-
-    corners = [corner for pair in zip(begins, ends, strict=True) for corner in pair]
-    outline = Outline(corners, [Outline.MOVETO, Outline.LINETO] * len(begins))
-    outline.should_simplify = False
-    axes.add_patch(PathPatch(outline, facecolor="none", **style))
-
-
-def _range(symbols: Bytes, share: float = 0.0) -> tuple[int, int]:
-    """Return the least and the greatest symbol, without the rarest `share` of them at both ends together."""
-    low, high = np.quantile(symbols, [share / 2, 1 - share / 2], method="nearest")
-    return int(low), int(high)
-
-
-def _whole_numbers(axis: Any) -> None:
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - of the extra
-
-    axis.set_major_locator(MaxNLocator(6, integer=True))
-
-
-def _grid(axes: Axes, axis: Any = "y") -> None:
-    axes.grid(axis=axis, color=_GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-
-
-def _percent(share: float, _position: float = 0) -> str:
-    return f"{share * 100:.10f}".rstrip("0").rstrip(".") + " %"
-
-
 def _histogram(axes: Axes, symbols: Bytes, claim: float) -> None:
-    low, high = _range(symbols)
+    low, high = symbol_range(symbols)
     shares = np.bincount(symbols, minlength=high + 1)[low:] / symbols.size
     least = 10.0 ** math.floor(math.log10(1 / symbols.size))
     axes.set_yscale("log")
@@ -213,32 +175,32 @@ def _histogram(axes: Axes, symbols: Bytes, claim: float) -> None:
     axes.stairs(shares, np.arange(low, high + 2) - 0.5, baseline=least, fill=True, color=_ONE)
     if claim:
         axes.axhline(2.0**-claim, color=_CLAIM, linewidth=1.3)
-    axes.yaxis.set_major_formatter(_percent)
+    axes.yaxis.set_major_formatter(percent)
     axes.minorticks_off()
-    _whole_numbers(axes.xaxis)
-    _grid(axes)
+    whole_numbers(axes.xaxis)
+    grid(axes)
 
 
 def _series(axes: Axes, symbols: Bytes) -> None:
     points = [(float(index), float(symbol)) for index, symbol in enumerate(symbols)]
-    low, high = _range(symbols)
+    low, high = symbol_range(symbols)
     space = 0.04 * (high - low + 1)
-    _strokes(axes, points, points, edgecolor=_ONE, linewidth=1.7, capstyle="round")
+    strokes(axes, points, points, edgecolor=_ONE, linewidth=1.7, capstyle="round")
     axes.set(xlabel="index of the symbol", ylabel="symbol", xlim=(0, symbols.size), ylim=(low - space, high + space))
-    _whole_numbers(axes.yaxis)
-    _grid(axes)
+    whole_numbers(axes.yaxis)
+    grid(axes)
 
 
 def _lag_plot(axes: Axes, symbols: Bytes) -> None:
-    low, high = _range(symbols, 0.002)
+    low, high = symbol_range(symbols, 0.002)
     width = math.ceil((high - low + 1) / _CELLS)
     cells = math.ceil((high - low + 1) / width)
     counts, _, _ = np.histogram2d(
         symbols[:-1], symbols[1:], bins=cells, range=[[low - 0.5, low - 0.5 + cells * width]] * 2
     )
     shade = np.sqrt(counts.T)
-    levels = np.ceil(_SHADES * shade / max(float(shade.max()), 1e-300)).astype(np.int64)
-    _shaded(axes, levels)
+    levels = np.ceil(SHADES * shade / max(float(shade.max()), 1e-300)).astype(np.int64)
+    shaded(axes, levels)
     axes.set(xlabel="symbol", ylabel="next symbol", xlim=(0, cells), ylim=(0, cells))
     step = next(step for step in (1, 2, 5, 10, 20, 50) if (high - low) / step <= 6)
     for axis in (axes.xaxis, axes.yaxis):
@@ -255,7 +217,7 @@ def _autocorrelation(axes: Axes, centred: Floats) -> None:
     values = (values / values[0] if values[0] else values)[1:]
     band = _Z99 / math.sqrt(n)
     axes.axhspan(-band, band, color=_SOFT, alpha=0.22, linewidth=0)
-    _strokes(
+    strokes(
         axes,
         [(float(lag), 0.0) for lag in lags],
         list(zip(lags.tolist(), values.tolist(), strict=True)),
@@ -265,7 +227,7 @@ def _autocorrelation(axes: Axes, centred: Floats) -> None:
     axes.axhline(0, color=_SOFT, linewidth=0.6)
     reach = 1.15 * max(band * 1.6, float(np.abs(values).max()))
     axes.set(xlabel="lag in symbols", ylabel="correlation", xlim=(0, lags.size + 1), ylim=(-reach, reach))
-    _grid(axes)
+    grid(axes)
 
 
 def _spectrum(axes: Axes, centred: Floats) -> None:
@@ -281,7 +243,7 @@ def _spectrum(axes: Axes, centred: Floats) -> None:
     axes.set(xlabel="frequency in cycles per symbol", ylabel="power in dB", xlim=(0, 0.5))
     reach = max(3.0, 1.1 * float(np.abs(decibels).max()))
     axes.set_ylim(-reach, reach)
-    _grid(axes)
+    grid(axes)
 
 
 _NAMES = {
@@ -295,12 +257,16 @@ _NAMES = {
 }
 
 
-def _estimators(axes: Axes, audit: dict[str, Any]) -> None:
-    sequential, claim = audit["sequential"], float(audit["h_submitter"])
-    bits, literal, bitstring = sequential["bits"], sequential["literal"] or {}, sequential["bitstring"] or {}
+def _estimators(axes: Axes, audit: SourceAudit) -> None:
+    sequential, claim = audit.sequential, audit.h_submitter
+    bits = sequential.bits
+    literal, bitstring = (
+        {name: estimate.min_entropy for name, estimate in (estimates or {}).items()}
+        for estimates in (sequential.literal, sequential.bitstring)
+    )
     names = list(literal) or list(bitstring)
     for place, name in enumerate(names):
-        found = (literal.get(name) or {}).get("min_entropy"), (bitstring.get(name) or {}).get("min_entropy")
+        found = literal.get(name), bitstring.get(name)
         label: list[str] = []
         if found[0] is not None:
             axes.barh(place, found[0], height=0.62, color=_ONE)
@@ -313,7 +279,7 @@ def _estimators(axes: Axes, audit: dict[str, Any]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set(xlabel="min-entropy in bits per symbol", xlim=(0, bits))
-    _grid(axes, "x")
+    grid(axes, "x")
     if claim:
         axes.axvline(claim, color=_CLAIM, linewidth=1.5)
 
@@ -327,9 +293,9 @@ def _runs(axes: Axes, symbols: Bytes, cutoffs: list[int]) -> None:
         axes.axvline(cutoff, color=_CLAIM, linewidth=1.3)
     longest = max([counts.size, *cutoffs])
     axes.set(xlabel="length in symbols", ylabel="runs", xlim=(0, 1.05 * longest), ylim=(0.5, 2 * counts.max()))
-    _logarithmic(axes.yaxis, 0.5, 2 * counts.max())
-    _whole_numbers(axes.xaxis)
-    _grid(axes)
+    logarithmic(axes.yaxis, 0.5, 2 * counts.max())
+    whole_numbers(axes.xaxis)
+    grid(axes)
 
 
 def _sanity(axes: Axes, restarts: Bytes, limits: tuple[int, int]) -> None:
@@ -349,47 +315,39 @@ def _sanity(axes: Axes, restarts: Bytes, limits: tuple[int, int]) -> None:
     axes.set(
         xlabel="count of the most frequent symbol", ylabel="rows, columns", xlim=(0.8, right), ylim=(0, 1.1 * most)
     )
-    _logarithmic(axes.xaxis, 0.8, right)
-    _whole_numbers(axes.yaxis)
-    _grid(axes)
-
-
-def _logarithmic(axis: Any, low: float, high: float) -> None:
-    """Put ticks at powers of ten, at every second or third of them if there are many, and write them out."""
-    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    ticks = [10.0**power for power in powers][:: max(1, math.ceil(len(powers) / 5))]
-    axis.set_ticks(ticks, [f"{tick:,.0f}" for tick in ticks])
-    axis.set_ticks([], minor=True)
+    logarithmic(axes.xaxis, 0.8, right)
+    whole_numbers(axes.yaxis)
+    grid(axes)
 
 
 def _restarts(axes: Axes, restarts: Bytes) -> None:
     counts = np.bincount(restarts.ravel(), minlength=256)
     below = (np.cumsum(counts) - counts / 2) / restarts.size  # the middle rank of each symbol
-    levels = np.minimum((below * (_SHADES + 1)).astype(np.int64), _SHADES)[restarts]
-    _shaded(axes, levels)
+    levels = np.minimum((below * (SHADES + 1)).astype(np.int64), SHADES)[restarts]
+    shaded(axes, levels)
     rows, columns = restarts.shape
     axes.set(xlabel="symbol of the restart", ylabel="restart", xlim=(0, columns), ylim=(rows, 0))
-    _whole_numbers(axes.xaxis)
-    _whole_numbers(axes.yaxis)
+    whole_numbers(axes.xaxis)
+    whole_numbers(axes.yaxis)
 
 
-def _matrix(axes: Axes, sources: list[str], pairs: list[dict[str, Any]]) -> None:
+def _matrix(axes: Axes, sources: list[str], pairs: Sequence[PairResult]) -> None:
     size = len(sources)
     levels = np.zeros((size, size), dtype=np.int64)
     small = 7.5 if size <= 8 else 6
     for pair in pairs:
-        places = sources.index(pair["first"]), sources.index(pair["second"])
-        level = min(_SHADES, math.floor(-math.log10(max(pair["adjusted_p"], 1e-9)) + 1e-9))
+        places = sources.index(pair.first), sources.index(pair.second)
+        level = min(SHADES, math.floor(-math.log10(max(pair.adjusted_p, 1e-9)) + 1e-9))
         for x, y in (places, places[::-1]):
             levels[y, x] = level
-            text = "<1e-6" if pair["adjusted_p"] < 1e-6 else f"{pair['adjusted_p']:.2g}"
+            text = "<1e-6" if pair.adjusted_p < 1e-6 else f"{pair.adjusted_p:.2g}"
             marks: dict[str, Any] = {
                 "color": _INK,
                 "fontsize": small,
-                "fontweight": "bold" if pair["adjusted_p"] < 0.01 else "normal",
+                "fontweight": "bold" if pair.adjusted_p < 0.01 else "normal",
             }
             axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", **marks)
-    _shaded(axes, np.minimum(levels, _SHADES - 2), _TWO)
+    shaded(axes, np.minimum(levels, SHADES - 2), _TWO)
     axes.set(xlim=(0, size), ylim=(size, 0))
     axes.set_xticks(np.arange(size) + 0.5, sources, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(size) + 0.5, sources)
@@ -401,25 +359,25 @@ def _matrix(axes: Axes, sources: list[str], pairs: list[dict[str, Any]]) -> None
     axes.set_aspect("equal")
 
 
-def _delays(axes: Axes, results: list[dict[str, Any]]) -> None:
+def _delays(axes: Axes, results: Sequence[FaultResult]) -> None:
     axes.set_xscale("log")
     for colour, row in zip(_SERIES, results, strict=False):
-        if row["curve"]:
-            share = row["detected"] / row["trials"]
+        if row.curve:
+            share = row.detected / row.trials
             axes.plot(
-                [delay for _, delay in row["curve"]],
-                [percent / 100 * share for percent, _ in row["curve"]],
+                [delay for _, delay in row.curve],
+                [percent / 100 * share for percent, _ in row.curve],
                 color=colour,
                 linewidth=1.4,
                 marker="o",
                 markersize=2.6,
-                label=row["fault"],
+                label=row.fault,
             )
     axes.set(xlabel="symbols from the onset to the alarm", ylabel="share of the injections found", ylim=(0, 1.03))
-    axes.yaxis.set_major_formatter(_percent)
-    delays = [delay for row in results for _, delay in row["curve"]]
+    axes.yaxis.set_major_formatter(percent)
+    delays = [delay for row in results for _, delay in row.curve]
     low, high = 10 ** math.floor(math.log10(min(delays))), 10 ** math.ceil(math.log10(max(delays) + 1))
     axes.set_xlim(low, high)
-    _logarithmic(axes.xaxis, low, high)
-    _grid(axes, "both")
+    logarithmic(axes.xaxis, low, high)
+    grid(axes, "both")
     axes.figure.legend(loc="outside lower center", ncols=2, fontsize=7.5, frameon=False)

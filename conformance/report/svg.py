@@ -68,7 +68,6 @@ _RECTANGLE = re.compile(r"M ?(\S+) (\S+) L (\S+) \2 L \3 (\S+) L \1 \4 [zZ]")
 def require_report() -> None:
     """Raise a clear error where the extra ``report`` is not installed."""
     try:
-        import jinja2  # noqa: F401, PLC0415 - of the extra
         import matplotlib as mpl  # noqa: F401, PLC0415 - of the extra
     except ImportError as error:
         raise KernelUnavailableError(f"{error}: install the extra: pip install esoteric-drbg[report]") from None

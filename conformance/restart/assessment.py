@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
 
+from esoteric_drbg.conformance.documents import Document
+from esoteric_drbg.conformance.entropy.bounds import Z_99
 from esoteric_drbg.conformance.entropy.non_iid import literal_min_entropies
 from esoteric_drbg.conformance.restart.cutoff import restart_alpha, restart_cutoff
 from esoteric_drbg.conformance.restart.matrix import STANDARD_SHAPE, Matrix, line_maxima, restart_data_sets
@@ -18,7 +20,6 @@ from esoteric_drbg.conformance.samples.reduction import Reduction
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
-from esoteric_drbg.noise_sources.quality import Z
 from esoteric_drbg.version import __version__
 
 __all__ = ["FailingLine", "RestartAssessment", "assess_restart"]
@@ -52,7 +53,7 @@ class FailingLine:
 
 
 @attrs.frozen(kw_only=True)
-class RestartAssessment:
+class RestartAssessment(Document):
     """Result of :func:`assess_restart`.
 
     Attributes
@@ -117,19 +118,12 @@ class RestartAssessment:
     warnings: tuple[str, ...]
     version: str
 
+    shown_last = ("passed",)
+
     @property
     def passed(self) -> bool:
         """Whether both the sanity check and the validation passed."""
         return self.sanity_passed and self.validation_passed
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        result = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
-        result["failing"] = [attrs.asdict(line) for line in self.failing]
-        result["reduction"] = None if self.reduction is None else self.reduction.as_dict()
-        result["warnings"] = list(self.warnings)
-        result["passed"] = self.passed
-        return result
 
 
 @OutOfMemoryIsOurs("an assessment")
@@ -305,5 +299,5 @@ def _most_common_value(samples: SampleSet) -> float:
     counts, _ = line_maxima(samples.symbols.reshape(1, -1))
     n = samples.symbols.size
     p = int(counts[0]) / n
-    bound = min(1.0, p + Z * math.sqrt(p * (1.0 - p) / (n - 1))) if n > 1 else 1.0
+    bound = min(1.0, p + Z_99 * math.sqrt(p * (1.0 - p) / (n - 1))) if n > 1 else 1.0
     return -math.log2(bound) if bound < 1.0 else 0.0

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.frozen import Frozen
 
@@ -59,7 +60,7 @@ class BitRank(Frozen):
     rank: int
 
 
-class Reduction(Frozen):
+class Reduction(Frozen, Document):
     """How raw values became symbols of at most 8 bits.
 
     Attributes
@@ -95,6 +96,8 @@ class Reduction(Frozen):
     ranked_values: int = 0
     lower_edges: tuple[int, ...] = ()
 
+    shown_last = ("lossless",)
+
     @property
     def lossless(self) -> bool:
         """Whether different raw values always became different symbols."""
@@ -110,15 +113,6 @@ class Reduction(Frozen):
         else:
             after = f"reduced to {self.alphabet} ranges of near-equal counts"
         return f"{before}: {after} (SP 800-90B 6.4)"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain JSON-ready values."""
-        result = self._values()
-        for name in ("bits", "lower_edges"):
-            result[name] = list(result[name])
-        result["ranking"] = [rank._values() for rank in self.ranking]
-        result["lossless"] = self.lossless
-        return result
 
 
 def reduce_values(

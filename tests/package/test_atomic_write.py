@@ -20,9 +20,10 @@ from click.testing import CliRunner
 from esoteric_drbg import errors
 from esoteric_drbg.atomic_write import new_folder, place, read_own, replacing, resumable, write_file
 from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance.audit.folder import write_not_audited
+from esoteric_drbg.conformance.document_files import write_document
 from esoteric_drbg.conformance.iid.permutation import Checkpoint, PermutationCounts
 from esoteric_drbg.conformance.recording.recorder import record, record_restarts
-from esoteric_drbg.conformance.report.findings import write_audit, write_independence
 from esoteric_drbg.conformance.samples.transpose import transpose_file
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.seeding import machine_profile
@@ -46,8 +47,8 @@ def command(*arguments: object) -> None:
 #: Writers of one file each, and the name that they give it.
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "write_file": ("a.txt", lambda path: write_file(path, "text")),
-    "audit": ("x.audit.json", lambda path: write_audit(path.parent, {"name": "x"})),
-    "independence": ("independence.json", lambda path: write_independence(path.parent, {})),
+    "audit": ("x.audit.json", lambda path: write_document(path, {"name": "x"})),
+    "not audited": ("not_audited.json", lambda path: write_not_audited(path.parent, {"x": "why"})),
     "checkpoint": ("a.json", lambda path: Checkpoint(path, {"seed": 1}).save(PermutationCounts())),
     "profile": ("machine.json", lambda path: machine_profile.save({SOURCE: {"h_assessed": 1.0}}, path)),
     "transpose": ("columns", transpose),
@@ -70,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written, without the work: rows of a matrix without processes, reports and answers of nothing."""
     conformance = "esoteric_drbg.conformance"
-    monkeypatch.setattr(f"{conformance}.recording.recorder._restart", lambda *_: bytes(10))
+    monkeypatch.setattr(f"{conformance}.recording.restarts._restart", lambda *_: bytes(10))
     monkeypatch.setattr(f"{conformance}.report.findings.read_report", lambda _folder: None)
     monkeypatch.setattr(f"{conformance}.report.markdown.markdown", lambda _report: "# nothing\n")
     monkeypatch.setattr(f"{conformance}.vectors.acvp.read_vector_sets", lambda _file: [{}])

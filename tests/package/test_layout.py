@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,21 @@ def test_the_sdist_never_carries_built_binaries() -> None:
     manifest = (ROOT / "MANIFEST.in").read_text()
     assert "prune native/target" in manifest
     assert "global-exclude *.so" in manifest
+
+
+@pytest.mark.parametrize("room", ["esv", "report"])
+def test_templates_and_schemas_are_installed(room: str) -> None:
+    """What reports and bundles say lies in files: in the installed package, and in the source distribution."""
+    kinds = {path.suffix for path in (ROOT / "conformance" / room).rglob("*") if path.is_file()} - {".py", ".pyc"}
+    patterns = PYPROJECT["tool"]["setuptools"]["package-data"][f"esoteric_drbg.conformance.{room}"]
+    assert {Path(pattern).suffix for pattern in patterns} == kinds
+    for pattern in patterns:
+        found = sorted((ROOT / "conformance" / room).glob(pattern))
+        assert found
+        assert Path(pattern).suffix in (ROOT / "MANIFEST.in").read_text()
+        installed = resources.files(f"esoteric_drbg.conformance.{room}")
+        for path in found:
+            assert (installed / path.parent.name / path.name).read_text("utf-8") == path.read_text()
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/*.py")), ids=lambda path: str(path.relative_to(ROOT)))

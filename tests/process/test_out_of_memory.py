@@ -151,8 +151,8 @@ def test_kernels_are_right_or_out_of_memory(k: int, kind: str, names: str) -> No
 COMMAND = """
 import os, resource, sys, threading
 from esoteric_drbg.cli.main import main
-import esoteric_drbg.conformance.documents, esoteric_drbg.conformance.entropy.non_iid, esoteric_drbg.cli.assess.iid
-import esoteric_drbg.conformance.iid.assessment
+import esoteric_drbg.conformance.entropy.file_assessment, esoteric_drbg.cli.assess.iid
+import esoteric_drbg.conformance.iid.file_assessment
 with open("/proc/self/statm") as file:
     mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 limit = mapped + int(2**20 * float(sys.argv[1]))

@@ -280,6 +280,16 @@ def test_recordings_that_lie_in_the_folder_are_judged(tmp_path: Path, simulated:
         sidecar(data, samples=20_000, **change)
         with pytest.raises(errors.InvalidInputError, match=match):
             audit_source(source, tmp_path, reuse=True)
+    sidecar(data, samples=20_000)
+    for whose, facts, match in (
+        (matrix, {"samples": 1000}, r"restarts\.bin: .* has no field restarts"),
+        (matrix, {"samples": "many"}, r"restarts\.bin\.json: not the sidecar of a recording: samples: Expected `int`"),
+        (data, {}, r"biased\.bin\.json: not the sidecar of a recording: .*`samples`"),
+    ):
+        sidecar(whose, **facts)
+        with pytest.raises(errors.InvalidInputError, match=match):
+            audit_source(source, tmp_path, reuse=True)
+        sidecar(data, samples=20_000)
 
 
 def test_an_iid_claim_has_to_pass_the_iid_tests(

@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import attrs
+import jsonschema
 import pytest
 from click.testing import CliRunner
 from fakes import Fake, simulated
 
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
+from esoteric_drbg.conformance import esv
 from esoteric_drbg.conformance.audit import claim_audit as audit_module
 from esoteric_drbg.conformance.audit.claim_audit import SourceAudit, audit_source
-from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, registration, write_bundle
+from esoteric_drbg.conformance.documents import to_document
+from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, Manifest, registration, write_bundle
 from esoteric_drbg.conformance.esv.lint import lint_bundle
+from esoteric_drbg.conformance.esv.registration import rbg_registration
+from esoteric_drbg.conformance.esv.shapes import shape_violations
 from esoteric_drbg.conformance.recording.recorder import file_sha256
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import Claim, registry
@@ -187,6 +193,14 @@ def component(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str,
         ("assessment", lambda facts: facts["restart"].update(rows=999), "restart.rows is 999"),
         ("assessment", lambda facts: facts["restart"].update(sanity_passed=False), "restart.sanity_passed is False"),
         ("assessment", lambda facts: facts.pop("sequential"), "not the result of an audit"),
+        ("assessment", lambda facts: facts["sequential"].update(samples="many"), "audit: sequential.samples: Expected"),
+        (
+            "assessment",
+            lambda facts: facts["restart"].update(passed=False),
+            "restart: passed is False, its fields give True",
+        ),
+        ("registration", component(lambda item: item.update(nw=1.5)), "conditioningComponent 1: nw is 1.5, expected a"),
+        ("rbg", lambda facts: facts["drbg"].pop("primitive"), "rbg.json: drbg: primitive is missing, expected a name"),
         (
             "assessment",
             lambda facts: [part.update(h_row=5.0) for part in (facts, facts["restart"])],
@@ -240,6 +254,21 @@ def test_every_field_is_guarded(bundle: Path, key: str) -> None:
             relist(bundle)
             violations = lint_bundle(bundle, assess=False).violations
             assert any(name in text for text in violations), (name, value, violations)
+
+
+def test_the_schemas_say_what_the_classes_say() -> None:
+    for name, document in (
+        ("registration", to_document(registration(Simulated()))),
+        ("rbg", to_document(rbg_registration())),
+        ("manifest", to_document(Manifest(sha256={"a": "0" * 64}))),
+    ):
+        assert shape_violations(name, document, name) == []
+        schema = json.loads((resources.files(esv) / "schemas" / f"{name}.schema.json").read_text("utf-8"))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["required"] == list(schema["properties"]) == list(document)
+        assert shape_violations(name, {}, name) == [
+            f"{name}: {field} is missing, expected {schema['properties'][field]['description']}" for field in document
+        ]
 
 
 def test_changed_missing_and_foreign_files(bundle: Path) -> None:

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esoteric_drbg.conformance.documents import iid_document, non_iid_document
+from esoteric_drbg.conformance.entropy.file_assessment import non_iid_document
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
 from esoteric_drbg.conformance.execution.batch import ATTEMPTS, assess_files, shares
 from esoteric_drbg.conformance.execution.cluster import connected
 from esoteric_drbg.conformance.execution.parallel import usable_processors
+from esoteric_drbg.conformance.iid.file_assessment import iid_document
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
 
 

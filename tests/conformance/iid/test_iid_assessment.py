@@ -240,7 +240,10 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
             assess_iid(symbols, seed=seed, permutations=permutations, exact_count=exact_count, resume=path)
     with pytest.raises(errors.InvalidInputError, match="sha256"):
         assess_iid(symbols[:-1], resume=path)
-    for text in ("", "[]", "{}", '{"facts": 1, "counts": [], "permutations": 1, "compressions": 1}'):
+    kept = json.loads(path.read_text())
+    many = json.dumps({**kept, "permutations": "many"})
+    words = json.dumps({**kept, "counts": [["a", "b", "c"]] * len(kept["counts"])})
+    for text in ("", "[]", "{}", '{"facts": 1, "counts": [], "permutations": 1, "compressions": 1}', many, words):
         path.write_text(text)
         with pytest.raises(errors.InvalidInputError, match="no checkpoint"):
             assess_iid(symbols, resume=path)

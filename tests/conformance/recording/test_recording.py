@@ -104,6 +104,27 @@ def test_restart_recordings_are_never_mixed(tmp_path: Path) -> None:
     assert sorted(item.name for item in tmp_path.iterdir()) == ["r.bin", "r.bin.json"]
 
 
+@pytest.mark.parametrize("damaged", ["{", "[1]", '{"source": "memory_timing"}', '{"source": 7}', "\udc80"])
+def test_a_damaged_plan_is_one_error(tmp_path: Path, damaged: str) -> None:
+    """Rows and symbols of unknown origin are not built upon, and what is wrong is named."""
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    source = registry.create("memory_timing")
+    rows, symbols = tmp_path / "r.bin", tmp_path / "m.bin"
+    with pytest.raises(KeyboardInterrupt):
+        record_restarts(source.name, rows, restarts=2, samples=50, progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        record(source, 2000, symbols, resume=True, progress=stop)
+    for path in (rows, symbols):
+        path.with_name(f"{path.name}.partial.json").write_bytes(damaged.encode("utf-8", "surrogateescape"))
+    with pytest.raises(errors.InvalidInputError, match=r"r\.bin\.partial\.json"):
+        record_restarts(source.name, rows, restarts=2, samples=50)
+    with pytest.raises(errors.InvalidInputError, match=r"m\.bin\.partial\.json"):
+        record(source, 2000, symbols, resume=True)
+
+
 def test_full_width_recordings_hold_what_the_symbols_are_made_of(tmp_path: Path) -> None:
     source = registry.create("memory_timing")
     path = tmp_path / "m.bin"

@@ -9,6 +9,7 @@ import json
 import random
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +20,57 @@ from click.testing import CliRunner
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance import assess_non_iid, assess_restart
-from esoteric_drbg.conformance.audit.claim_audit import false_alarms
-from esoteric_drbg.conformance.faults.induced_failures import induce_failures
-from esoteric_drbg.conformance.report.findings import (
+from esoteric_drbg.conformance.audit.claim_audit import SourceAudit, Verdict, false_alarms
+from esoteric_drbg.conformance.audit.folder import (
     LEDGER_FILE,
-    read_report,
+    faults_file,
     write_audit,
-    write_faults,
     write_independence,
     write_ledger,
     write_not_audited,
 )
+from esoteric_drbg.conformance.audit.independence import IndependenceAudit, PairResult
+from esoteric_drbg.conformance.document_files import write_document
+from esoteric_drbg.conformance.documents import to_document
+from esoteric_drbg.conformance.faults.induced_failures import induce_failures
+from esoteric_drbg.conformance.report.findings import read_report
 from esoteric_drbg.conformance.report.markdown import markdown
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 ROWS, COLUMNS = 12, 100
 
 
-def audit_of(folder: Path, name: str, verdict: str, symbols: bytes) -> None:
+def audit_of(folder: Path, name: str, verdict: Verdict, symbols: bytes) -> None:
     """Write a small recording and what an audit of it would have found."""
     (folder / f"{name}.bin").write_bytes(symbols)
     (folder / f"{name}.restarts.bin").write_bytes(symbols[: ROWS * COLUMNS])
     sequential = assess_non_iid(symbols, 8, threads=1)
     restart = assess_restart(symbols[: ROWS * COLUMNS], 0.5, bits=8, rows=ROWS, columns=COLUMNS, threads=1)
-    audit: dict[str, Any] = {
-        "name": name,
-        "verdict": verdict,
-        "reasons": ["the reason <b>&</b> more"],
-        "h_submitter": 0.5,
-        "credit": 0.0 if verdict == "no evidence" else 0.5,
-        "h_original": sequential.h_original,
-        "h_bitstring": sequential.h_bitstring,
-        "h_row": restart.h_row,
-        "h_column": restart.h_column,
-        "h_assessed": sequential.h_assessed,
-        "credited_bits_per_second": 1234.5,
-        "left_out": ["most"],
-        "sequential": sequential.as_dict(),
-        "restart": restart.as_dict(),
-        "false_alarms": [attrs.asdict(test) for test in false_alarms(symbols, 0.01)],
-        "machine": {"cpu": "a CPU", "governor": None},
-        "independence_group": "group",
-        "date": "2026-01-02T03:04:05+00:00",
-        "symbols_per_second": 4321.0,
-        "h_initial": 0.5,
-    }
+    audit = SourceAudit(
+        name=name,
+        verdict=verdict,
+        reasons=("the reason <b>&</b> more",),
+        h_submitter=0.5,
+        credit=0.0 if verdict == "no evidence" else 0.5,
+        h_original=sequential.h_original,
+        h_bitstring=sequential.h_bitstring,
+        h_row=restart.h_row,
+        h_column=restart.h_column,
+        h_assessed=sequential.h_assessed,
+        credited_bits_per_second=1234.5,
+        left_out=("most",),
+        sequential=sequential,
+        iid=None,
+        restart=restart,
+        false_alarms=false_alarms(symbols, 0.01),
+        files=(f"{name}.bin", f"{name}.restarts.bin"),
+        machine={"cpu": "a CPU", "governor": None},
+        independence_group="group",
+        date="2026-01-02T03:04:05+00:00",
+        seconds=1.5,
+        symbols_per_second=4321.0,
+        h_initial=0.5,
+    )
     write_audit(folder, audit)
 
 
@@ -75,32 +82,47 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audit_of(path, "beta", "too high", bytes(generator.choices(range(4), k=6000)))
     audit_of(path, "gamma", "no evidence", generator.randbytes(6000))
     entry = LedgerEntry("alpha", "group", 640, 0.5, "passed RCT, APT", 5120, 256, 256, 320.0, 256.0, 256, "a <note>")
-    (path / LEDGER_FILE).write_text(json.dumps(SeedLedger(256, 256, (entry,)).as_dict()))
+    write_document(path / LEDGER_FILE, SeedLedger(256, 256, (entry,)))
     write_not_audited(path, {"delta": "not available here: no device & no driver", "alpha": "audited after all"})
-    write_faults(path, {**induce_failures("alpha", trials=5).as_dict(), "version": "0"})
+    write_document(faults_file(path, "alpha"), attrs.evolve(induce_failures("alpha", trials=5), version="0"))
 
-    def pair(first: str, second: str, adjusted_p: float, *, dependent: bool) -> dict[str, Any]:
-        return {
-            "first": first,
-            "second": second,
-            "same_group": False,
-            "paired": 6000,
-            "max_z": 3.3,
-            "lag": -7,
-            "mutual_information": 0.01,
-            "joint": None,
-            "single": 7.5,
-            "adjusted_p": adjusted_p,
-            "dependent": dependent,
-            "verdict": "DEPENDENT across groups" if dependent else "no dependence found",
-        }
+    def pair(first: str, second: str, adjusted_p: float, *, dependent: bool) -> PairResult:
+        return PairResult(
+            first=first,
+            second=second,
+            same_group=False,
+            paired=6000,
+            max_z=3.3,
+            lag=-7,
+            correlation_p=adjusted_p,
+            serial=False,
+            mutual_information=0.01,
+            mutual_information_p=adjusted_p,
+            joint=None,
+            single=7.5,
+            joint_passed=True,
+            p_value=adjusted_p,
+            adjusted_p=adjusted_p,
+            dependent=dependent,
+            verdict="DEPENDENT across groups" if dependent else "no dependence found",
+        )
 
-    pairs = [
+    pairs = (
         pair("alpha", "beta", 0.5, dependent=False),
         pair("alpha", "gamma", 1e-9, dependent=True),
         pair("beta", "gamma", 1.0, dependent=False),
-    ]
-    write_independence(path, {"passed": False, "sources": ["alpha", "beta", "gamma"], "pairs": pairs})
+    )
+    found = IndependenceAudit(
+        sources=("alpha", "beta", "gamma"),
+        groups=("a", "b", "c"),
+        alpha=0.01,
+        permutations=999,
+        seed=1,
+        pairs=pairs,
+        kernels="rust",
+        version="0",
+    )
+    write_independence(path, found)
     return path
 
 
@@ -183,6 +205,57 @@ def test_bad_folders_are_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "alpha.bin").write_bytes(b"short")
     with pytest.raises(errors.InvalidInputError, match="has 5 samples; the audit was of 6,000"):
         html(read_report(tmp_path))
+
+
+#: What the fields give, and what has a default.
+NOT_NEEDED = {"passed", "evidence", "missing", "verdict", "sources"}
+
+
+def damage(document: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a document with one field gone, or of another type, and that field's name."""
+    for name in document:
+        if name not in NOT_NEEDED:
+            yield name, {key: value for key, value in document.items() if key != name}
+        yield name, {**document, name: {"of": ["another type"]}}
+
+
+@pytest.mark.parametrize(
+    ("file", "spared"),
+    [
+        ("alpha.audit.json", set()),
+        ("alpha.faults.json", set()),
+        ("independence.json", set()),
+        ("seed_ledger.json", {"missing"}),
+        ("not_audited.json", set()),
+    ],
+)
+def test_a_damaged_file_is_one_error_that_names_file_and_field(
+    folder: Path, tmp_path: Path, file: str, spared: set[str]
+) -> None:
+    for path in folder.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    for name, document in damage(json.loads((folder / file).read_text())):
+        (tmp_path / file).write_text(json.dumps(document))
+        if name in spared:  # what is computed anew, what is not shown, and what may be anything
+            continue
+        with pytest.raises(errors.InvalidInputError) as caught:
+            read_report(tmp_path)
+        assert re.search(rf"{re.escape(file)}: not .*\b{name}\b", str(caught.value)), caught.value
+    (tmp_path / file).write_text('{"sequential": 1')
+    answer = CliRunner().invoke(cli, ["report", str(tmp_path)])
+    assert isinstance(answer.exception, errors.InvalidInputError)
+    assert str(answer.exception).startswith(str(tmp_path / file))
+
+
+def test_what_is_read_is_what_was_written(folder: Path) -> None:
+    report = read_report(folder)
+    for path, value in (
+        (folder / "alpha.audit.json", next(audit for audit in report.audits if audit.name == "alpha").restart),
+        (folder / "alpha.faults.json", report.faults[0]),
+        (folder / "independence.json", report.independence),
+    ):
+        kept = json.loads(path.read_text())
+        assert to_document(value) == kept.get("restart", kept)
 
 
 def test_from_the_command_line(folder: Path, tmp_path: Path) -> None:
