@@ -26,6 +26,10 @@ Every layer may import this module; it imports nothing of the package.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = [
     "CloneRefusedError",
     "DRBGError",
@@ -81,7 +85,34 @@ class SourceReadError(SourceError):
 
 
 class HealthTestError(EsotericDRBGError):
-    """A health test of SP 800-90B section 4 raised an alarm. The data tested was dropped."""
+    """A health test of SP 800-90B section 4 raised an alarm. The data tested was dropped.
+
+    Attributes
+    ----------
+    source : str
+        Name of the source; empty where the monitor was not told it.
+    alarm : Alarm or None
+        Everything about the alarm (:class:`esoteric_drbg.health_tests.Alarm`); None where a source that is not healthy
+        was to be tested.
+    test : str
+        Test whose cutoff was reached first: ``"RCT"``, ``"APT"`` or ``"lag"``; empty without an alarm.
+    tier : str
+        ``"intermittent"`` or ``"permanent"``; empty without an alarm.
+    sample_index : int or None
+        Sample at which that cutoff was first reached, counting from 0 since the monitor's last (re)start.
+    cutoff : int or None
+        That cutoff.
+    """
+
+    def __init__(self, message: str = "", *, source: str = "", alarm: Any = None) -> None:
+        super().__init__(message)
+        self.source = source
+        self.alarm = alarm
+        first = None if alarm is None else alarm.first
+        self.test: str = "" if first is None else first.test
+        self.tier: str = "" if alarm is None else alarm.tier
+        self.sample_index: int | None = None if first is None else first.sample_index
+        self.cutoff: int | None = None if first is None else first.cutoff
 
 
 class DRBGError(EsotericDRBGError):

@@ -8,7 +8,6 @@ false-alarm rate.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -18,7 +17,8 @@ import numpy as np
 from esoteric_drbg.conformance.faults.health_plan import clopper_pearson, plan_health
 from esoteric_drbg.conformance.faults.models import FAULTS, Fault, Symbols, worst_symbols
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
-from esoteric_drbg.health_tests import HealthProfile, apt_window
+from esoteric_drbg.health_tests import HealthProfile, HealthState, apt_window
+from esoteric_drbg.health_tests.alarm import APT, LAG, RCT
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 from esoteric_drbg.seeding.pool import EntropyPool
 from esoteric_drbg.seeding.slot import SourceSlot
@@ -31,11 +31,8 @@ SPAN = 16_384
 #: A fault has to be found if the plan gives it more than 1 minus this.
 SURE = 2.0**-20
 _PERCENTS = (5, 25, 50, 75, 95, 100)
-_TESTS = {
-    "RCT": "Repetition Count Test",
-    "APT": "Adaptive Proportion Test",
-    "lag": r"Lag Predictor Test \(developer-defined\)",
-}
+_TESTS = (RCT, APT, LAG)
+_FAILED = {HealthState.FAILED_INTERMITTENT.name, HealthState.FAILED_PERMANENT.name}
 
 Progress = Callable[[int, int, str], None]
 
@@ -158,7 +155,7 @@ class PoolOutcome:
     @property
     def passed(self) -> bool:
         """Whether the pool did all it must."""
-        return self.alone_refused and self.dropped and self.state.startswith("FAILED")
+        return self.alone_refused and self.dropped and self.state in _FAILED
 
 
 @attrs.frozen(kw_only=True)
@@ -356,7 +353,7 @@ def _result(
 
 
 class _Bench:
-    """Makes trials: healthy symbols, a slot, and the alarm's own words about where the cutoff was reached."""
+    """Makes trials: healthy symbols, a slot, and what its alarm says about where the cutoff was reached."""
 
     def __init__(
         self, min_entropy: float, bits: int, profile: HealthProfile, window: int, span: int, recorded: bytes | None
@@ -384,13 +381,14 @@ class _Bench:
         slot = SourceSlot(source, self._claim, health_profile=profile, deadline_s=60.0)
         if slot.start() and slot.read_tested(before - profile.startup_samples) is not None:
             slot.read_tested(self._span)
+        report = slot.monitor.report()
+        findings = () if report.alarm is None else report.alarm.findings
         delays = {}
-        for test, words in _TESTS.items():
-            found = re.findall(f"{words}: [^;]*first reached [^;]*at sample (\\d+)", slot.monitor.report().last_alarm)
-            first = min(map(int, found), default=-1)
+        for test in _TESTS:
+            first = min((finding.sample_index for finding in findings if finding.test == test), default=-1)
             if first >= onset:
                 delays[test] = first - onset + 1
-        return slot.monitor.report().samples, delays
+        return report.samples, delays
 
     def pool_outcome(self, rng: np.random.Generator) -> PoolOutcome:
         """Let a source become stuck in a pool, alone and beside a healthy one."""

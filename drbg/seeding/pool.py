@@ -448,11 +448,11 @@ class EntropyPool:
 
     def _shortfall(self, ledger: SeedLedger) -> str:
         reasons = list(ledger.missing)
-        listed = {reason.partition(":")[0] for reason in reasons}
+        asked = {slot.name for group in self._groups for slot in group}  # each of them is in the ledger's list
         reasons += [
             f"{slot.name}: {'no credit' if available else reason}"
             for slot, (available, reason) in ((slot, slot.availability()) for slot in self._slots.values())
-            if slot.credit == 0 and slot.name not in listed
+            if slot.credit == 0 and slot.name not in asked
         ]
         return (
             f"{ledger.requested_bits} bits of min-entropy were asked for and {ledger.credited_bits} could be credited; "
