@@ -8,17 +8,14 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from esoteric_drbg.kernels import estimate_bounds
 from esoteric_drbg.noise_sources.guard import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from esoteric_drbg.noise_sources.source import NoiseSource
+    from esoteric_drbg.progress import Progress
 
 __all__ = ["entropy_quality", "grade", "most_common_value", "shannon"]
-
-#: Quantile of the 99% bounds in SP 800-90B section 6.3.
-Z = 2.5758293035489008
 
 #: Seconds of reading between two words on the progress.
 PROGRESS_S = 0.25
@@ -43,10 +40,7 @@ def most_common_value(symbols: bytes) -> float:
     >>> most_common_value(bytes(1000))
     0.0
     """
-    n = len(symbols)
-    p = max(Counter(symbols).values()) / n
-    bound = min(1.0, p + Z * math.sqrt(p * (1 - p) / (n - 1))) if n > 1 else 1.0
-    return -math.log2(bound) or 0.0
+    return estimate_bounds.most_common_value(max(Counter(symbols).values()), len(symbols))
 
 
 def grade(min_entropy: float, symbol_bits: int) -> str:
@@ -56,15 +50,15 @@ def grade(min_entropy: float, symbol_bits: int) -> str:
 
 
 def entropy_quality(
-    source: NoiseSource, n_samples: int = 10_000, *, progress: Callable[[int, int], None] | None = None
+    source: NoiseSource, n_samples: int = 10_000, *, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Read ``n_samples`` raw symbols and return their quality figures.
 
     Parameters
     ----------
     progress : callable, optional
-        Called with (symbols read, ``n_samples``) some four times a second, less often for a source that is slow to
-        start reading; the symbols are then read in as many parts.
+        Called with (symbols read, ``n_samples``, ``""``) some four times a second, less often for a source that is
+        slow to start reading; the symbols are then read in as many parts.
 
     Returns
     -------
@@ -92,16 +86,14 @@ def entropy_quality(
     }
 
 
-def _read_in_parts(
-    source: NoiseSource, guard: NoiseSource, n_samples: int, progress: Callable[[int, int], None]
-) -> bytes:
+def _read_in_parts(source: NoiseSource, guard: NoiseSource, n_samples: int, progress: Progress) -> bytes:
     step = max(1, int(guard.estimated_rate * PROGRESS_S))
     longest = max(1, int(guard.estimated_rate * LONGEST_PART_S))
     symbols = b""
     while True:
         began = time.perf_counter()
         symbols += source.read_exactly(min(step, n_samples - len(symbols)))
-        progress(len(symbols), n_samples)
+        progress(len(symbols), n_samples, "")
         if len(symbols) >= n_samples:
             return symbols
         # A source that opens a device for each read spends most of a short one on that: few long parts, then.

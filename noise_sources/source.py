@@ -13,10 +13,11 @@ from esoteric_drbg.noise_sources.claims import Claim
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable
 
     import numpy as np
     import numpy.typing as npt
+
+    from esoteric_drbg.progress import Progress
 
 __all__ = ["Availability", "NoiseSource"]
 
@@ -165,12 +166,10 @@ class NoiseSource(abc.ABC):
 
         require_available(self)
 
-    def entropy_quality(
-        self, n_samples: int = 10_000, *, progress: Callable[[int, int], None] | None = None
-    ) -> dict[str, Any]:
+    def entropy_quality(self, n_samples: int = 10_000, *, progress: Progress | None = None) -> dict[str, Any]:
         """Return quick quality figures of freshly read raw symbols; see :mod:`~esoteric_drbg.noise_sources.quality`.
 
-        ``progress`` is called with (symbols read, ``n_samples``) some four times a second.
+        ``progress`` is called with (symbols read, ``n_samples``, ``""``) some four times a second.
 
         Returns
         -------

@@ -15,7 +15,7 @@ from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from esoteric_drbg.conformance.execution.parallel import Progress
+    from esoteric_drbg.progress import Progress
 
 __all__ = ["assess"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -31,11 +31,11 @@ from esoteric_drbg.health_tests import (
 )
 from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.noise_sources.guard import guarded
+from esoteric_drbg.progress import Progress, silent
 
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarms", "restart_family"]
 
 Verdict = Literal["holds", "too high", "no evidence"]
-Progress = Callable[[int, int, str], None]
 
 #: Probability that the restart sanity check of SP 800-90B 3.1.4.3 fails a source whose min-entropy is exactly H_I.
 RESTART_ALPHA = 0.01
@@ -186,7 +186,7 @@ def audit_source(
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     data, matrix = folder / f"{source.name}.bin", folder / f"{source.name}.restarts.bin"
-    report = progress or (lambda done, total, step: None)
+    report = progress or silent
     if reuse:
         facts, restart_facts = (_recorded(source, path) for path in (data, matrix))
         if restart_facts["samples"] != RESTART_SAMPLES:
@@ -273,7 +273,7 @@ def _record_both(
             plan.samples,
             data,
             resume=True,
-            progress=lambda recorded, _: report(recorded // 1000, total, "sequential data"),
+            progress=lambda recorded, *_: report(recorded // 1000, total, "sequential data"),
         )
         note(data)
     before = plan.samples // 1000
@@ -284,7 +284,7 @@ def _record_both(
             restarts=plan.restarts,
             samples=RESTART_SAMPLES,
             jobs=plan.jobs,
-            progress=lambda recorded, _: report(before + recorded, total, "restarts"),
+            progress=lambda recorded, *_: report(before + recorded, total, "restarts"),
         )
     marker.unlink(missing_ok=True)
     return facts

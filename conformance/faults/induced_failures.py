@@ -8,7 +8,7 @@ false-alarm rate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -20,6 +20,7 @@ from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import HealthProfile, HealthState, apt_window
 from esoteric_drbg.health_tests.alarm import APT, LAG, RCT
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
+from esoteric_drbg.progress import Progress, silent
 from esoteric_drbg.seeding.pool import EntropyPool
 from esoteric_drbg.seeding.slot import SourceSlot
 from esoteric_drbg.version import __version__
@@ -33,8 +34,6 @@ SURE = 2.0**-20
 _PERCENTS = (5, 25, 50, 75, 95, 100)
 _TESTS = (RCT, APT, LAG)
 _FAILED = {HealthState.FAILED_INTERMITTENT.name, HealthState.FAILED_PERMANENT.name}
-
-Progress = Callable[[int, int, str], None]
 
 
 class FaultySource(NoiseSource):
@@ -256,7 +255,7 @@ def induce_failures(
     if recorded is not None and len(recorded) < length:
         raise InvalidInputError(f"{source}: {len(recorded)} recorded symbols, a trial takes {length}")
     bench = _Bench(min_entropy, symbol_bits, base, window, span, recorded)
-    report = progress or (lambda _done, _total, _name: None)
+    report = progress or silent
     tiers = {"intermittent": base.intermittent_alpha, "permanent": base.permanent_alpha}
     total = len(tiers) * (len(faults) + 1) * trials
     done = 0

@@ -33,6 +33,7 @@ from esoteric_drbg.noise_sources import NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import GuardedSource, digitization, guarded, has_wide_values
 from esoteric_drbg.noise_sources.intake import LONGEST_WAIT_S, Fault, checked_samples, raise_fault
 from esoteric_drbg.noise_sources.restart_worker import WORD
+from esoteric_drbg.progress import Progress, silent
 from esoteric_drbg.version import __version__
 
 __all__ = ["file_sha256", "has_wide_values", "machine_facts", "record", "record_restarts", "restart_seconds"]
@@ -43,8 +44,6 @@ CHUNK_SAMPLES = 1000
 RESTART_TIMEOUT_S = 120.0
 #: The same for a read of a source that cannot bound it by itself, or is foreign.
 READ_TIMEOUT_S = 60.0
-
-Progress = Callable[[int, int], None]
 
 
 def machine_facts() -> dict[str, Any]:
@@ -109,7 +108,7 @@ def record(
         Keep what an interrupted recording has read, and go on from there the next time. The symbols are then
         consecutive within segments of 1,000 or more, which SP 800-90B 3.1.1 allows; the sidecar lists their lengths.
     progress : callable, optional
-        ``progress(done, total)``, in symbols.
+        ``progress(done, total, "")``, in symbols.
 
     Returns
     -------
@@ -134,6 +133,7 @@ def record(
     """
     if n_samples < 1:
         raise InvalidInputError(f"n_samples={n_samples}: record at least 1 symbol")
+    report = progress or silent
     source = guarded(source)
     source.require_available()
     endings = {"": 1, ".u64": 8} if wide else {"": 1}
@@ -151,8 +151,7 @@ def record(
                 reading += time.perf_counter() - before
                 for ending, data in chunk.items():
                     files[ending].write(data)
-                if progress is not None:
-                    progress(min(done + CHUNK_SAMPLES, n_samples), n_samples)
+                report(min(done + CHUNK_SAMPLES, n_samples), n_samples, "")
         except BaseException:
             if not resume:
                 for file in (*partials.values(), plan):
@@ -265,7 +264,7 @@ def record_restarts(
     jobs : int
         Restarts at the same time. More than one disturbs timing sources, and is said in the sidecar.
     progress : callable, optional
-        ``progress(done, total)``, in rows.
+        ``progress(done, total, "")``, in rows.
 
     Returns
     -------
@@ -288,6 +287,7 @@ def record_restarts(
         partial, plan, {"source": name, "samples": samples, "cpu": _cpu_model(), "kernels": kernel_info().name}
     )
     timeout_s = RESTART_TIMEOUT_S + 20 * samples / source.estimated_rate
+    report = progress or silent
     restart = functools.partial(_restart, name, samples, source.symbol_bits, command, timeout_s)
     began = datetime.now(UTC)
     with resumable(partial) as file:
@@ -296,8 +296,7 @@ def record_restarts(
         for row, symbols in enumerate(_in_order(restart, restarts - rows, jobs), start=rows + 1):
             file.write(symbols)
             file.flush()
-            if progress is not None:
-                progress(row, restarts)
+            report(row, restarts, "")
     place(partial, path)
     plan.unlink(missing_ok=True)
     facts: dict[str, Any] = {

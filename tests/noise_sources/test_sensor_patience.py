@@ -124,6 +124,6 @@ def test_a_source_that_is_slow_to_start_is_read_in_few_parts(monkeypatch: pytest
     monkeypatch.setattr(source, "read_exactly", read)
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     said: list[tuple[int, int]] = []
-    quality.entropy_quality(source, 1000, progress=lambda done, total: said.append((done, total)))
+    quality.entropy_quality(source, 1000, progress=lambda done, total, _: said.append((done, total)))
     assert parts == [5, 10, 20, 40, 80, 160, 200, 200, 200, 85]
     assert said[-1] == (1000, 1000)
