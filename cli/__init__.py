@@ -1,5 +1,1 @@
-"""The command line: parses, calls, prints."""
-
-from esoteric_drbg.cli.main import main
-
-__all__ = ["main"]
+"""The command line: parses, calls, prints. Its entry point is :func:`esoteric_drbg.__main__.main`."""

@@ -8,15 +8,14 @@ sources with min-entropy claims (SP 800-90B); it is set up by the first request,
 Designed to SP 800-90A, B and C; never validated: there is no certificate.
 """
 
-from esoteric_drbg.process import command_start as command_start  # isort: skip - before anything that takes time
-import importlib
 import typing
 
-from esoteric_drbg.process.forks import loading as _loading
+from esoteric_drbg import moved as _moved
+from esoteric_drbg.lazy import lazy_names as _lazy_names
 from esoteric_drbg.version import __version__
 
 if typing.TYPE_CHECKING:
-    from esoteric_drbg.adapters import aio as aio
+    from esoteric_drbg import aio as aio
     from esoteric_drbg.adapters.bit_generator import BitGenerator as BitGenerator
     from esoteric_drbg.adapters.secrets_api import (
         DEFAULT_ENTROPY,
@@ -94,54 +93,33 @@ __all__ = [
 ]
 
 #: Where the public names are at home. A module is imported when the first of its names is asked for: the command line
-#: and an assessment need neither instance nor pool.
-_HOMES = {
-    "adapters.bit_generator": ("BitGenerator",),
-    "rbg.rbgc": ("RBGCInstance",),
-    "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "rbg.rbg2": ("RBG2Instance",),
-    "seeding.pool": ("EntropyPool",),
-    "rbg.profiles": ("SP800_90A", "SP800_90C", "Profile"),
-    "adapters.secrets_api": (
-        "DEFAULT_ENTROPY",
-        "SystemRandom",
-        "choice",
-        "compare_digest",
-        "process_instance",
-        "randbelow",
-        "randbits",
-        "token_bytes",
-        "token_hex",
-        "token_urlsafe",
-    ),
-    "adapters.streams": ("RandomFile",),
-}
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> typing.Any:
-    if name in _HOME_OF:
-        with _loading:  # a fork waits
-            module = importlib.import_module(f"esoteric_drbg.{_HOME_OF[name]}")
-            try:
-                value = getattr(module, name)
-            except AttributeError:
-                from esoteric_drbg.errors import DRBGStateError  # noqa: PLC0415
-
-                raise DRBGStateError(f"this very thread is loading {name}: a signal handler asks again later") from None
-        globals()[name] = value
-        return value
-    if not name.startswith("_"):
-        path = f"esoteric_drbg.{name}"
-        try:
-            with _loading:
-                return importlib.import_module(path)
-        except ModuleNotFoundError as error:
-            if error.name != path:
-                raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    # Not in __all__, which star imports load: what loads numpy and asyncio.
-    return sorted({*globals(), *__all__, "BitGenerator", "aio"})
+#: and an assessment need neither instance nor pool. Not all are in __all__, which star imports load: some load numpy.
+__getattr__, __dir__ = _lazy_names(
+    __name__,
+    {
+        **dict.fromkeys(("aio", "conditioning", "conformance", "errors", "health_tests", "noise_sources"), ""),
+        **{name: "errors" for name in __all__ if name.endswith("Error")},
+        **dict.fromkeys(
+            (
+                "DEFAULT_ENTROPY",
+                "SystemRandom",
+                "choice",
+                "compare_digest",
+                "process_instance",
+                "randbelow",
+                "randbits",
+                "token_bytes",
+                "token_hex",
+                "token_urlsafe",
+            ),
+            "adapters.secrets_api",
+        ),
+        **dict.fromkeys(("SP800_90A", "SP800_90C", "Profile"), "rbg.profiles"),
+        "BitGenerator": "adapters.bit_generator",
+        "EntropyPool": "seeding.pool",
+        "RBG2Instance": "rbg.rbg2",
+        "RBGCInstance": "rbg.rbgc",
+        "RandomFile": "adapters.streams",
+    },
+)
+_moved.install()

@@ -2,27 +2,27 @@
 
 import os
 
-from esoteric_drbg.process import interrupts as ctrl_c
+from esoteric_drbg.cli import interrupts
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line."""
-    ctrl_c.exit_at_once()
+    """Run the command line: Ctrl-C is its own from here on, and of no program that imports the package."""
+    interrupts.exit_at_once()
     try:
-        from esoteric_drbg.cli import main as command  # noqa: PLC0415 - not before Ctrl-C is in hand
+        from esoteric_drbg.cli.main import main as command  # noqa: PLC0415 - not before Ctrl-C is in hand
 
-        ctrl_c.raise_once()
+        interrupts.raise_once()
         command()
     except KeyboardInterrupt:
-        os._exit(ctrl_c.INTERRUPTED)
+        os._exit(interrupts.INTERRUPTED)
     except BaseException:
-        if ctrl_c.came():
-            os._exit(ctrl_c.INTERRUPTED)
+        if interrupts.interrupted():
+            os._exit(interrupts.INTERRUPTED)
         raise
     finally:
-        ctrl_c.exit_at_once()
+        interrupts.exit_at_once()
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def test_a_scan_without_targets_opens_no_internet_socket() -> None:
         "for name in ('dns_timing', 'tcp_connect'):\n"
         "    try: registry.create(name).read_raw(5)\n"
         "    except Exception as error: print(type(error).__name__)\n"
-        "from esoteric_drbg.cli import main\n"
+        "from esoteric_drbg.cli.main import main\n"
         "sys.argv = ['esoteric-drbg', 'scan']\n"
         "try: main()\n"
         "except SystemExit as error: assert error.code in (0, None), error\n"

@@ -80,7 +80,7 @@ def loaded(code: str, **environment: str) -> set[str]:
 
 
 def by_command(*arguments: str) -> set[str]:
-    return loaded(f"sys.argv[1:] = {arguments!r}; from esoteric_drbg.cli import main; main()")
+    return loaded(f"sys.argv[1:] = {arguments!r}; from esoteric_drbg.cli.main import main; main()")
 
 
 def test_a_token_loads_little() -> None:
@@ -96,7 +96,9 @@ def test_a_token_loads_little() -> None:
 
 def test_the_import_alone_loads_neither_instance_nor_kernels() -> None:
     ours = {name for name in loaded("import esoteric_drbg") if name.startswith("esoteric_drbg")}
-    assert ours == {f"esoteric_drbg{part}" for part in ("", ".command_start", ".forks", ".version")}
+    assert ours == {
+        f"esoteric_drbg{part}" for part in ("", ".lazy", ".moved", ".process", ".process.forks", ".version")
+    }
     ours = loaded("import esoteric_drbg; esoteric_drbg.health_tests.rct_cutoff(1, 2**-30)")
     assert "esoteric_drbg.health_tests" in ours
     assert "esoteric_drbg.rbg.rbg2" not in ours
@@ -198,7 +200,7 @@ def test_blas_starts_no_threads_unless_the_user_says_so() -> None:
     said = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     for given, expected in (({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")):
         code = (
-            "import os, sys; sys.argv[1:] = ['info', '--json']; from esoteric_drbg.cli import main; main()\n"
+            "import os, sys; sys.argv[1:] = ['info', '--json']; from esoteric_drbg.cli.main import main; main()\n"
             f"assert os.environ['OPENBLAS_NUM_THREADS'] == {expected!r}"
         )
         subprocess.run([sys.executable, "-c", code], env={**said, **given}, check=True, capture_output=True)

@@ -186,12 +186,13 @@ def test_a_child_that_is_forked_off_while_the_interpreter_ends() -> None:
     assert run(code) == "[b'100008']\n"
 
 
-@pytest.mark.parametrize("part", ["gate", "noise_sources.lowest_estimate"])
+@pytest.mark.parametrize("part", ["seeding.gate", "noise_sources.lowest_estimate"])
 def test_a_fork_waits_while_another_thread_loads_the_gate(part: str) -> None:
     """On a machine that no evidence fits: a child could not finish the import."""
     code = f"""
     import importlib.abc, os, select, sys, threading, time
-    from esoteric_drbg import credit, token_bytes
+    from esoteric_drbg import token_bytes
+    from esoteric_drbg.seeding import credit
     genuine = credit.machine_facts
     credit.machine_facts = lambda: genuine().replace(l2_kib=1, counter_step_ns=3 * genuine().counter_step_ns)
     class Slow(importlib.abc.MetaPathFinder):
@@ -220,7 +221,8 @@ def test_a_fork_waits_while_another_thread_loads_the_gate(part: str) -> None:
 def test_the_gate_begins_no_import_that_a_fork_does_not_wait_for() -> None:
     code = """
     import importlib.abc, sys
-    from esoteric_drbg import credit, token_bytes
+    from esoteric_drbg import token_bytes
+    from esoteric_drbg.seeding import credit
     from esoteric_drbg.process.forks import loading
     genuine = credit.machine_facts
     credit.machine_facts = lambda: genuine().replace(l2_kib=1, counter_step_ns=3 * genuine().counter_step_ns)
