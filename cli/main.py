@@ -12,6 +12,7 @@ import click
 from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.errors import EsotericDRBGError
+from esoteric_drbg.extras import or_its_extra
 from esoteric_drbg.version import __version__
 
 __all__ = ["cli", "main"]
@@ -83,5 +84,10 @@ def main() -> None:
         fail(str(error))
     except MemoryError:
         fail("there is not enough memory")
+    except ModuleNotFoundError as error:
+        missing = or_its_extra(error)
+        if missing is error:
+            raise
+        fail(str(missing))
     except OSError as error:
         fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))

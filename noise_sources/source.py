@@ -139,7 +139,12 @@ class NoiseSource(abc.ABC):
         SourceError
             If the source is unavailable, or delivered fewer symbols.
         """
-        import numpy as np  # noqa: PLC0415 - numpy never loads on the token path
+        try:
+            import numpy as np  # noqa: PLC0415 - numpy never loads on the token path
+        except ModuleNotFoundError as error:
+            from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
+
+            raise or_its_extra(error) from None
 
         return np.frombuffer(self.read_exactly(n_samples), dtype=np.uint8).copy()
 

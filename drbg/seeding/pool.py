@@ -383,7 +383,12 @@ class EntropyPool:
 
     def print_health(self) -> None:
         """Run any start-up test that is due and print :meth:`health_report` as a table on standard output."""
-        from esoteric_drbg.cli.health_table import print_health  # noqa: PLC0415 - rich loads only here
+        try:
+            from esoteric_drbg.cli.health_table import print_health  # noqa: PLC0415 - rich loads only here
+        except ModuleNotFoundError as error:
+            from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
+
+            raise or_its_extra(error) from None
 
         self.start()
         print_health(self.health_report())
