@@ -19,7 +19,8 @@
     │   └── SelfTestError                     a known-answer test failed; nothing is output
     ├── CloneRefusedError (TypeError)         a state with secrets was about to be copied or pickled
     ├── OutOfMemoryError (MemoryError)        there is not enough memory; nothing was changed
-    └── KernelUnavailableError                the kernels asked for are not built; reinstall or change the switch
+    ├── MissingExtraError (ImportError)       a package is not installed; the message has the pip line of its extra
+    └── KernelUnavailableError (ImportError)  the kernels asked for are not built; reinstall or change the switch
 
 Every layer may import this module; it imports nothing of the package.
 """
@@ -40,6 +41,7 @@ __all__ = [
     "HealthTestError",
     "InvalidInputError",
     "KernelUnavailableError",
+    "MissingExtraError",
     "OutOfMemoryError",
     "RequestTooLargeError",
     "ReseedRequiredError",
@@ -156,6 +158,23 @@ class OutOfMemoryError(EsotericDRBGError, MemoryError):
     Nothing was changed, and what was allocated on the way is free again. Ask for less, assess fewer samples or files
     at a time, or raise the limit (``ulimit -v``, a container's).
     """
+
+
+class MissingExtraError(EsotericDRBGError, ImportError):
+    """A package is not installed that an extra brings. Nothing was opened or written; the message has the pip line.
+
+    Attributes
+    ----------
+    package : str
+        The package, as it is imported: ``"numpy"``.
+    extra : str
+        The extra: ``"lab"``.
+    """
+
+    def __init__(self, message: str = "", *, package: str = "", extra: str = "") -> None:
+        super().__init__(message, name=package or None)
+        self.package = package
+        self.extra = extra
 
 
 class KernelUnavailableError(EsotericDRBGError, ImportError):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from esoteric_drbg.errors import KernelUnavailableError
+from esoteric_drbg.errors import MissingExtraError
 
-__all__ = ["EXTRA_OF", "install_line", "or_its_extra"]
+__all__ = ["EXTRA_OF", "install_line", "missing", "need", "or_its_extra"]
 
 #: By package as it is imported, the extra that brings it.
 EXTRA_OF = {
     "attr": "lab",
     "attrs": "lab",
+    "av": "camera",
+    "bleak": "ble",
     "click": "cli",
     "cryptography": "lab",
     "distributed": "cluster",
@@ -19,8 +21,10 @@ EXTRA_OF = {
     "matplotlib": "report",
     "msgspec": "lab",
     "numpy": "lab",
+    "pyopencl": "gpu",
     "rich": "cli",
     "scipy": "lab",
+    "sounddevice": "audio",
 }
 
 
@@ -28,18 +32,59 @@ def install_line(extra: str) -> str:
     """Return the command that installs an extra.
 
     >>> install_line("cli")
-    "python -m pip install 'esoteric-drbg[cli]'"
+    'pip install "esoteric-drbg[cli]"'
     """
-    return f"python -m pip install 'esoteric-drbg[{extra}]'"
+    return f'pip install "esoteric-drbg[{extra}]"'
+
+
+def missing(*packages: str) -> str:
+    """Return which of an extra's packages is not installed and how to install it; an empty string if all are there.
+
+    They are looked for, not imported.
+
+    >>> missing()
+    ''
+    """
+    from importlib.util import find_spec  # noqa: PLC0415 - not needed on the token path
+
+    for package in packages:
+        try:
+            found = find_spec(package) is not None
+        except ImportError:
+            found = False
+        except ValueError:  # it is loaded, and was made by hand
+            found = True
+        if not found:
+            return _words(package)
+    return ""
+
+
+def need(*packages: str) -> None:
+    """Raise unless all packages are installed: what is called before anything is opened or written.
+
+    Raises
+    ------
+    MissingExtraError
+        For the first one that is not.
+    """
+    for package in packages:
+        if missing(package):
+            raise _error(package)
 
 
 def or_its_extra(error: ModuleNotFoundError) -> ImportError:
     """Return the error of our family that says which extra is missing; `error` itself if it is no extra's package.
 
     >>> print(or_its_extra(ModuleNotFoundError("No module named 'numpy'", name="numpy")))
-    numpy is not installed: python -m pip install 'esoteric-drbg[lab]'
+    numpy is not installed: pip install "esoteric-drbg[lab]"
     """
     package = (error.name or "").partition(".")[0]
-    if package not in EXTRA_OF:
-        return error
-    return KernelUnavailableError(f"{package} is not installed: {install_line(EXTRA_OF[package])}")
+    return _error(package) if package in EXTRA_OF else error
+
+
+def _words(package: str) -> str:
+    return f"{package} is not installed: {install_line(EXTRA_OF[package])}"
+
+
+def _error(package: str) -> MissingExtraError:
+    return MissingExtraError(_words(package), package=package, extra=EXTRA_OF[package])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from esoteric_drbg.extras import or_its_extra
 from esoteric_drbg.kernels.selection import native, require_usable
 
 __all__ = ["REFERENCES", "kernel", "load_for_seeds", "reference"]
@@ -50,7 +51,11 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
 
 def reference(name: str) -> Any:
     """Return the Python reference of a kernel."""
-    return getattr(importlib.import_module(REFERENCES[name]), name)
+    try:
+        module = importlib.import_module(REFERENCES[name])
+    except ModuleNotFoundError as error:
+        raise or_its_extra(error) from None
+    return getattr(module, name)
 
 
 @functools.cache

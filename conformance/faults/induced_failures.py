@@ -119,7 +119,7 @@ class FaultResult:
 
 
 @attrs.frozen(kw_only=True)
-class FalseAlarms:
+class HealthyResult:
     """Alarms on healthy data; `tested` counts windows for the APT, otherwise symbols; ``lag``: at most `expected`."""
 
     test: str
@@ -169,7 +169,7 @@ class FaultCampaign:
     trials: int
     healthy: str
     results: tuple[FaultResult, ...]
-    false_alarms: tuple[FalseAlarms, ...]
+    false_alarms: tuple[HealthyResult, ...]
     pool: PoolOutcome
     version: str
 
@@ -260,7 +260,7 @@ def induce_failures(
     total = len(tiers) * (len(faults) + 1) * trials
     done = 0
     results: list[FaultResult] = []
-    alarms: list[FalseAlarms] = []
+    alarms: list[HealthyResult] = []
     for tier, alpha in tiers.items():
         plan = plan_health(
             min_entropy,
@@ -295,7 +295,7 @@ def induce_failures(
                 tested = max(1, symbols // window if test == "APT" else symbols)
                 chance = {"RCT": plan.rct_false_alarm, "APT": plan.apt_false_alarm, "lag": plan.lag_false_alarm}[test]
                 alarms.append(
-                    FalseAlarms(
+                    HealthyResult(
                         test=test,
                         tier=tier,
                         tested=tested,

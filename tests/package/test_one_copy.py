@@ -87,7 +87,9 @@ def writes(tree: ast.AST) -> list[str]:
         if name in WRITING and (name != "replace" or of_os):
             found.append(name)
         if name == "open" and not of_os:
-            mode = next((word.value for word in node.keywords if word.arg == "mode"), None) or (node.args[-1] if node.args else None)
+            mode = next((word.value for word in node.keywords if word.arg == "mode"), None) or (
+                node.args[-1] if node.args else None
+            )
             words = mode.value if isinstance(mode, ast.Constant) and isinstance(mode.value, str) else ""
             if set(words) & set("wax+") and set(words) <= set("wax+bt"):
                 found.append(f"open {words}")
