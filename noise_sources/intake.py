@@ -13,30 +13,18 @@ else comes out of such a call was thrown into it, by Ctrl-C or by a signal handl
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn
 
 from esoteric_drbg.errors import EsotericDRBGError, SourceReadError
-from esoteric_drbg.kernels.process import Worker, fork_generation
-from esoteric_drbg.kernels.process import join as wait_for
+from esoteric_drbg.noise_sources.raw_source import Availability, RawSource
 
-if TYPE_CHECKING:
-    from esoteric_drbg.noise_sources.source import Availability, NoiseSource
-
-__all__ = ["Fault", "checked_answer", "checked_samples", "checked_values", "one_line", "read_inline", "within"]
+__all__ = ["Fault", "checked_answer", "checked_samples", "checked_values", "one_line", "read_inline"]
 
 #: Longest text of a source that is shown, in characters.
 LONGEST_TEXT = 200
 #: Longest time that anybody waits for one call of a source, in seconds.
 LONGEST_WAIT_S = 86_400.0
-#: Seconds that a read may take where nobody gave a deadline, beside 20 times what its samples should take.
-READ_TIMEOUT_S = 60.0
-#: The part of a deadline after which a source that can tell is asked to return: before its thread is abandoned.
-SHARE = 0.9
-
-_T = TypeVar("_T")
-
 # Classes are asked by ``type`` itself: a metaclass has no say in it.
 _MRO = type.__dict__["__mro__"].__get__
 _NAME = type.__dict__["__name__"].__get__
@@ -208,8 +196,6 @@ def checked_values(data: object, n_samples: int) -> Any:
 
 def checked_answer(answer: object) -> Availability | Fault:
     """Return what ``availability()`` returned, its reason as one line, or what is wrong with it."""
-    from esoteric_drbg.noise_sources.source import Availability  # noqa: PLC0415 - it imports this module
-
     if type(answer) not in (Availability, tuple):
         return Fault(f"availability() returned a {class_name(answer)}: expected an Availability")
     fields: Any = answer
@@ -220,58 +206,13 @@ def checked_answer(answer: object) -> Availability | Fault:
     return Availability(fields[0], one_line(fields[1]))
 
 
-def read_inline(source: NoiseSource, n_samples: int, symbol_bits: int, deadline_s: float | None) -> bytes | Fault:
+def read_inline(source: RawSource, n_samples: int, symbol_bits: int, deadline_s: float | None) -> bytes | Fault:
     """Read a bounded source of ours in this thread."""
     try:
         data = source.read_raw(n_samples, deadline_s=deadline_s)
     except Exception as error:
         return described(error, ours=True)
     return checked_samples(data, n_samples, symbol_bits, trusted=True)
-
-
-def patience(n_samples: int, rate: float) -> float:
-    """Return the seconds that a read may take where nobody gave a deadline, by the rate that the source declares."""
-    return min(LONGEST_WAIT_S, READ_TIMEOUT_S + 20 * n_samples / rate)
-
-
-class Call(Worker):
-    """One call of a source in a thread of its own, which never raises and may be abandoned."""
-
-    def __init__(self, task: Callable[[], Any], name: str, *, ours: bool) -> None:
-        super().__init__(name=f"esoteric_drbg {name}")
-        self._task, self._ours = task, ours
-        self._outcome: list[Any] = []
-
-    def run(self) -> None:
-        """Make the call and keep what came of it."""
-        try:
-            outcome = self._task()
-        except Exception as error:
-            outcome = described(error, ours=self._ours)
-        except BaseException as error:
-            outcome = described(error)
-        self._outcome.append(outcome)
-        del self._task
-
-    def result(self, deadline_s: float) -> Any:
-        """Return what came of the call within ``deadline_s`` seconds."""
-        try:
-            self.start()
-        except (RuntimeError, MemoryError):
-            if self.generation == fork_generation():
-                return Fault("no thread could be started to read it")
-        wait_for(self, min(deadline_s, LONGEST_WAIT_S))
-        if self.generation != fork_generation():
-            return Fault("the process was forked during the call", forked=True)
-        if not self._outcome:
-            return Fault(f"did not return within {deadline_s:g} s", hung=True)
-        return self._outcome.pop()
-
-
-def within(task: Callable[[], _T], deadline_s: float, *, name: str, ours: bool = False) -> _T | Fault:
-    """Return what ``task`` returns, or why it did not: it is called in a thread that is abandoned at the deadline."""
-    outcome: _T | Fault = Call(task, name, ours=ours).result(deadline_s)
-    return outcome
 
 
 def raise_fault(name: str, fault: Fault) -> NoReturn:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.errors import InvalidInputError, SourceUnavailableError
+from esoteric_drbg.noise_sources.deadline import within
 from esoteric_drbg.noise_sources.guard import ask, guarded, unguarded
-from esoteric_drbg.noise_sources.intake import Fault, class_name, is_ours, one_line, within
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.intake import Fault, class_name, is_ours, one_line
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 if TYPE_CHECKING:
@@ -80,16 +82,17 @@ SEEDING = (
 class BrokenPlugin(NoiseSource):
     """Stands for a plug-in that could not be loaded, so that it is listed with its reason."""
 
-    description = "A plug-in that cannot be loaded"
-    category = "system"
-    physics = "unknown"
-    physical = False
-    independence_group = "broken plug-ins"
-    estimated_rate = 1.0
-    bounded: ClassVar[bool] = True
-
     def __init__(self, name: str, reason: str) -> None:
-        self.name = name  # type: ignore[misc]
+        self.info = SourceInfo(
+            name=name if name.strip() else "a plug-in without a name",
+            description="A plug-in that cannot be loaded",
+            category="system",
+            physics="unknown",
+            physical=False,
+            independence_group="broken plug-ins",
+            estimated_rate=1.0,
+            bounded=True,
+        )
         self._reason = reason
 
     def availability(self) -> Availability:

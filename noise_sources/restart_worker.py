@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
+from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.noise_sources import registry
-from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 
 __all__ = ["WORD", "main"]
 
@@ -23,10 +22,8 @@ def main(arguments: list[str]) -> int:
     name, samples, *options = arguments
     try:
         source = registry.create(name)
-        if options == ["durations"] and isinstance(source, CounterSource):
-            source.durations_only = True
-        elif options:
-            raise InvalidInputError(f"{name}: {' '.join(options)} is no option of its restarts")
+        if options:
+            source.set_restart_options(*options)
         symbols = source.read_exactly(int(samples))
         sys.stdout.buffer.write(symbols)
     except EsotericDRBGError as error:

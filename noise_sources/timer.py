@@ -10,8 +10,10 @@ import functools
 
 from esoteric_drbg.kernels.timing import CounterFacts, counter_facts
 
-__all__ = ["COARSEST_NS", "TRAPPED_NS", "fault_of", "timer_fault"]
+__all__ = ["COARSEST_NS", "CPU_COUNTER", "TRAPPED_NS", "fault_of", "timer_fault"]
 
+#: Independence group of everything that the CPU's counter times: their noise may be one and the same.
+CPU_COUNTER = "cpu_counter"
 #: Coarsest step in ns. The most that any source of ours was assessed at is 6.64 bits in steps of 10 ns: most of its
 #: durations lie within 1 us of each other. A step of half of that leaves the best of them about one bit, and the others
 #: nothing. Real counters are well below: 0.3 to 52 ns (TSC, CNTVCT), 100 ns (Windows), 279 ns (ACPI).

@@ -9,7 +9,7 @@ false-alarm rate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import numpy as np
@@ -19,7 +19,7 @@ from esoteric_drbg.conformance.faults.models import FAULTS, Fault, Symbols, wors
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import HealthProfile, HealthState, apt_window
 from esoteric_drbg.health_tests.alarm import APT, LAG, RCT
-from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
+from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource, SourceInfo
 from esoteric_drbg.progress import Progress, silent
 from esoteric_drbg.seeding.pool import EntropyPool
 from esoteric_drbg.seeding.slot import SourceSlot
@@ -45,20 +45,19 @@ class FaultySource(NoiseSource):
         From :meth:`read_raw`, when all symbols were read.
     """
 
-    name = "faulty"
-    description = "Recorded or simulated symbols with a fault"
-    category = "system"
-    physics = "none: the symbols are prepared"
-    physical = False
-    independence_group = "induced failures"
-    estimated_rate: ClassVar[float] = 1e6
-    bounded: ClassVar[bool] = True
-
     def __init__(self, symbols: bytes, claim: Claim, name: str = "faulty") -> None:
-        self.name = name  # type: ignore[misc]
-        self.independence_group = name  # type: ignore[misc]
-        self.symbol_bits = claim.symbol_bits  # type: ignore[misc]
-        self.claim = claim
+        self.info = SourceInfo(
+            name=name,
+            description="Recorded or simulated symbols with a fault",
+            category="system",
+            physics="none: the symbols are prepared",
+            physical=False,
+            independence_group=name,
+            estimated_rate=1e6,
+            symbol_bits=claim.symbol_bits,
+            claim=claim,
+            bounded=True,
+        )
         self._symbols = symbols
         self.position = 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 __all__ = ["HwrngSource"]
@@ -39,19 +40,20 @@ class HwrngSource(NoiseSource):
     See docs/sources/hwrng.md.
     """
 
-    name = "hwrng"
-    description = "The kernel's hardware random number generator"
-    category = "system"
-    physics = (
-        "Whatever the driver's vendor or the virtual machine's host puts behind /dev/hwrng, conditioned before it is "
-        "read; its raw noise is out of reach."
+    info = SourceInfo(
+        name="hwrng",
+        description="The kernel's hardware random number generator",
+        category="system",
+        physics=(
+            "Whatever the driver's vendor or the virtual machine's host puts behind /dev/hwrng, conditioned before it "
+            "is read; its raw noise is out of reach."
+        ),
+        independence_group="cpu_rng",  # shared with rdseed and tpm2: on some machines it is the same circuit
+        estimated_rate=1.0e4,
+        platforms=("linux",),
+        # Half of what 100,000 bytes of a virtio host assess to (docs/sources/hwrng.md), since tests need an H above 0.
+        claim=Claim(min_entropy=0.0, health_min_entropy=3.5),
     )
-    platforms = ("linux",)
-    physical = True
-    independence_group = "cpu_rng"  # shared with rdseed and tpm2: on some machines it is the same circuit
-    estimated_rate = 1.0e4
-    # Half of what 100,000 bytes of a virtio host assess to (docs/sources/hwrng.md), since tests need an H above 0.
-    claim = Claim(min_entropy=0.0, health_min_entropy=3.5)
 
     def __init__(self, device: str = DEVICE) -> None:
         self._device = device

@@ -9,6 +9,7 @@ import time
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.timing import rdseed_bytes, rdseed_supported
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 __all__ = ["RdseedSource"]
@@ -43,18 +44,20 @@ class RdseedSource(NoiseSource):
     See docs/sources/rdseed.md.
     """
 
-    name = "rdseed"
-    description = "The CPU's entropy instruction, RDSEED or RNDRRS"
-    category = "cpu_rng"
-    physics = (
-        "A vendor's noise source on the die, conditioned before any software sees it; its raw noise is out of reach."
+    info = SourceInfo(
+        name="rdseed",
+        description="The CPU's entropy instruction, RDSEED or RNDRRS",
+        category="cpu_rng",
+        physics=(
+            "A vendor's noise source on the die, conditioned before any software sees it; its raw noise is out of "
+            "reach."
+        ),
+        independence_group="cpu_rng",
+        estimated_rate=1.0e7,
+        # Health tests need an H above 0: what vendors commonly claim per byte would alarm too early, half of it not.
+        claim=Claim(min_entropy=0.0, health_min_entropy=4.0),
+        bounded=True,
     )
-    physical = True
-    independence_group = "cpu_rng"
-    estimated_rate = 1.0e7
-    bounded = True
-    # Health tests need an H above 0: what vendors commonly claim per byte would alarm too early, half of it does not.
-    claim = Claim(min_entropy=0.0, health_min_entropy=4.0)
 
     def availability(self) -> Availability:
         """Return whether the Rust kernels run and the CPU reports the instruction."""

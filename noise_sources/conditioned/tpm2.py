@@ -10,6 +10,7 @@ from esoteric_drbg.errors import InvalidInputError, SourceReadError
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.conditioned.tpm_transport import HEADER_BYTES, TpmTransport
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 __all__ = ["ADDRESS_VARIABLE", "Tpm2Source"]
@@ -68,16 +69,17 @@ class Tpm2Source(NoiseSource):
     See docs/sources/tpm2.md.
     """
 
-    name = "tpm2"
-    description = "The random number generator of a TPM 2.0"
-    category = "system"
-    physics = "A vendor's noise source inside the TPM, conditioned in the chip; its raw noise is out of reach."
-    platforms = ("linux",)
-    physical = True
-    independence_group = "cpu_rng"  # shared with rdseed and hwrng: a firmware TPM asks the processor's own generator
-    estimated_rate = 1.0e3
-    # As for hwrng: conditioned bytes pass it, a stuck generator does not.
-    claim = Claim(min_entropy=0.0, health_min_entropy=3.5)
+    info = SourceInfo(
+        name="tpm2",
+        description="The random number generator of a TPM 2.0",
+        category="system",
+        physics="A vendor's noise source inside the TPM, conditioned in the chip; its raw noise is out of reach.",
+        independence_group="cpu_rng",  # shared with rdseed and hwrng: a firmware TPM asks the processor's own generator
+        estimated_rate=1.0e3,
+        platforms=("linux",),
+        # As for hwrng: conditioned bytes pass it, a stuck generator does not.
+        claim=Claim(min_entropy=0.0, health_min_entropy=3.5),
+    )
 
     def __init__(self, address: str | None = None) -> None:
         self._address = address

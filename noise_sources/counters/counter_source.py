@@ -13,7 +13,6 @@ from esoteric_drbg.kernels.health import new_adaptive_proportion_scan, new_repet
 from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["DURATION_APT_CUTOFF", "DURATION_APT_WINDOW", "DURATION_ENTROPY", "DURATION_RCT_CUTOFF", "CounterSource"]
 
@@ -46,13 +45,10 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     durations_only : bool
         Leave the growth out of the raw values. For assessments.
 
-    A subclass gives :meth:`read_counters`, which alone is timed, and :meth:`growth`.
+    A reading waits for no device, since the kernel makes up what is read: these sources are bounded, non-physical, and
+    of the group of everything that the CPU's counter times. A subclass states that in its ``info``, and gives
+    :meth:`read_counters`, which alone is timed, and :meth:`growth`.
     """
-
-    category = "system"
-    physical = False
-    independence_group = CPU_COUNTER
-    bounded = True  # files that the kernel makes up: a reading waits for no device
 
     #: The claim by kernels, as of the timing sources: measured on Linux, and credited there alone.
     claims: ClassVar[Mapping[str, Claim]] = {}
@@ -62,10 +58,19 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     def __init__(self, *, durations_only: bool = False) -> None:
         claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
         measured_here = sys.platform.startswith("linux")
-        self.claim = claim if measured_here else Claim(min_entropy=0.0, health_min_entropy=claim.cutoff_entropy)
+        if not measured_here:
+            claim = Claim(min_entropy=0.0, health_min_entropy=claim.cutoff_entropy)
+        self.info = self.info.replace(claim=claim)
         self.durations_only = durations_only
         self._repetition = new_repetition_count_scan(DURATION_RCT_CUTOFF)
         self._proportion = new_adaptive_proportion_scan(DURATION_APT_CUTOFF, DURATION_APT_WINDOW)
+
+    def set_restart_options(self, *options: str) -> None:
+        """Leave the growth out of the raw values if the option ``durations`` is given."""
+        if options == ("durations",):
+            self.durations_only = True
+        else:
+            super().set_restart_options(*options)
 
     @abc.abstractmethod
     def read_counters(self) -> Reading:

@@ -10,8 +10,9 @@ from typing import ClassVar
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counters.counter_files import FileGrowth, read_file
 from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timer import timer_fault
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["InterruptsSource"]
 
@@ -31,14 +32,20 @@ class InterruptsSource(CounterSource[tuple[str, bytes]]):
         Leave the growth out of the raw values. For assessments.
     """
 
-    name = "interrupts"
-    description = "Interrupt counters of every CPU, and how long reading them takes"
-    physics = (
-        "Devices, timers and other CPUs interrupt when they please; reading their counters takes a time that depends "
-        "on the other CPUs' caches and on interrupts that arrive meanwhile."
+    info = SourceInfo(
+        name="interrupts",
+        description="Interrupt counters of every CPU, and how long reading them takes",
+        category="system",
+        physics=(
+            "Devices, timers and other CPUs interrupt when they please; reading their counters takes a time that "
+            "depends on the other CPUs' caches and on interrupts that arrive meanwhile."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=2.0e4,
+        platforms=("linux",),
+        physical=False,
+        bounded=True,
     )
-    platforms = ("linux",)
-    estimated_rate = 2.0e4
     claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
         ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=1.5)
     )

@@ -10,8 +10,9 @@ from typing import ClassVar
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timer import timer_fault
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["ProcessTableSource"]
 
@@ -38,14 +39,20 @@ class ProcessTableSource(CounterSource[Books]):
         Leave the growth out of the raw values. For assessments.
     """
 
-    name = "process_table"
-    description = "Run and wait times of processes, and how long looking them up takes"
-    physics = (
-        "The scheduler accounts run and wait times of all that runs; finding a process takes a time that depends on "
-        "caches, locks and interrupts."
+    info = SourceInfo(
+        name="process_table",
+        description="Run and wait times of processes, and how long looking them up takes",
+        category="system",
+        physics=(
+            "The scheduler accounts run and wait times of all that runs; finding a process takes a time that depends "
+            "on caches, locks and interrupts."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=4.0e4,
+        platforms=("linux",),
+        physical=False,
+        bounded=True,
     )
-    platforms = ("linux",)
-    estimated_rate = 4.0e4
     claims: ClassVar[Mapping[str, Claim]] = {
         "rust": Claim(min_entropy=2, evidence=recorded(4.467, on=EPYC_25, date="2026-11-25")),
         "reference": Claim(min_entropy=0.0, health_min_entropy=2.0),

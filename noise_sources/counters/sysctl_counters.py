@@ -15,8 +15,9 @@ from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counters.counter_files import CounterFile, FileGrowth, read_file, readable_files
 from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timer import timer_fault
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["CounterReading", "LinuxCounters", "SysctlSource"]
 
@@ -64,14 +65,20 @@ class SysctlSource(CounterSource[CounterReading]):
     ['hw', 'kern', 'net', 'proc', 'vfs', 'vm']
     """
 
-    name = "sysctl_counters"
-    description = "Kernel counters of every kind, and how long reading them takes"
-    physics = (
-        "Faults, interrupts, packets and context switches move hundreds of counters; collecting them from all CPUs "
-        "takes a time that depends on cache contents, locks and interruptions."
+    info = SourceInfo(
+        name="sysctl_counters",
+        description="Kernel counters of every kind, and how long reading them takes",
+        category="system",
+        physics=(
+            "Faults, interrupts, packets and context switches move hundreds of counters; collecting them from all "
+            "CPUs takes a time that depends on cache contents, locks and interruptions."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=2.0e4,
+        platforms=("linux", "darwin"),
+        physical=False,
+        bounded=True,
     )
-    platforms = ("linux", "darwin")
-    estimated_rate = 2.0e4
     claims: ClassVar[Mapping[str, Claim]] = {
         "rust": Claim(min_entropy=2.5, evidence=recorded(6.638, on=EPYC_25, date="2026-11-25")),
         "reference": Claim(min_entropy=0.0, health_min_entropy=2.0),

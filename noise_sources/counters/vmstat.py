@@ -10,8 +10,9 @@ from typing import ClassVar
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.counters.counter_files import FileGrowth, read_file
 from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timer import timer_fault
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["VmstatSource"]
 
@@ -31,14 +32,20 @@ class VmstatSource(CounterSource[bytes]):
         Leave the growth out of the raw values. For assessments.
     """
 
-    name = "vmstat"
-    description = "Virtual memory counters, and how long reading them takes"
-    physics = (
-        "Page faults, allocations and reclaim move the counters; adding them up over all CPUs takes a time that "
-        "depends on where their cache lines are."
+    info = SourceInfo(
+        name="vmstat",
+        description="Virtual memory counters, and how long reading them takes",
+        category="system",
+        physics=(
+            "Page faults, allocations and reclaim move the counters; adding them up over all CPUs takes a time that "
+            "depends on where their cache lines are."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=2.0e4,
+        platforms=("linux", "darwin"),
+        physical=False,
+        bounded=True,
     )
-    platforms = ("linux", "darwin")
-    estimated_rate = 2.0e4
     claims: ClassVar[Mapping[str, Claim]] = dict.fromkeys(
         ("rust", "reference"), Claim(min_entropy=0.0, health_min_entropy=1.5)
     )

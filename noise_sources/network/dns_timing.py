@@ -11,8 +11,10 @@ from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.network.network import NetworkSource, Target
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["ZONE_VARIABLE", "DnsTimingSource"]
 
@@ -43,14 +45,20 @@ class DnsTimingSource(NetworkSource):
     See docs/sources/dns_timing.md.
     """
 
-    name = "dns_timing"
-    description = "Round-trip time of queries to named DNS servers"
-    physics = (
-        "Queues in network cards and switches, interrupt moderation, and the scheduling and caches of the server delay "
-        "each answer; on loopback only this machine does."
+    info = SourceInfo(
+        name="dns_timing",
+        description="Round-trip time of queries to named DNS servers",
+        category="network",
+        physics=(
+            "Queues in network cards and switches, interrupt moderation, and the scheduling and caches of the server "
+            "delay each answer; on loopback only this machine does."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.0e3,
+        claim=Claim(min_entropy=0.0, health_min_entropy=2.0),
+        bounded=True,
+        opt_in=True,
     )
-    estimated_rate = 1.0e3
-    claim = Claim(min_entropy=0.0, health_min_entropy=2.0)
     targets_variable = "ESOTERIC_DRBG_DNS_SERVERS"
     default_port = 53
 

@@ -17,11 +17,9 @@ from typing import ClassVar, NamedTuple
 
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.process import ProcessLock
-from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import network_targets
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
 
 __all__ = ["RATE_VARIABLE", "NetworkSource", "Target"]
 
@@ -71,12 +69,6 @@ class NetworkSource(OneByOneSource):
     InvalidInputError
         If an argument is malformed or a target is no IP address. A malformed variable makes the source unavailable.
     """
-
-    category = "network"
-    physical = True
-    independence_group = CPU_COUNTER
-    bounded = True
-    claim = Claim(min_entropy=0.0)
 
     targets_variable: ClassVar[str]
     default_port: ClassVar[int | None] = None

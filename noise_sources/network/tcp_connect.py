@@ -9,7 +9,9 @@ import struct
 
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.network.network import NetworkSource, Target
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["TcpConnectSource"]
 
@@ -28,14 +30,20 @@ class TcpConnectSource(NetworkSource):
     See docs/sources/tcp_connect.md.
     """
 
-    name = "tcp_connect"
-    description = "Time until a named TCP target accepts or refuses"
-    physics = (
-        "Queues in network cards, switches and the peer's kernel, interrupt moderation and scheduling delay "
-        "the handshake; on loopback only the local kernel does."
+    info = SourceInfo(
+        name="tcp_connect",
+        description="Time until a named TCP target accepts or refuses",
+        category="network",
+        physics=(
+            "Queues in network cards, switches and the peer's kernel, interrupt moderation and scheduling delay the "
+            "handshake; on loopback only the local kernel does."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.0e3,
+        claim=Claim(min_entropy=0.0, health_min_entropy=2.0),
+        bounded=True,
+        opt_in=True,
     )
-    estimated_rate = 1.0e3
-    claim = Claim(min_entropy=0.0, health_min_entropy=2.0)
     targets_variable = "ESOTERIC_DRBG_TCP_TARGETS"
 
     def answer_ticks(self, target: Target, patience: float) -> int:

@@ -10,8 +10,10 @@ from array import array
 from typing import Any
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.extras import missing
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource
 from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["AUDIO_DEVICE_VARIABLE", "AUDIO_FORMAT_VARIABLE", "AUDIO_RATE_VARIABLE", "AudioThermalSource"]
@@ -57,16 +59,21 @@ class AudioThermalSource(SensorSource):
     See docs/sources/audio_thermal.md.
     """
 
-    name = "audio_thermal"
-    description = "Thermal noise of a sound input, lowest bits of its samples"
-    physics = (
-        "Johnson-Nyquist noise of the microphone's and input stage's resistances and shot noise in its first "
-        "transistors reach the converter amplified; the lowest bits of a sample follow them."
+    info = SourceInfo(
+        name="audio_thermal",
+        description="Thermal noise of a sound input, lowest bits of its samples",
+        category="sensor",
+        physics=(
+            "Johnson-Nyquist noise of the microphone's and input stage's resistances and shot noise in its first "
+            "transistors reach the converter amplified; the lowest bits of a sample follow them."
+        ),
+        independence_group="audio_input",
+        estimated_rate=4e3,
+        platforms=("linux", "darwin", "win32"),
+        claim=Claim(min_entropy=0.0, health_min_entropy=0.5),
+        bounded=True,
+        opt_in=True,
     )
-    platforms = ("linux", "darwin", "win32")
-    independence_group = "audio_input"
-    estimated_rate = 4e3
-    claim = Claim(min_entropy=0.0, health_min_entropy=0.5)
     sensor = "a microphone"
 
     def __init__(
@@ -84,7 +91,7 @@ class AudioThermalSource(SensorSource):
 
     def device_availability(self) -> Availability:
         """Return whether the sound library is there and knows the input."""
-        if reason := missing_library("sounddevice", "audio"):
+        if reason := missing("sounddevice"):
             return Availability(False, reason)
         try:
             self._settings()

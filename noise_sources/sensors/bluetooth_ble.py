@@ -11,11 +11,13 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+from esoteric_drbg.extras import missing
 from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["BluetoothBleSource"]
 
@@ -40,22 +42,27 @@ class BluetoothBleSource(SensorSource):
     See docs/sources/bluetooth_ble.md.
     """
 
-    name = "bluetooth_ble"
-    description = "Strength and arrival time of Bluetooth LE advertisements"
-    physics = (
-        "Multipath fading, interference and receiver noise vary the strength of each advertisement; advertisers delay "
-        "each one by up to 10 ms, and the radio's and the bus's queues add to its arrival time."
+    info = SourceInfo(
+        name="bluetooth_ble",
+        description="Strength and arrival time of Bluetooth LE advertisements",
+        category="sensor",
+        physics=(
+            "Multipath fading, interference and receiver noise vary the strength of each advertisement; advertisers "
+            "delay each one by up to 10 ms, and the radio's and the bus's queues add to its arrival time."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=20.0,
+        platforms=("linux", "darwin", "win32"),
+        claim=Claim(min_entropy=0.0, health_min_entropy=0.5),
+        bounded=True,
+        opt_in=True,
     )
-    platforms = ("linux", "darwin", "win32")
-    independence_group = CPU_COUNTER
-    estimated_rate = 20.0
-    claim = Claim(min_entropy=0.0, health_min_entropy=0.5)
     sensor = "a Bluetooth radio"
     stall_s = 10.0
 
     def device_availability(self) -> Availability:
         """Return whether the Bluetooth library and, on Linux, the system bus are there."""
-        if reason := missing_library("bleak", "ble"):
+        if reason := missing("bleak"):
             return Availability(False, reason)
         if sys.platform.startswith("linux"):
             socket = bus_socket(os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
 from esoteric_drbg.noise_sources.source import Availability
 
@@ -69,17 +70,22 @@ class CameraShotNoiseSource(SensorSource):
     See docs/sources/camera_shot_noise.md.
     """
 
-    name = "camera_shot_noise"
-    description = "Shot and read noise of a camera's pixels, lowest bits of luma"
-    physics = (
-        "Photons and dark-current electrons arrive in a pixel as a Poisson process; reset and amplifier noise are "
-        "added as it is read out. The lowest bits of a pixel follow them, the higher ones the scene."
+    info = SourceInfo(
+        name="camera_shot_noise",
+        description="Shot and read noise of a camera's pixels, lowest bits of luma",
+        category="sensor",
+        physics=(
+            "Photons and dark-current electrons arrive in a pixel as a Poisson process; reset and amplifier noise are "
+            "added as it is read out. The lowest bits of a pixel follow them, the higher ones the scene."
+        ),
+        independence_group="camera",
+        estimated_rate=1e3,
+        platforms=("linux",),
+        symbol_bits=2,
+        claim=Claim(min_entropy=0.0, symbol_bits=2, health_min_entropy=0.125),
+        bounded=True,
+        opt_in=True,
     )
-    platforms = ("linux",)
-    independence_group = "camera"
-    symbol_bits = 2
-    estimated_rate = 1e3
-    claim = Claim(min_entropy=0.0, symbol_bits=2, health_min_entropy=0.125)
     sensor = "a camera"
     stall_s = 6.0
 

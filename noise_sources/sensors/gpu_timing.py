@@ -14,10 +14,11 @@ from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
 from esoteric_drbg.noise_sources.sensors.sensor import missing_library
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["GpuTimingSource"]
 
@@ -57,18 +58,20 @@ class GpuTimingSource(OneByOneSource):
     See docs/sources/gpu_timing.md.
     """
 
-    name = "gpu_timing"
-    description = "Run time of a small OpenCL kernel on GPU (or CPU: PoCL)"
-    category = "gpu"
-    physics = (
-        "The driver's queues, the bus, the device's scheduler and its clock, which is another than the CPU's, delay "
-        "the end of each launch; on a CPU device it is threads waking up and contention for caches."
+    info = SourceInfo(
+        name="gpu_timing",
+        description="Run time of a small OpenCL kernel on GPU (or CPU: PoCL)",
+        category="gpu",
+        physics=(
+            "The driver's queues, the bus, the device's scheduler and its clock, which is another than the CPU's, "
+            "delay the end of each launch; on a CPU device it is threads waking up and contention for caches."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1e3,
+        platforms=("linux", "win32"),
+        claim=Claim(min_entropy=0.0, health_min_entropy=1.0),
+        opt_in=True,
     )
-    platforms = ("linux", "win32")
-    physical = True
-    independence_group = CPU_COUNTER
-    estimated_rate = 1e3
-    claim = Claim(min_entropy=0.0, health_min_entropy=1.0)
 
     def __init__(self, *, device: str | None = None, opt_in: bool = False) -> None:
         self._wanted = device

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_25, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["ClockJitterSource"]
@@ -23,13 +25,19 @@ class ClockJitterSource(TimedSource):
     100
     """
 
-    name = "clock_jitter"
-    description = "Phase noise between perf_counter and monotonic clocks"
-    physics = (
-        "Core clock and counter run from different phase-locked loops; their relative phase wanders with thermal "
-        "noise, and pipeline, caches and entry to the kernel decide on which side of a counter edge each read falls."
+    info = SourceInfo(
+        name="clock_jitter",
+        description="Phase noise between perf_counter and monotonic clocks",
+        category="timing",
+        physics=(
+            "Core clock and counter run from different phase-locked loops; their relative phase wanders with thermal "
+            "noise, and pipeline, caches and entry to the kernel decide on which side of a counter edge each read "
+            "falls."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.0e5,
+        bounded=True,
     )
-    estimated_rate = 1.0e5
     kind = "clock"
     touches = 32
     adaptable = True

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 if TYPE_CHECKING:
@@ -25,14 +27,18 @@ class CounterBeatSource(TimedSource):
     See docs/sources/counter_beat.md for physics, evidence and failure modes.
     """
 
-    name = "counter_beat"
-    description = "Beat of one core's count against the CPU's counter"
-    category = "timing"
-    physics = (
-        "A second core counts by its own clock; when a count becomes visible is up to coherence traffic between the "
-        "caches, and both meet the counter with the phase noise of theirs."
+    info = SourceInfo(
+        name="counter_beat",
+        description="Beat of one core's count against the CPU's counter",
+        category="timing",
+        physics=(
+            "A second core counts by its own clock; when a count becomes visible is up to coherence traffic between "
+            "the caches, and both meet the counter with the phase noise of theirs."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=3.0e6,
+        bounded=True,
     )
-    estimated_rate = 3.0e6
     kind = "beat"
     touches = 250
     warm_up = 256

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["CpuJitterSource"]
@@ -23,13 +25,18 @@ class CpuJitterSource(TimedSource):
     100
     """
 
-    name = "cpu_jitter"
-    description = "Execution time of a hash block and a memory walk"
-    physics = (
-        "Out-of-order execution, branch and prefetch state, cache contents and frequency changes make equal work take "
-        "unequal time; the counter samples it with the phase noise of its own clock."
+    info = SourceInfo(
+        name="cpu_jitter",
+        description="Execution time of a hash block and a memory walk",
+        category="timing",
+        physics=(
+            "Out-of-order execution, branch and prefetch state, cache contents and frequency changes make equal work "
+            "take unequal time; the counter samples it with the phase noise of its own clock."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.0e7,
+        bounded=True,
     )
-    estimated_rate = 1.0e7
     kind = "cpu"
     buffer_bytes = 1 << 20
     touches = 4

@@ -12,10 +12,10 @@ from esoteric_drbg.errors import SourceReadError, SourceUnavailableError
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timer import timer_fault
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["DiskIoSource"]
 
@@ -39,21 +39,22 @@ class DiskIoSource(OneByOneSource):
     See docs/sources/disk_io.md.
     """
 
-    name = "disk_io"
-    description = "Latency of direct reads from storage"
-    category = "storage"
-    physics = (
-        "Controller queues, flash translation, interrupt delivery and the hypervisor's I/O path delay each read by an "
-        "amount that depends on all other traffic."
-    )
-    platforms = ("linux",)
-    physical = True
-    independence_group = CPU_COUNTER
-    estimated_rate = 1.2e4
-    claim = Claim(
-        min_entropy=3.0,
-        evidence=recorded(6.64, on=EPYC_26),
-        further_evidence=(recorded(6.64, on=EPYC_26, kernels="reference"),),
+    info = SourceInfo(
+        name="disk_io",
+        description="Latency of direct reads from storage",
+        category="storage",
+        physics=(
+            "Controller queues, flash translation, interrupt delivery and the hypervisor's I/O path delay each read "
+            "by an amount that depends on all other traffic."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.2e4,
+        platforms=("linux",),
+        claim=Claim(
+            min_entropy=3.0,
+            evidence=recorded(6.64, on=EPYC_26),
+            further_evidence=(recorded(6.64, on=EPYC_26, kernels="reference"),),
+        ),
     )
 
     def __init__(self) -> None:

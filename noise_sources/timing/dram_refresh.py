@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["DramRefreshSource"]
@@ -29,14 +31,18 @@ class DramRefreshSource(TimedSource):
     100
     """
 
-    name = "dram_refresh"
-    description = "Latency of loads that no cache answers"
-    category = "memory"
-    physics = (
-        "DRAM refreshes its rows every few microseconds, opens and closes rows, and queues all requests; where in "
-        "that schedule a load falls is decided by clocks that the core does not share."
+    info = SourceInfo(
+        name="dram_refresh",
+        description="Latency of loads that no cache answers",
+        category="memory",
+        physics=(
+            "DRAM refreshes its rows every few microseconds, opens and closes rows, and queues all requests; where in "
+            "that schedule a load falls is decided by clocks that the core does not share."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=5.0e6,
+        bounded=True,
     )
-    estimated_rate = 5.0e6
     kind = "flush"
     buffer_bytes = 1 << 20
     touches = 2
@@ -49,4 +55,4 @@ class DramRefreshSource(TimedSource):
         super().__init__()
         if platform.machine() not in FLUSHING:
             # Evictions are other noise than flushes, and were not measured: no credit.
-            self.claim = Claim(min_entropy=0.0, health_min_entropy=self.claim.cutoff_entropy)
+            self.info = self.info.replace(claim=Claim(min_entropy=0.0, health_min_entropy=self.claim.cutoff_entropy))

@@ -10,9 +10,10 @@ from typing import Any
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource
 from esoteric_drbg.noise_sources.source import Availability
-from esoteric_drbg.noise_sources.timing.timed import CPU_COUNTER
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["MachTimingSource"]
 
@@ -35,18 +36,19 @@ class MachTimingSource(OneByOneSource):
         What has ``mach_absolute_time``; by default the process's own system library. For tests.
     """
 
-    name = "mach_timing"
-    description = "Jitter of macOS's mach_absolute_time"
-    category = "timing"
-    physics = (
-        "The counter behind it and the cores run from different clocks whose relative phase wanders with thermal "
-        "noise; caches and interrupts change how long the calls take."
+    info = SourceInfo(
+        name="mach_timing",
+        description="Jitter of macOS's mach_absolute_time",
+        category="timing",
+        physics=(
+            "The counter behind it and the cores run from different clocks whose relative phase wanders with thermal "
+            "noise; caches and interrupts change how long the calls take."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.0e5,
+        platforms=("darwin",),
+        claim=Claim(min_entropy=0.0, health_min_entropy=0.15),
     )
-    platforms = ("darwin",)
-    physical = True
-    independence_group = CPU_COUNTER
-    estimated_rate = 1.0e5
-    claim = Claim(min_entropy=0.0, health_min_entropy=0.15)
 
     def __init__(self, library: Any = None) -> None:
         self._given = library

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_25, EPYC_26, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["MemoryTimingSource"]
@@ -23,14 +25,18 @@ class MemoryTimingSource(TimedSource):
     100
     """
 
-    name = "memory_timing"
-    description = "Latency of dependent accesses to caches and memory"
-    category = "memory"
-    physics = (
-        "Cache misses, TLB walks, DRAM refresh and bank conflicts fall on accesses in a pattern that depends on all "
-        "other traffic, and the counter samples them with the phase noise of its own clock."
+    info = SourceInfo(
+        name="memory_timing",
+        description="Latency of dependent accesses to caches and memory",
+        category="memory",
+        physics=(
+            "Cache misses, TLB walks, DRAM refresh and bank conflicts fall on accesses in a pattern that depends on "
+            "all other traffic, and the counter samples them with the phase noise of its own clock."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=3.5e7,
+        bounded=True,
     )
-    estimated_rate = 3.5e7
     kind = "memory"
     buffer_bytes = 1 << 20
     touches = 3

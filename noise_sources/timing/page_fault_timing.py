@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.source import Availability
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["PageFaultTimingSource"]
@@ -26,15 +28,19 @@ class PageFaultTimingSource(TimedSource):
     100
     """
 
-    name = "page_fault_timing"
-    description = "Time the kernel takes to bring a fresh page"
-    category = "memory"
-    physics = (
-        "Exception entry, page-table walks, free lists that all processes share, clearing a page in any cache or none, "
-        "and the hypervisor's own tables each take a time that depends on all other traffic."
+    info = SourceInfo(
+        name="page_fault_timing",
+        description="Time the kernel takes to bring a fresh page",
+        category="memory",
+        physics=(
+            "Exception entry, page-table walks, free lists that all processes share, clearing a page in any cache or "
+            "none, and the hypervisor's own tables each take a time that depends on all other traffic."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=5.0e5,
+        platforms=("linux", "darwin"),
+        bounded=True,
     )
-    platforms = ("linux", "darwin")
-    estimated_rate = 5.0e5
     kind = "pages"
     buffer_bytes = 1 << 20
     touches = 1

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["SleepJitterSource"]
@@ -23,13 +25,18 @@ class SleepJitterSource(TimedSource):
     10
     """
 
-    name = "sleep_jitter"
-    description = "Overshoot of the shortest sleep the scheduler grants"
-    physics = (
-        "A timer interrupt, the scheduler's run queues, idle-state exit and the hypervisor each add a delay that "
-        "depends on everything else the machine does."
+    info = SourceInfo(
+        name="sleep_jitter",
+        description="Overshoot of the shortest sleep the scheduler grants",
+        category="timing",
+        physics=(
+            "A timer interrupt, the scheduler's run queues, idle-state exit and the hypervisor each add a delay that "
+            "depends on everything else the machine does."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=1.5e4,
+        bounded=True,
     )
-    estimated_rate = 1.5e4
     kind = "sleep"
     warm_up = 0
     claims: ClassVar[Mapping[str, Claim]] = {

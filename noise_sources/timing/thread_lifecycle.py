@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.info import SourceInfo
+from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 from esoteric_drbg.noise_sources.timing.timed import TimedSource
 
 __all__ = ["ThreadLifecycleSource"]
@@ -22,14 +24,18 @@ class ThreadLifecycleSource(TimedSource):
     10
     """
 
-    name = "thread_lifecycle"
-    description = "Time to create a thread and to join it"
-    category = "timing"
-    physics = (
-        "The scheduler places the thread on a core, an interrupt may have to wake that core from idling, and two "
-        "cores hand over the end; each step depends on everything else the machine does."
+    info = SourceInfo(
+        name="thread_lifecycle",
+        description="Time to create a thread and to join it",
+        category="timing",
+        physics=(
+            "The scheduler places the thread on a core, an interrupt may have to wake that core from idling, and two "
+            "cores hand over the end; each step depends on everything else the machine does."
+        ),
+        independence_group=CPU_COUNTER,
+        estimated_rate=2.0e4,
+        bounded=True,
     )
-    estimated_rate = 2.0e4
     kind = "thread"
     warm_up = 16
     claims: ClassVar[Mapping[str, Claim]] = {

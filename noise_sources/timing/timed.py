@@ -18,10 +18,7 @@ from esoteric_drbg.noise_sources.timer import timer_fault
 if TYPE_CHECKING:
     from array import array
 
-__all__ = ["CPU_COUNTER", "TimedSource"]
-
-#: Independence group of everything that the CPU's counter times: their noise may be one and the same.
-CPU_COUNTER = "cpu_counter"
+__all__ = ["TimedSource"]
 
 _AVAILABLE = Availability(True)
 #: Most repetitions that a sampler takes.
@@ -47,11 +44,6 @@ class TimedSource(NoiseSource):
         The claim by kernels, ``"rust"`` and ``"reference"``: an interpreted loop has other deltas.
     """
 
-    category = "timing"
-    physical = True
-    independence_group = CPU_COUNTER
-    bounded = True
-
     kind: ClassVar[str]
     buffer_bytes: ClassVar[int] = 1 << 20
     touches: ClassVar[int] = 2
@@ -60,7 +52,7 @@ class TimedSource(NoiseSource):
     claims: ClassVar[Mapping[str, Claim]] = {}
 
     def __init__(self) -> None:
-        self.claim = self.claims.get(kernel_info().name, Claim(min_entropy=0.0))
+        self.info = self.info.replace(claim=self.claims.get(kernel_info().name, Claim(min_entropy=0.0)))
         self._times = 1
         self._samplers = ProcessLocal(self._new_sampler)
 
