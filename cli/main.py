@@ -12,7 +12,7 @@ import click
 from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.errors import EsotericDRBGError
-from esoteric_drbg.extras import or_its_extra
+from esoteric_drbg.extras import need, or_its_extra
 from esoteric_drbg.version import __version__
 
 __all__ = ["cli", "main"]
@@ -62,6 +62,7 @@ def main() -> None:
     """Run the command line; errors of our own family become one line and exit code 2."""
     _hurry()
     try:
+        need("rich")  # before a command has done minutes of work that it cannot show
         # Not cli.main(): it answers a closed pipe with exit code 1 and Ctrl-C with an empty line.
         with cli.make_context("esoteric-drbg", sys.argv[1:]) as context:
             cli.invoke(context)

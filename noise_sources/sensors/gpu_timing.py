@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from esoteric_drbg.errors import SourceUnavailableError
+from esoteric_drbg.extras import missing
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
 from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
-from esoteric_drbg.noise_sources.sensors.sensor import missing_library
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
@@ -86,7 +86,7 @@ class GpuTimingSource(OneByOneSource):
                 "opt-in: loading an OpenCL driver takes long; read only when named "
                 f"(esoteric-drbg probe {self.name}, or {SENSORS_VARIABLE}={self.name})",
             )
-        if reason := missing_library("pyopencl", "gpu"):
+        if reason := missing("pyopencl"):
             return Availability(False, reason)
         if sys.platform.startswith("linux") and not _drivers():
             return Availability(False, "there is no OpenCL driver (Debian: pocl-opencl-icd for the CPU)")
