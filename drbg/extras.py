@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+
 from esoteric_drbg.errors import MissingExtraError
 
-__all__ = ["EXTRA_OF", "install_line", "missing", "need", "or_its_extra"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["EXTRA_OF", "install_line", "load", "missing", "need", "or_its_extra"]
 
 #: By package as it is imported, the extra that brings it.
 EXTRA_OF = {
@@ -70,6 +76,20 @@ def need(*packages: str) -> None:
     for package in packages:
         if missing(package):
             raise _error(package)
+
+
+def load(package: str) -> Any:
+    """Import a package of an extra when it is asked for, and not before: nothing on the way to a token names it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise or_its_extra(error) from None
 
 
 def or_its_extra(error: ModuleNotFoundError) -> ImportError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from esoteric_drbg.extras import load
 from esoteric_drbg.noise_sources import reader as readers
 from esoteric_drbg.noise_sources.raw_source import Availability, RawSource
 
@@ -47,14 +48,9 @@ class NoiseSource(RawSource):
         SourceError
             If the source is unavailable, or delivered fewer symbols.
         """
-        try:
-            import numpy as np  # noqa: PLC0415 - numpy never loads on the token path
-        except ModuleNotFoundError as error:
-            from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
-
-            raise or_its_extra(error) from None
-
-        return np.frombuffer(self.read_exactly(n_samples), dtype=np.uint8).copy()
+        numpy = load("numpy")  # it never loads on the token path
+        found: npt.NDArray[np.uint8] = numpy.frombuffer(self.read_exactly(n_samples), dtype=numpy.uint8).copy()
+        return found
 
     def read_exactly(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return exactly ``n_samples`` raw symbols from :meth:`read_raw`, or raise.
