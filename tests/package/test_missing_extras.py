@@ -81,7 +81,6 @@ CALLS = [
     ("numpy", "from esoteric_drbg import noise_sources; noise_sources.registry.create('memory_timing').collect(9)"),
     ("scipy", "from esoteric_drbg.conformance import audit_source"),
     ("attrs", "from esoteric_drbg.conformance import assess_iid"),
-    ("rich", "esoteric_drbg.EntropyPool().print_health()"),
     (
         "distributed",
         "from esoteric_drbg.conformance.execution.cluster import connected; connected('tcp://x:1').__enter__()",
