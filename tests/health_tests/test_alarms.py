@@ -12,7 +12,7 @@ from places import ROOT
 
 from esoteric_drbg import errors
 from esoteric_drbg.health_tests import Alarm, Finding, HealthMonitor, HealthProfile
-from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
+from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource, SourceInfo
 from esoteric_drbg.seeding.slot import SourceSlot
 
 #: Each value four times in 1,024 samples, and no two neighbours equal.
@@ -71,17 +71,17 @@ def test_a_source_that_is_not_healthy_carries_no_alarm() -> None:
 class Switched(NoiseSource):
     """Symbols without a run, or one symbol for ever."""
 
-    name = "switched"
-    description = "Symbols a test made"
-    category = "system"
-    physics = "none"
-    independence_group = "test"
-    estimated_rate = 1e6
-    bounded = True
+    info = SourceInfo(
+        name="switched",
+        description="Symbols a test made",
+        category="system",
+        physics="none",
+        independence_group="test",
+        estimated_rate=1e6,
+        claim=Claim.by_operator(1.0, certificate="by construction"),
+        bounded=True,
+    )
     stuck = True
-
-    def __init__(self) -> None:
-        self.claim = Claim.by_operator(1.0, certificate="by construction")
 
     def availability(self) -> Availability:
         return Availability(True)
