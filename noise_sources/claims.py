@@ -52,13 +52,13 @@ class Evidence(Frozen):
     Attributes
     ----------
     dataset : str
-        Which recording was assessed: symbols, restarts, recipe.
+        Which recording was assessed: samples, restarts, recipe.
     date : str
         ISO date of the recording.
     machine_class : str
         CPU family, counter and operating system the recording was made on.
     assessed : float
-        Lowest figure of the assessment, in bits per symbol; the claim is at most half of it.
+        Lowest figure of the assessment, in bits per sample; the claim is at most half of it.
     method : str
         Estimators and tests behind ``assessed``.
     provisional : bool
@@ -156,9 +156,9 @@ class Claim(Frozen):
     Parameters
     ----------
     min_entropy : float
-        Claimed min-entropy in bits per raw symbol, from 0 (nothing claimed) to ``symbol_bits``.
+        Claimed min-entropy in bits per raw sample, from 0 (nothing claimed) to ``symbol_bits``.
     symbol_bits : int
-        Width of a raw symbol, 1 to 8 bits.
+        Width of a raw sample, 1 to 8 bits.
     evidence : Evidence, optional
         What the claim rests on. Without it the credit is 0.
     iid : bool
@@ -226,7 +226,7 @@ class Claim(Frozen):
 
     @property
     def credit(self) -> float:
-        """Most min-entropy credited per raw symbol, in bits: the claim if there is evidence, otherwise 0.
+        """Most min-entropy credited per raw sample, in bits: the claim if there is evidence, otherwise 0.
 
         What is credited on the machine at hand is decided by :mod:`esoteric_drbg.seeding.credit`.
         """
@@ -234,7 +234,7 @@ class Claim(Frozen):
 
     @property
     def cutoff_entropy(self) -> float:
-        """The H that health-test cutoffs follow from, in bits per symbol: always above 0."""
+        """The H that health-test cutoffs follow from, in bits per sample: always above 0."""
         if self.health_min_entropy:
             return self.health_min_entropy
         return self.min_entropy or self.symbol_bits / 16

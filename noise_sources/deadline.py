@@ -10,7 +10,7 @@ from esoteric_drbg.kernels.process import Worker, fork_generation
 from esoteric_drbg.kernels.process import join as wait_for
 from esoteric_drbg.noise_sources.intake import LONGEST_WAIT_S, Fault, described
 
-__all__ = ["Call", "seconds_left", "within"]
+__all__ = ["Call", "seconds_left", "still_runs", "within"]
 
 _T = TypeVar("_T")
 
@@ -59,13 +59,11 @@ class Call(Worker):
             return Fault(f"did not return within {deadline_s:g} s", hung=True)
         return self._outcome.pop()
 
-    def still_runs(self, seconds: float) -> bool:
-        """Return whether the call has not returned within ``seconds``; a parent's call does not run in its child."""
-        return self.generation == fork_generation() and self.is_alive() and not self._ends_within(seconds)
 
-    def _ends_within(self, seconds: float) -> bool:
-        wait_for(self, seconds)
-        return self.generation != fork_generation() or not self.is_alive()
+def still_runs(thread: Worker, seconds: float) -> bool:
+    """Return whether a thread has not ended within ``seconds``; a parent's thread does not run in its child."""
+    wait_for(thread, seconds)
+    return thread.generation == fork_generation() and thread.is_alive()
 
 
 def within(task: Callable[[], _T], deadline_s: float, *, name: str, ours: bool = False) -> _T | Fault:

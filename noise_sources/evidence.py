@@ -44,7 +44,7 @@ _COUNTERS = {"rust": "tsc", "reference": "perf_counter"}
 def recorded(
     assessed: float, *, on: MachineClass, kernels: str = "rust", date: str = "2026-11-23", cache: bool = False
 ) -> Evidence:
-    """Return the evidence of recordings of a machine class whose lowest figure is ``assessed`` bits per symbol.
+    """Return the evidence of recordings of a machine class whose lowest figure is ``assessed`` bits per sample.
 
     Parameters
     ----------

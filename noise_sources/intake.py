@@ -148,7 +148,7 @@ def checked_samples(data: object, n_samples: int, symbol_bits: int, *, trusted: 
     >>> checked_samples(bytearray(b"abc"), 3, 8)
     b'abc'
     >>> checked_samples(b"abc", 3, 4).words
-    'a symbol is wider than 4 bits'
+    'a sample is wider than 4 bits'
     >>> checked_samples("abc", 3, 8).words
     'returned a str: expected bytes'
     """
@@ -158,7 +158,7 @@ def checked_samples(data: object, n_samples: int, symbol_bits: int, *, trusted: 
     if len(samples) != n_samples:
         return _miscounted(len(samples), n_samples)
     if symbol_bits < 8 and samples.translate(None, bytes(range(1 << symbol_bits))):
-        return Fault(f"a symbol is wider than {symbol_bits} bits")
+        return Fault(f"a sample is wider than {symbol_bits} bits")
     return samples
 
 
@@ -179,7 +179,7 @@ def _private_copy(data: Any, n_samples: int) -> bytes | Fault:
 
 
 def _miscounted(came: int, n_samples: int) -> Fault:
-    return Fault(f"{came} symbols came, {n_samples} were asked for", came=came)
+    return Fault(f"{came} samples came, {n_samples} were asked for", came=came)
 
 
 def checked_values(data: object, n_samples: int) -> Any:

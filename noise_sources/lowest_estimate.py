@@ -1,6 +1,6 @@
-"""A quick and low estimate of the min-entropy of fresh symbols: what the gate asks where no evidence fits.
+"""A quick and low estimate of the min-entropy of fresh samples: what the gate asks where no evidence fits.
 
-Six of the ten estimators of SP 800-90B 6.3, on the symbols and on their bitstring, from the counts of the kernels and
+Six of the ten estimators of SP 800-90B 6.3, on the samples and on their bitstring, from the counts of the kernels and
 plain floats: no numpy with the Rust kernels. Left out are Compression, whose equation takes a second to solve without
 numpy, Collision, MultiMCW and LZ78Y, which found little in the faults that the others had not found
 (docs/self-assessment.md).
@@ -37,11 +37,11 @@ class LowestEstimate(NamedTuple):
     Attributes
     ----------
     min_entropy : float
-        Bits per symbol: the least of all estimates, those of the bitstring times ``symbol_bits``.
+        Bits per sample: the least of all estimates, those of the bitstring times ``symbol_bits``.
     decided_by : str
         Data set and estimator of the least value.
     samples : int
-        Symbols it was found from.
+        How many samples it was found from.
     """
 
     min_entropy: float
@@ -49,50 +49,50 @@ class LowestEstimate(NamedTuple):
     samples: int
 
 
-def lowest_estimate(symbols: bytes, symbol_bits: int = 8) -> LowestEstimate:
-    """Return the least estimate of raw symbols, one a byte.
+def lowest_estimate(samples: bytes, symbol_bits: int = 8) -> LowestEstimate:
+    """Return the least estimate of raw samples, one a byte.
 
     Parameters
     ----------
-    symbols : bytes
-        Raw symbols, 64 or more.
+    samples : bytes
+        Raw samples, 64 or more.
     symbol_bits : int
-        Width of a symbol, 1 to 8 bits.
+        Width of a sample, 1 to 8 bits.
 
     Examples
     --------
     >>> lowest_estimate(bytes(1000)).min_entropy
     0.0
-    >>> lowest_estimate(bytes(range(100)) * 10).min_entropy < 0.01  # every symbol follows from the last one
+    >>> lowest_estimate(bytes(range(100)) * 10).min_entropy < 0.01  # every sample follows from the last one
     True
     """
-    n = len(symbols)
-    alphabet = bytes(sorted(set(symbols)))
+    n = len(samples)
+    alphabet = bytes(sorted(set(samples)))
     if len(alphabet) < 2:
         return LowestEstimate(0.0, "symbols: mcv", n)
     found: list[tuple[float, str]] = []
     if len(alphabet) > 2:
-        packed = symbols if symbol_bits == 8 else _packed(symbols, symbol_bits)
+        packed = samples if symbol_bits == 8 else _packed(samples, symbol_bits)
         of_bits = _estimates(packed, n * symbol_bits, 2)
         found += [(symbol_bits * value, f"bitstring: {name}") for name, value in of_bits]
         ranks = bytes.maketrans(alphabet, bytes(range(len(alphabet))))
-        literal = _estimates(symbols.translate(ranks), n, len(alphabet), max(Counter(symbols).values()))
+        literal = _estimates(samples.translate(ranks), n, len(alphabet), max(Counter(samples).values()))
     else:
-        literal = _estimates(_packed(symbols.translate(bytes.maketrans(alphabet, b"\0\1")), 1), n, 2)
+        literal = _estimates(_packed(samples.translate(bytes.maketrans(alphabet, b"\0\1")), 1), n, 2)
     found += [(value, f"symbols: {name}") for name, value in literal]
     value, name = min(found)
     return LowestEstimate(min(value, float(symbol_bits)), name, n)
 
 
-def _packed(symbols: bytes, width: int) -> bytes:
-    """Return the bitstring of symbols of ``width`` bits, the first bit in the most significant place; zeros fill up."""
-    digits = "".join([format(symbol, f"0{width}b") for symbol in symbols])
+def _packed(samples: bytes, width: int) -> bytes:
+    """Return the bitstring of samples of ``width`` bits, the first bit in the most significant place; zeros fill up."""
+    digits = "".join([format(sample, f"0{width}b") for sample in samples])
     digits += "0" * (-len(digits) % 8)
     return int(digits, 2).to_bytes(len(digits) // 8, "big")
 
 
 def _estimates(data: bytes, n: int, k: int, mode: int = 0) -> list[tuple[str, float]]:
-    """Return the estimates of ``n`` symbols of an alphabet of ``k``, packed if they are bits; ``mode`` as in 6.3.1."""
+    """Return the estimates of ``n`` samples of an alphabet of ``k``, packed if they are bits; ``mode`` as in 6.3.1."""
     found = []
     if k == 2:
         ones, n_00, n_01, n_10, n_11 = kernel("bit_counts")(data, n)

@@ -164,11 +164,11 @@ def _sysctl_bytes(name: bytes) -> bytes:
     if sys.platform == "darwin":
         import ctypes  # noqa: PLC0415 - macOS only
 
-        try:
-            sysctl = ctypes.CDLL(None).sysctlbyname
-        except (OSError, AttributeError):
+        from esoteric_drbg.noise_sources.libsystem import libsystem, libsystem_fault  # noqa: PLC0415 - macOS only
+
+        if libsystem_fault("sysctlbyname"):
             return b""
         value, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
-        if sysctl(name, value, ctypes.byref(size), None, 0) == 0:
+        if libsystem().sysctlbyname(name, value, ctypes.byref(size), None, 0) == 0:
             return value.raw[: size.value]
     return b""

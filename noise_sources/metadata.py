@@ -6,7 +6,7 @@ from typing import Any
 
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.noise_sources.claims import Claim, Evidence
-from esoteric_drbg.noise_sources.info import SourceInfo, fault_of
+from esoteric_drbg.noise_sources.info import TEXTS, SourceInfo, Told, fault_of
 from esoteric_drbg.noise_sources.intake import Fault, class_name, described, one_line
 from esoteric_drbg.noise_sources.raw_source import RawSource
 
@@ -17,20 +17,29 @@ FASTEST_DECLARED = 1e7
 #: Longest name of a source, in characters.
 LONGEST_NAME = 200
 
+# Classes are asked by ``type`` itself: a metaclass has no say in it.
+_MRO = type.__dict__["__mro__"].__get__
+_NAMES = type.__dict__["__dict__"].__get__
+
 #: Every value that a source told, by name.
 Metadata = dict[str, Any]
 
 
 def read_metadata(source: RawSource) -> Metadata:
-    """Read every attribute of a source once, as it comes; in the reader's thread."""
-    found: Metadata = {}
-    for label in ("name", "description", "category", "physics", "independence_group", "symbol_bits"):
-        found[label] = _attribute(source, label)
-    rate = _attribute(source, "estimated_rate")
+    """Read ``info`` of a source once, and once every attribute that it has in place of one of ``info``.
+
+    In the reader's thread, for it may do what it likes meanwhile.
+    """
+    info = _attribute(source, "info")
+    told = info._values() if type(info) is SourceInfo else {}
+    found: Metadata = {
+        label: _attribute(source, label) if label not in told or _is_overridden(source, label) else told[label]
+        for label in (*TEXTS, "symbol_bits", "estimated_rate", "claim", "physical", "opt_in")
+    }
+    rate = found["estimated_rate"]
     found["estimated_rate"] = float(rate) if isinstance(rate, (int, float)) else None
-    found["claim"] = _private(_attribute(source, "claim"))
-    found["physical"] = bool(_attribute(source, "physical"))
-    found["opt_in"] = bool(_attribute(source, "opt_in"))
+    found["claim"] = _private(found["claim"])
+    found["physical"], found["opt_in"] = bool(found["physical"]), bool(found["opt_in"])
     found["wide"] = has_wide_values_of(source)
     text = type(source).__doc__
     found["digitization"] = one_line(text.split("\n\n")[0], 4 * LONGEST_NAME) if type(text) is str else ""
@@ -70,6 +79,13 @@ def has_wide_values_of(source: RawSource) -> bool:
 def digitization_of(source: RawSource) -> str:
     """Return the first paragraph of what the class of a source says of itself."""
     return " ".join((type(source).__doc__ or "").split("\n\n")[0].split())
+
+
+def _is_overridden(source: RawSource, label: str) -> bool:
+    """Return whether a source has an attribute of its own where ``info`` is read: the way before there was one."""
+    if label in object.__getattribute__(source, "__dict__"):
+        return True
+    return next(type(names[label]) is not Told for cls in _MRO(type(source)) if label in (names := _NAMES(cls)))
 
 
 def _attribute(source: RawSource, label: str) -> Any:

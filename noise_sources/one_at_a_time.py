@@ -1,4 +1,4 @@
-"""What the sources have in common that measure one raw value after another in Python."""
+"""Sources that measure one raw value after another, in Python."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from array import array
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.kernels.timing import whole_steps
+from esoteric_drbg.noise_sources.deadline import seconds_left
 from esoteric_drbg.noise_sources.source import NoiseSource
 
-__all__ = ["OneByOneSource", "ticks_to_symbols"]
+__all__ = ["OneByOneSource", "ticks_to_samples"]
 
 
-def ticks_to_symbols(wide: array[int]) -> bytes:
+def ticks_to_samples(wide: array[int]) -> bytes:
     """Return duration / counter step, rounded, mod 256 of each duration in ticks of the CPU's counter."""
     return bytes(whole_steps(ticks) & 0xFF for ticks in wide)
 
@@ -50,10 +51,10 @@ class OneByOneSource(NoiseSource):
 
     def patience(self, at_most: float) -> float:
         """Return for how many seconds a measurement may wait now: ``at_most``, or what the deadline leaves of it."""
-        return at_most if self.until is None else max(0.0, min(at_most, self.until - time.monotonic()))
+        return seconds_left(self.until, at_most)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next raw symbols; fewer if ``deadline_s`` passes between two measurements."""
+        """Return the next raw samples; fewer if ``deadline_s`` passes between two measurements."""
         return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
 
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from esoteric_drbg.errors import InvalidInputError, KernelUnavailableError, SourceUnavailableError
-from esoteric_drbg.noise_sources.deadline import Call, within
+from esoteric_drbg.noise_sources.deadline import Call, still_runs, within
 from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.intake import (
     LONGEST_WAIT_S,
@@ -157,7 +157,7 @@ class ThreadReader:
 
     def _read(self, task: Callable[[], Any], deadline_s: float) -> Any:
         """Make a call that reads, never two at a time: a foreign source need not bear that."""
-        if self._reading is not None and self._reading.still_runs(deadline_s):
+        if self._reading is not None and still_runs(self._reading, deadline_s):
             return Fault("an earlier read has not returned yet", hung=True)
         self._reading = call = Call(task, f"read {self.info.name}", ours=not self.foreign)
         return call.result(deadline_s)
@@ -186,7 +186,7 @@ def reader_of(source: RawSource) -> Reader:
 def read_exactly(reader: Reader, n_samples: int, deadline_s: float | None = None) -> bytes:
     """Return exactly ``n_samples`` raw samples, or raise; see :meth:`NoiseSource.read_exactly`."""
     if n_samples < 1:
-        raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 symbol")
+        raise InvalidInputError(f"n_samples={n_samples}: ask for at least 1 sample")
     require_available(reader)
     outcome = reader.read(n_samples, deadline_s)
     if isinstance(outcome, Fault):

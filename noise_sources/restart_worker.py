@@ -1,4 +1,4 @@
-"""One restart: ``python -m esoteric_drbg.noise_sources.restart_worker NAME SAMPLES`` writes its first raw symbols.
+"""One restart: ``python -m esoteric_drbg.noise_sources.restart_worker NAME SAMPLES`` writes its first raw samples.
 
 A restart matrix (SP 800-90B 3.1.4.1) takes a thousand of these processes: it imports nothing of the conformance layer.
 A third argument, ``durations``, leaves the counters' growth out, for sources that read the kernel's counters.
@@ -18,14 +18,13 @@ WORD = "restart: "
 
 
 def main(arguments: list[str]) -> int:
-    """Write the first SAMPLES raw symbols of source NAME to standard output."""
+    """Write the first SAMPLES raw samples of source NAME to standard output."""
     name, samples, *options = arguments
     try:
         source = registry.create(name)
         if options:
             source.set_restart_options(*options)
-        symbols = source.read_exactly(int(samples))
-        sys.stdout.buffer.write(symbols)
+        sys.stdout.buffer.write(source.read_exactly(int(samples)))
     except EsotericDRBGError as error:
         sys.stderr.write(f"{WORD}{error}\n")
         return 2

@@ -39,21 +39,21 @@ class NoiseSource(RawSource):
         return readers.said(self._reader().ask(readers.ASK_DEADLINE_S)).available
 
     def collect(self, n_samples: int) -> npt.NDArray[np.uint8]:
-        """Return ``n_samples`` raw symbols as a one-dimensional ``uint8`` array.
+        """Return ``n_samples`` raw samples as a one-dimensional ``uint8`` array.
 
         Raises
         ------
         InvalidInputError
             If ``n_samples`` is below 1.
         SourceError
-            If the source is unavailable, or delivered fewer symbols.
+            If the source is unavailable, or delivered fewer samples.
         """
         numpy = load("numpy")  # it never loads on the token path
         found: npt.NDArray[np.uint8] = numpy.frombuffer(self.read_exactly(n_samples), dtype=numpy.uint8).copy()
         return found
 
     def read_exactly(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return exactly ``n_samples`` raw symbols from :meth:`read_raw`, or raise.
+        """Return exactly ``n_samples`` raw samples from :meth:`read_raw`, or raise.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class NoiseSource(RawSource):
         SourceUnavailableError
             If the source cannot be read here.
         SourceReadError
-            If the read raised or did not return, something else than so many bytes came, or a symbol is wider than
+            If the read raised or did not return, something else than so many bytes came, or a sample is wider than
             ``symbol_bits``; see :mod:`~esoteric_drbg.noise_sources.intake`.
         """
         return readers.read_exactly(self._reader(), n_samples, deadline_s)
@@ -72,14 +72,14 @@ class NoiseSource(RawSource):
         readers.require_available(self._reader())
 
     def entropy_quality(self, n_samples: int = 10_000, *, progress: Progress | None = None) -> dict[str, Any]:
-        """Return quick quality figures of freshly read raw symbols; see :mod:`~esoteric_drbg.noise_sources.quality`.
+        """Return quick quality figures of freshly read raw samples; see :mod:`~esoteric_drbg.noise_sources.quality`.
 
-        ``progress`` is called with (symbols read, ``n_samples``, ``""``) some four times a second.
+        ``progress`` is called with (samples read, ``n_samples``, ``""``) some four times a second.
 
         Returns
         -------
         dict
-            ``grade`` (A to F by min-entropy per symbol bit), ``shannon`` and ``min_entropy`` (bits per symbol, the
+            ``grade`` (A to F by min-entropy per symbol bit), ``shannon`` and ``min_entropy`` (bits per sample, the
             latter by the Most Common Value estimate of SP 800-90B 6.3.1), ``compression_ratio``, ``samples``,
             ``seconds``.
         """

@@ -10,9 +10,6 @@ import textwrap
 from collections.abc import Callable
 
 from esoteric_drbg import Profile
-from esoteric_drbg.noise_sources import Claim, NoiseSource
-from esoteric_drbg.noise_sources.evidence import measured
-from esoteric_drbg.noise_sources.source import Availability
 
 EACH_A_SEED = Profile(name="each_a_seed", seed_output_bits=256)
 
@@ -49,30 +46,3 @@ def run(code: str, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
-
-
-class ForkingSource(NoiseSource):
-    """A plug-in source that forks in the middle of a read."""
-
-    name = "forking"
-    description = "simulated"
-    category = "system"
-    physics = "none"
-    independence_group = "simulated"
-    estimated_rate = 1e6
-    bounded = True
-
-    def __init__(self) -> None:
-
-        self.claim = Claim(min_entropy=4.0, evidence=measured(8.0))
-        self.forks = False
-        self.child = -1
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        if self.forks:
-            self.forks = False
-            self.child = os.fork()
-        return os.urandom(n_samples)

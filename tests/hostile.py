@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import ctypes
-import hashlib
 import mmap
 import threading
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from fakes import Fake, simulated, stream
 
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource
 
@@ -27,35 +27,22 @@ EVIDENCE = Evidence(
 )
 
 
-def stream(label: str, n: int) -> bytes:
-    """Return bytes that look like noise and are known. Never entropy."""
-    return hashlib.shake_256(label.encode()).digest(n)
-
-
 #: What the hostile sources return over and over; the symbols of a narrow source are made of it.
 SECRET = stream("secret", 1 << 16)
 
 
-class Healthy(NoiseSource):
+class Healthy(Fake):
     """A source that does what it promises."""
 
-    name = "healthy"
-    description = "Symbols of a test"
-    category = "system"
-    physics = "none"
-    independence_group = "healthy"
-    estimated_rate = 1e3
-    claim = Claim(min_entropy=4.0, evidence=EVIDENCE)
+    info = simulated(
+        "healthy",
+        independence_group="healthy",
+        estimated_rate=1e3,
+        claim=Claim(min_entropy=4.0, evidence=EVIDENCE),
+    )
 
-    def __init__(self) -> None:
-        self.reads = 0
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        self.reads += 1
-        return stream(f"healthy {self.reads}", n_samples)
+    def __init__(self, **values: Any) -> None:
+        super().__init__(lambda n: stream(f"healthy {self.reads}", n), **values)
 
 
 class Liar(bytes):
@@ -193,14 +180,13 @@ ANSWERS: dict[str, Callable[[], Any]] = {
 class Hostile(NoiseSource):
     """Works for ``good`` reads, then does what ``READS`` says; answers as ``ANSWERS`` says."""
 
-    name = "hostile"
-    description = "Symbols of a test"
-    category = "system"
-    physics = "none"
-    independence_group = "hostile"
-    estimated_rate = 1e12
-    bounded = True
-    claim = Claim(min_entropy=4.0, evidence=EVIDENCE)
+    info = simulated(
+        "hostile",
+        independence_group="hostile",
+        estimated_rate=1e12,
+        bounded=True,
+        claim=Claim(min_entropy=4.0, evidence=EVIDENCE),
+    )
 
     def __init__(self, read: str = "", answer: str = "", good: int = 0) -> None:
         self.read, self.answer, self.good = read, answer, good

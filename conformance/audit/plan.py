@@ -111,7 +111,7 @@ class Selection:
 
 def is_opt_in(source: NoiseSource) -> bool:
     """Return whether a source is read only if somebody names it: it uses a network or a sensor."""
-    return bool(getattr(source, "opt_in", False))
+    return guarded(source).opt_in
 
 
 def duration(seconds: float) -> str:

@@ -3,23 +3,22 @@
 import threading
 import time
 
-from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
+from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource, SourceInfo
 
 
 class ThreadSwitchSource(NoiseSource):
-    """Nanoseconds from waking a partner thread to its answer; the symbol is the low 8 bits."""
+    """Nanoseconds from waking a partner thread to its answer; the low 8 bits are the sample."""
 
-    name = "thread_switch"
-    description = "Hand-over time between two threads"
-    category = "timing"
-    physics = "Wake-up latency of the scheduler and the cache traffic between two cores."
-    platforms = ()  # every platform
-    physical = True
-    independence_group = "cpu_counter"  # timed by the CPU's own counter, like the timing sources of esoteric_drbg
-    symbol_bits = 8
-    estimated_rate = 2.0e4
-    # No recording was assessed: no evidence, no credit. The health tests still need an H for their cutoffs.
-    claim = Claim(min_entropy=0.0, health_min_entropy=1.0)
+    info = SourceInfo(
+        name="thread_switch",
+        description="Hand-over time between two threads",
+        category="timing",
+        physics="Wake-up latency of the scheduler and the cache traffic between two cores.",
+        independence_group="cpu_counter",  # timed by the CPU's own counter, like the timing sources of esoteric_drbg
+        estimated_rate=2.0e4,
+        # No recording was assessed: no evidence, no credit. The health tests still need an H for their cutoffs.
+        claim=Claim(min_entropy=0.0, health_min_entropy=1.0),
+    )
 
     def availability(self) -> Availability:
         return Availability(True)
@@ -33,10 +32,10 @@ class ThreadSwitchSource(NoiseSource):
                 done.release()
 
         threading.Thread(target=partner, daemon=True).start()
-        symbols = bytearray()
+        samples = bytearray()
         for _ in range(n_samples):
             before = time.perf_counter_ns()
             go.release()
             done.acquire()
-            symbols.append(time.perf_counter_ns() - before & 0xFF)
-        return bytes(symbols)
+            samples.append(time.perf_counter_ns() - before & 0xFF)
+        return bytes(samples)

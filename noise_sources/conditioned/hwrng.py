@@ -8,29 +8,27 @@ import sys
 import time
 from pathlib import Path
 
-from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.conditioned.byte_device import ByteDeviceSource
 from esoteric_drbg.noise_sources.info import SourceInfo
-from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["HwrngSource"]
 
 DEVICE = "/dev/hwrng"
 #: The driver in use; "none" where the last one was unplugged.
 CURRENT = Path("/sys/class/misc/hw_random/rng_current")
-#: Bytes of one read: a slow generator has that many in a fraction of a second.
-CHUNK_BYTES = 32
 #: Seconds without a byte after which a read without an earlier deadline fails.
 SILENCE_SECONDS = 2.0
 #: Seconds between two looks at a device that had nothing: the driver has no poll of its own, and says "ready" always.
 PAUSE_SECONDS = 0.001
 
 
-class HwrngSource(NoiseSource):
+class HwrngSource(ByteDeviceSource):
     """Bytes of the kernel's hardware random number generator: a chip's, a TPM's, or a virtual machine host's.
 
-    Its raw noise cannot be reached, so there is no evidence of ours and no credit. An operator may credit it by
-    configuration, naming a certificate (:meth:`Claim.by_operator`).
+    Its raw noise cannot be reached, so there is no evidence of ours and no credit. A slow generator has the 32 bytes of
+    one read in a fraction of a second.
 
     Parameters
     ----------
@@ -71,43 +69,23 @@ class HwrngSource(NoiseSource):
             return Availability(False, f"no generator is behind {DEVICE}: {CURRENT} says none")
         return Availability(True)
 
+    def place(self) -> str:
+        """Return the path of the device."""
+        return self._device
+
+    def open(self) -> None:
+        """Open the device, unless it is open."""
+        if self._file < 0:
+            self._file = os.open(self._device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
     def close(self) -> None:
         """Close the device; the next read opens it again."""
         file, self._file = getattr(self, "_file", -1), -1
         if file >= 0:
             os.close(file)
 
-    def __del__(self) -> None:
-        self.close()
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next bytes of the generator; fewer if ``deadline_s`` passes.
-
-        Raises
-        ------
-        SourceUnavailableError
-            If the device cannot be read here.
-        SourceReadError
-            If the device fails, ends, or says nothing for two seconds.
-        """
-        self.require_available()
-        until = None if deadline_s is None else time.monotonic() + deadline_s
-        data = bytearray()
-        try:
-            if self._file < 0:
-                self._file = os.open(self._device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            while len(data) < n_samples and (until is None or time.monotonic() < until):
-                chunk = self._chunk(min(CHUNK_BYTES, n_samples - len(data)), until)
-                if chunk is None:
-                    break
-                data += chunk
-        except OSError as error:
-            self.close()
-            raise SourceReadError(f"{self.name}: {self._device}: {error.strerror or error}") from None
-        return bytes(data)
-
-    def _chunk(self, wanted: int, until: float | None) -> bytes | None:
-        """Return at least one byte, or None when the deadline passes first."""
+    def read_chunk(self, wanted: int, until: float | None) -> bytes:
+        """Return at least one byte, or none when the deadline passes first."""
         silence = time.monotonic() + SILENCE_SECONDS
         stop = silence if until is None else min(silence, until)
         while True:
@@ -127,7 +105,7 @@ class HwrngSource(NoiseSource):
             time.sleep(min(PAUSE_SECONDS, left))
         if stop == silence:
             raise OSError(0, f"no byte came in {SILENCE_SECONDS:g} s")
-        return None
+        return b""
 
 
 def _current() -> str:

@@ -6,12 +6,14 @@ import os
 import struct
 import time
 
-from esoteric_drbg.errors import InvalidInputError, SourceReadError
+from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.noise_sources.claims import Claim
+from esoteric_drbg.noise_sources.conditioned.byte_device import ByteDeviceSource
 from esoteric_drbg.noise_sources.conditioned.tpm_transport import HEADER_BYTES, TpmTransport
+from esoteric_drbg.noise_sources.deadline import seconds_left
 from esoteric_drbg.noise_sources.info import SourceInfo
-from esoteric_drbg.noise_sources.source import Availability, NoiseSource
+from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["ADDRESS_VARIABLE", "Tpm2Source"]
 
@@ -19,8 +21,6 @@ __all__ = ["ADDRESS_VARIABLE", "Tpm2Source"]
 ADDRESS_VARIABLE = "ESOTERIC_DRBG_TPM2"
 #: The kernel's resource manager, so that other users of the TPM are not disturbed.
 DEFAULT_ADDRESS = "/dev/tpmrm0"
-#: Bytes asked for at once: every TPM 2.0 has a digest of that size. Some give more, none has to.
-REQUEST_BYTES = 32
 #: Seconds to wait for one response. A self-test under way may take that long.
 RESPONSE_SECONDS = 2.0
 #: How often a command is repeated that the TPM was too busy for, or answered with nothing.
@@ -50,11 +50,11 @@ _MEANINGS = {
 }
 
 
-class Tpm2Source(NoiseSource):
+class Tpm2Source(ByteDeviceSource):
     """Bytes of a TPM's random number generator, by the command TPM2_GetRandom.
 
-    The chip conditions its noise, so there is no evidence of ours and no credit. An operator may credit it by
-    configuration, naming a certificate (:meth:`Claim.by_operator`).
+    The chip conditions its noise, so there is no evidence of ours and no credit. It is asked for 32 bytes at once:
+    every TPM 2.0 has a digest of that size. Some give more, none has to.
 
     Parameters
     ----------
@@ -108,38 +108,28 @@ class Tpm2Source(NoiseSource):
         except InvalidInputError as error:
             return Availability(False, f"{error} ({ADDRESS_VARIABLE})")
 
+    def place(self) -> str:
+        """Return the address of the TPM."""
+        return self.transport().address
+
+    def open(self) -> None:
+        """Do nothing: a TPM is connected with by the first command, within its time."""
+
     def close(self) -> None:
         """Disconnect from the TPM; the next read connects again."""
         transport = getattr(self, "_transport", None)
         if transport is not None:
             transport.close()
 
-    def __del__(self) -> None:
-        self.close()
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next bytes of the TPM; fewer if ``deadline_s`` passes.
-
-        Raises
-        ------
-        SourceUnavailableError
-            If no TPM can be used here.
-        SourceReadError
-            If the TPM goes away, reports an error, stays busy or silent, or answers with what is no response.
-        """
-        self.require_available()
-        transport = self.transport()
-        until = None if deadline_s is None else time.monotonic() + deadline_s
-        data = bytearray()
+    def read_chunk(self, wanted: int, until: float | None) -> bytes:
+        """Return 1 to ``wanted`` bytes of TPM2_GetRandom (part 3, 16.1); none when the deadline passes first."""
         try:
-            while len(data) < n_samples and (until is None or time.monotonic() < until):
-                data += self._get_random(transport, min(REQUEST_BYTES, n_samples - len(data)), until)
-        except OSError as error:
-            # what is left of an answer must not meet the next command
-            transport.close()
-            if not (isinstance(error, TimeoutError) and until is not None and time.monotonic() >= until):
-                raise SourceReadError(f"{self.name}: {transport.address}: {error.strerror or error}") from None
-        return bytes(data)
+            return self._get_random(self.transport(), wanted, until)
+        except TimeoutError:
+            if until is None or time.monotonic() < until:
+                raise
+            self.close()  # what is left of an answer must not meet the next command
+            return b""
 
     def _get_random(self, transport: TpmTransport, wanted: int, until: float | None) -> bytes:
         """Return 1 to ``wanted`` bytes of TPM2_GetRandom (part 3, 16.1)."""
@@ -148,8 +138,8 @@ class Tpm2Source(NoiseSource):
         for attempt in range(ATTEMPTS):
             if attempt:
                 pause = PAUSE_SECONDS * 2 ** (attempt - 1)
-                time.sleep(min(pause, _left(until, pause)))
-            patience = _left(until, RESPONSE_SECONDS)
+                time.sleep(seconds_left(until, pause))
+            patience = seconds_left(until, RESPONSE_SECONDS)
             if patience <= 0:
                 raise TimeoutError(0, "the deadline passed")
             transport.open(patience)
@@ -189,8 +179,3 @@ def parse_response(response: bytes, wanted: int) -> tuple[int, bytes]:
     if length != size - HEADER_BYTES - 2 or length > wanted:
         raise OSError(0, f"a response of {size} bytes holds {length} random ones; {wanted} were asked for")
     return code, response[HEADER_BYTES + 2 :]
-
-
-def _left(until: float | None, at_most: float) -> float:
-    """Return the seconds that may pass now."""
-    return at_most if until is None else max(0.0, min(at_most, until - time.monotonic()))

@@ -1,7 +1,7 @@
 """Linux's counter files under /proc and /sys: their formats, their keys, and how much they have grown.
 
 Two views of the same text. :func:`COUNTER_FILES` parses it into named keys, for those who want to see what fluctuates;
-:class:`FileGrowth` compares two readings line by line, whatever the format, quickly enough to do so for each symbol.
+:class:`FileGrowth` compares two readings line by line, whatever the format, quickly enough to do so for each sample.
 """
 
 from __future__ import annotations

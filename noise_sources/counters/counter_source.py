@@ -1,4 +1,4 @@
-"""What the sources have in common that read the kernel's counters: how long a reading takes, and what it says."""
+"""Sources that read the kernel's counters: how long a reading takes, and by how much the counters grew."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class CounterSource(OneByOneSource, Generic[Reading]):
     """A source that reads counters of the kernel, and times each reading with the CPU's counter.
 
     Raw value: the duration of the reading, in steps of the CPU's counter, plus the growth of the counters read since
-    they were last read, modulo 2^64. The symbol is its low 8 bits. Every process can read the counters, none the
+    they were last read, modulo 2^64. The sample is its low 8 bits. Every process can read the counters, none the
     duration: a claim holds against an observer of all counters only if the durations alone carry it, too;
     ``durations_only`` gives them.
 
-    The growing counters could hide durations that have become constant from the health tests of the symbols. So the
+    The growing counters could hide durations that have become constant from the health tests of the samples. So the
     durations have a Repetition Count and an Adaptive Proportion Test of their own, and an alarm fails the read.
 
     Parameters
@@ -96,8 +96,8 @@ class CounterSource(OneByOneSource, Generic[Reading]):
         before = read_counter()
         reading = self.read_counters()
         duration = whole_steps(read_counter() - before) & _MASK
-        symbol = bytes((duration & 0xFF,))
-        if self._repetition.push(symbol) or self._proportion.push(symbol):
+        sample = bytes((duration & 0xFF,))
+        if self._repetition.push(sample) or self._proportion.push(sample):
             self._repetition.reset()
             self._proportion.reset()
             raise SourceReadError(f"{self.name}: the durations of the readings repeat")

@@ -1,4 +1,6 @@
-"""macOS's own calls through ctypes: sysctl, host_statistics64 and mach_absolute_time. No subprocess.
+"""macOS's counters: the integers of its sysctl tree, and what host_statistics64 says of its memory.
+
+Not by psutil: it has none of the sysctl tree and a quarter of the fields of ``vm_statistics64``, no fault among them.
 
 Untested on hardware: the tests run this code against stand-ins that have the signatures and the formats of the real
 calls. Every function takes the library as an argument for that purpose; by default it is the process's own libSystem.
@@ -14,15 +16,13 @@ from typing import Any
 
 from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources.counters.counter_files import weight
+from esoteric_drbg.noise_sources.libsystem import libsystem
 
 __all__ = [
     "VM_FIELDS",
     "VM_STATISTICS64",
     "DarwinCounters",
-    "declare",
     "host_vm_info",
-    "libsystem",
-    "libsystem_fault",
     "oid_names",
     "vm_statistics",
 ]
@@ -68,47 +68,6 @@ VM_FIELDS = (
     "internal_page_count",
     "total_uncompressed_pages_in_compressor",
 )
-
-
-def declare(library: Any) -> Any:
-    """Give a library's functions their C signatures, those that it has, and return it."""
-    integers = ctypes.POINTER(ctypes.c_int)
-    sizes = ctypes.POINTER(ctypes.c_size_t)
-    words = ctypes.POINTER(ctypes.c_uint32)
-    signatures: dict[str, tuple[Any, list[Any]]] = {
-        "sysctl": (
-            ctypes.c_int,
-            [integers, ctypes.c_uint, ctypes.c_void_p, sizes, ctypes.c_void_p, ctypes.c_size_t],
-        ),
-        "sysctlbyname": (
-            ctypes.c_int,
-            [ctypes.c_char_p, ctypes.c_void_p, sizes, ctypes.c_void_p, ctypes.c_size_t],
-        ),
-        "mach_host_self": (ctypes.c_uint32, []),
-        "host_statistics64": (ctypes.c_int, [ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p, words]),
-        "mach_absolute_time": (ctypes.c_uint64, []),
-    }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(library, name, None)
-        if function is not None:
-            function.restype, function.argtypes = result, arguments
-    return library
-
-
-@functools.lru_cache(maxsize=1)
-def libsystem() -> Any:
-    """Return the C library of this process, its functions declared."""
-    return declare(ctypes.CDLL(None, use_errno=True))
-
-
-def libsystem_fault(*functions: str) -> str:
-    """Return what keeps these functions from being called; empty if nothing does."""
-    try:
-        library = libsystem()
-    except OSError as error:
-        return f"the system library cannot be loaded: {error}"
-    missing = [name for name in functions if not hasattr(library, name)]
-    return f"the system library has no {' and no '.join(missing)}" if missing else ""
 
 
 def _sysctl(library: Any, oid: tuple[int, ...], size: int) -> bytes | None:

@@ -22,7 +22,7 @@ PATHS = ("/proc/interrupts", "/proc/softirqs")
 class InterruptsSource(CounterSource[tuple[str, bytes]]):
     """Duration of reading the interrupt counters, in steps of the CPU's counter, plus the counters' growth.
 
-    The symbol is the low 8 bits of the sum. ``/proc/interrupts`` and ``/proc/softirqs`` are read in turn.
+    The sample is the low 8 bits of the sum. ``/proc/interrupts`` and ``/proc/softirqs`` are read in turn.
 
     See docs/sources/interrupts.md.
 

@@ -22,13 +22,13 @@ LOOK_UPS = 2
 #: Raw values after which the list of processes is read again.
 REFRESH = 256
 
-Books = list[tuple[str, bytes]]
+LookUps = list[tuple[str, bytes]]
 
 
-class ProcessTableSource(CounterSource[Books]):
+class ProcessTableSource(CounterSource[LookUps]):
     """Duration of looking up two processes, in steps of the CPU's counter, plus the growth of their run and wait times.
 
-    The symbol is the low 8 bits of the sum. The times are those of ``/proc/PID/schedstat``, in ns, of all processes in
+    The sample is the low 8 bits of the sum. The times are those of ``/proc/PID/schedstat``, in ns, of all processes in
     turn. The reading thread's own are not brought up to date for it: others could tell from them when it read.
 
     See docs/sources/process_table.md.
@@ -86,16 +86,16 @@ class ProcessTableSource(CounterSource[Books]):
         self._left -= 1
         return super().measure_parts()
 
-    def read_counters(self) -> Books:
+    def read_counters(self) -> LookUps:
         """Return the next processes' numbers and what the kernel says of each; nothing of one that is gone."""
-        books = []
+        look_ups = []
         for _ in range(LOOK_UPS):
             self._next = (self._next + 1) % len(self._pids)
             pid = self._pids[self._next]
-            books.append((pid, _schedstat(pid)))
-        return books
+            look_ups.append((pid, _schedstat(pid)))
+        return look_ups
 
-    def growth(self, reading: Books) -> int:
+    def growth(self, reading: LookUps) -> int:
         """Return by how much the processes' times have grown since each was last looked up, in ns."""
         growth = 0
         for pid, text in reading:

@@ -47,7 +47,7 @@ class Counters(Protocol):
 class SysctlSource(CounterSource[CounterReading]):
     """Duration of reading the next file of kernel counters, in steps of the CPU's counter, plus the counters' growth.
 
-    The symbol is the low 8 bits of the sum. Linux: the files of /proc and /sys in turn; macOS: sysctl values, eight at
+    The sample is the low 8 bits of the sum. Linux: the files of /proc and /sys in turn; macOS: sysctl values, eight at
     a time. However many keys fluctuate, this is one source: what is claimed is the min-entropy of the sum.
 
     See docs/sources/sysctl_counters.md.
@@ -94,7 +94,7 @@ class SysctlSource(CounterSource[CounterReading]):
         if fault := timer_fault():
             return Availability(False, fault)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.libsystem import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("sysctl", "sysctlbyname")
             return Availability(not fault, fault)

@@ -22,7 +22,7 @@ PATH = "/proc/vmstat"
 class VmstatSource(CounterSource[bytes]):
     """Duration of reading the virtual memory counters, in steps of the CPU's counter, plus the counters' growth.
 
-    The symbol is the low 8 bits of the sum. Linux: ``/proc/vmstat``; macOS: ``host_statistics64``.
+    The sample is the low 8 bits of the sum. Linux: ``/proc/vmstat``; macOS: ``host_statistics64``.
 
     See docs/sources/vmstat.md.
 
@@ -59,7 +59,7 @@ class VmstatSource(CounterSource[bytes]):
         if fault := timer_fault():
             return Availability(False, fault)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.libsystem import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("host_statistics64", "mach_host_self")
             return Availability(not fault, fault)

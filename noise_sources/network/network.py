@@ -1,4 +1,4 @@
-"""What the network sources have in common: targets that the user named, taken in turn at a bounded rate.
+"""Sources that time a network: targets that the user named, taken in turn at a bounded rate.
 
 Nothing is sent, and no socket is opened, before a user has named a target. Targets are IP addresses: a host name would
 have to be looked up first, and the system's resolver neither keeps a deadline nor asks the servers that the user named.
@@ -18,7 +18,7 @@ from typing import ClassVar, NamedTuple
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.process import ProcessLock
 from esoteric_drbg.noise_sources.consent import network_targets
-from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_samples
 from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["RATE_VARIABLE", "NetworkSource", "Target"]
@@ -140,7 +140,7 @@ class NetworkSource(OneByOneSource):
 
     def digitize(self, wide: array[int]) -> bytes:
         """Return (duration / counter step) mod 256 of each answer."""
-        return ticks_to_symbols(wide)
+        return ticks_to_samples(wide)
 
     def _wait_for_turn(self, target: Target, rate: float) -> None:
         """Sleep until the target may be asked again; raise ``TimeoutError`` if the deadline comes first."""

@@ -16,7 +16,7 @@ from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
 from esoteric_drbg.noise_sources.info import SourceInfo
-from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_samples
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
@@ -121,7 +121,7 @@ class GpuTimingSource(OneByOneSource):
 
     def digitize(self, wide: array[int]) -> bytes:
         """Return (duration / counter step) mod 256 of each launch; the device's own measurement is not part of it."""
-        return ticks_to_symbols(array("Q", [value >> DEVICE_BITS for value in wide]))
+        return ticks_to_samples(array("Q", [value >> DEVICE_BITS for value in wide]))
 
     def open(self) -> None:
         """Build the kernel for the device, unless that is done."""

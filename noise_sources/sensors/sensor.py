@@ -1,4 +1,4 @@
-"""What the sources have in common that listen to a sensor: consent, a deadline, a device held only while it is read."""
+"""Sources that listen to a sensor: consent, a deadline, and a device that is held only while it is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from collections.abc import Callable, Generator, Iterable
 from typing import ClassVar
 
 from esoteric_drbg.errors import EsotericDRBGError, SourceReadError
+from esoteric_drbg.kernels.process import Worker
+from esoteric_drbg.kernels.process import join as wait_for
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
+from esoteric_drbg.noise_sources.deadline import still_runs
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 __all__ = ["Blocks", "SensorSource"]
@@ -74,7 +77,7 @@ class SensorSource(NoiseSource):
         return self.device_availability()
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next raw symbols; fewer if ``deadline_s`` passes first."""
+        """Return the next raw samples; fewer if ``deadline_s`` passes first."""
         return self.digitize(self.read_wide(n_samples, deadline_s=deadline_s))
 
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
@@ -115,7 +118,7 @@ class _Reading:
         self._blocks = blocks
         self._values: queue.SimpleQueue[list[int] | OSError | EsotericDRBGError] = queue.SimpleQueue()
         self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"esoteric_drbg device {name}", daemon=True)
+        self._thread = Worker(self._run, name=f"esoteric_drbg device {name}")
         self._thread.start()
 
     def next(self, timeout_s: float) -> list[int] | None:
@@ -131,12 +134,11 @@ class _Reading:
     def end(self) -> None:
         """Let the device be closed; a driver that hangs is left to its thread."""
         self._enough.set()
-        self._thread.join(CLOSING_S)
+        wait_for(self._thread, CLOSING_S)
 
     def ended(self, timeout_s: float = 0.0) -> bool:
         """Return whether the device is closed, or is within ``timeout_s`` seconds."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return not still_runs(self._thread, timeout_s)
 
     def _run(self) -> None:
         blocks = self._blocks()

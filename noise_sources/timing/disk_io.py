@@ -13,7 +13,7 @@ from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.evidence import EPYC_26, recorded
 from esoteric_drbg.noise_sources.info import SourceInfo
-from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_symbols
+from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_samples
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
@@ -84,7 +84,7 @@ class DiskIoSource(OneByOneSource):
 
     def digitize(self, wide: array[int]) -> bytes:
         """Return (duration / counter step) mod 256 of each read."""
-        return ticks_to_symbols(wide)
+        return ticks_to_samples(wide)
 
     def open(self) -> None:
         """Make the private file, unless it is open."""

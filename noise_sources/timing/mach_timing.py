@@ -26,7 +26,7 @@ CALLS = 16
 class MachTimingSource(OneByOneSource):
     """Ticks of ``mach_absolute_time`` for sixteen calls of it.
 
-    The delta is divided by the common factor of all deltas; the low 8 bits of the quotient are the symbol.
+    The delta is divided by the common factor of all deltas; the low 8 bits of the quotient are the sample.
 
     See docs/sources/mach_timing.md.
 
@@ -60,7 +60,7 @@ class MachTimingSource(OneByOneSource):
         if self._given is not None:
             return Availability(True)
         if sys.platform == "darwin":
-            from esoteric_drbg.noise_sources.counters.darwin import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
+            from esoteric_drbg.noise_sources.libsystem import libsystem_fault  # noqa: PLC0415 - ctypes, macOS only
 
             fault = libsystem_fault("mach_absolute_time")
             return Availability(not fault, fault)
@@ -70,7 +70,7 @@ class MachTimingSource(OneByOneSource):
         """Find the function, and the common factor of its deltas, once."""
         if self._step:
             return
-        from esoteric_drbg.noise_sources.counters.darwin import declare, libsystem  # noqa: PLC0415 - ctypes, macOS only
+        from esoteric_drbg.noise_sources.libsystem import declare, libsystem  # noqa: PLC0415 - ctypes, macOS only
 
         library = libsystem() if self._given is None else declare(self._given)
         self._now = library.mach_absolute_time

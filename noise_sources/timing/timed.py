@@ -1,4 +1,4 @@
-"""What the sources have in common that time work with the CPU's own counter."""
+"""Sources that time work with the CPU's own counter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.process import ProcessLocal
 from esoteric_drbg.kernels.timing import TimingSampler, new_timing_sampler
 from esoteric_drbg.noise_sources.claims import Claim
-from esoteric_drbg.noise_sources.one_at_a_time import ticks_to_symbols
+from esoteric_drbg.noise_sources.one_at_a_time import ticks_to_samples
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 from esoteric_drbg.noise_sources.timer import timer_fault
 
@@ -29,7 +29,7 @@ class TimedSource(NoiseSource):
     """A source whose raw value is a delta of the CPU's counter, in ticks, around work of fluctuating duration.
 
     Digitization: the delta is divided by the counter's step (26 ticks on a 2.6 GHz TSC that moves at 100 MHz, no whole
-    number where the TSC is scaled) and rounded; the low 8 bits are the symbol. Higher bits are lost on rare long
+    number where the TSC is scaled) and rounded; the low 8 bits are the sample. Higher bits are lost on rare long
     interruptions.
 
     Class attributes
@@ -37,9 +37,9 @@ class TimedSource(NoiseSource):
     kind, buffer_bytes, touches : str, int, int
         What the kernel's sampler is made with.
     warm_up : int
-        Symbols read and dropped when a sampler is made: right after its buffer was filled, caches answer too evenly.
+        Samples read and dropped when a sampler is made: right after its buffer was filled, caches answer too evenly.
     adaptable : bool
-        Whether more ``touches`` make a symbol of more of the same work, for machines where few show too little.
+        Whether more ``touches`` make a sample of more of the same work, for machines where few show too little.
     claims : mapping of str to Claim
         The claim by kernels, ``"rust"`` and ``"reference"``: an interpreted loop has other deltas.
     """
@@ -62,7 +62,7 @@ class TimedSource(NoiseSource):
         return Availability(False, fault) if fault else _AVAILABLE
 
     def parameters(self) -> dict[str, str | int]:
-        """Return what makes this source's symbols what they are: kind of work, buffer, repetitions, digitization."""
+        """Return what makes this source's samples what they are: kind of work, buffer, repetitions, digitization."""
         return {
             "kind": self.kind,
             "buffer_bytes": self.buffer_bytes,
@@ -71,7 +71,7 @@ class TimedSource(NoiseSource):
         }
 
     def repeat(self, times: int) -> None:
-        """Make a symbol of ``times`` as much work as shipped from the next read on: a machine may show more of it.
+        """Make a sample of ``times`` as much work as shipped from the next read on: a machine may show more of it.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class TimedSource(NoiseSource):
         return self._samplers.get()
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next raw symbols; fewer if ``deadline_s`` passes first."""
+        """Return the next raw samples; fewer if ``deadline_s`` passes first."""
         return self._samplers.get().read_symbols(n_samples, deadline_s)
 
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
@@ -111,4 +111,4 @@ class TimedSource(NoiseSource):
 
     def digitize(self, wide: array[int]) -> bytes:
         """Return delta / counter step, rounded, mod 256 of each delta."""
-        return ticks_to_symbols(wide)
+        return ticks_to_samples(wide)

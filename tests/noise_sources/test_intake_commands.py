@@ -20,8 +20,7 @@ from hostile import SECRET, Hostile
 
 
 class Source(Hostile):
-    name = {name!r}
-    estimated_rate = 1e6
+    info = Hostile.info.replace(name={name!r}, estimated_rate=1e6)
 
     def __init__(self):
         super().__init__(read={read!r}, answer={answer!r}, good={good})

@@ -58,7 +58,7 @@ def test_rdseed_reads_in_chunks_and_falls_short(monkeypatch: pytest.MonkeyPatch)
     data = bytes(range(size)), bytes(range(100, 100 + size)), bytes(size)
     assert scripted_rdseed(monkeypatch, list(data)).read_raw(2 * size + 3) == b"".join(data)[: 2 * size + 3]
     assert scripted_rdseed(monkeypatch, [data[0], b"abc"]).read_raw(3 * size) == data[0] + b"abc"
-    with pytest.raises(errors.SourceReadError, match=f"{size} symbols came"):
+    with pytest.raises(errors.SourceReadError, match=f"{size} samples came"):
         scripted_rdseed(monkeypatch, [data[0]]).collect(size + 1)
 
 

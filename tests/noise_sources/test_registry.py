@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from fakes import Fake, simulated
 from places import ROOT
 
 from esoteric_drbg import EntropyPool, errors, noise_sources
@@ -28,21 +29,13 @@ def test_registry_of_built_in_sources() -> None:
         registry.create("nothing")
 
 
-class Plugin(NoiseSource):
+class Plugin(Fake):
     """A source of another package."""
 
-    name = "recorded"
-    description = "fixed"
-    category = "system"
-    physics = "none"
-    independence_group = "test"
-    estimated_rate = 1.0
+    info = simulated("recorded", estimated_rate=1.0)
 
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return bytes(n_samples)
+    def __init__(self, **values: Any) -> None:
+        super().__init__(bytes, **values)
 
 
 class FakeEntry:
@@ -63,8 +56,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *entries: FakeEntry) -> dict[str, N
 
 def test_plugins_good_and_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     good = Plugin()
-    impostor = Plugin()
-    impostor.name = "memory_timing"  # type: ignore[misc]
+    impostor = Plugin(name="memory_timing")
     found = install(
         monkeypatch,
         FakeEntry("recorded", good),
@@ -104,7 +96,8 @@ def test_the_first_of_two_plugins_keeps_the_name(monkeypatch: pytest.MonkeyPatch
 class Hollow(NoiseSource):
     """No metadata but its name, and an availability that raises."""
 
-    name = "hollow"
+    def __init__(self) -> None:
+        self.name = "hollow"
 
     def availability(self) -> Availability:
         raise OSError("bus gone")

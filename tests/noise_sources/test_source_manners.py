@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import socket
 import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from fakes import Fake, our_threads
 
-from esoteric_drbg.noise_sources import registry
+from esoteric_drbg.cli.main import cli
+from esoteric_drbg.noise_sources import Availability, registry
 
-#: Read cycles of a source, or as many as it manages in SECONDS.
-CYCLES, SECONDS = 1000, 5.0
+#: Read cycles of a source.
+CYCLES = 200
 #: Growth of the resident memory that allocators explain by themselves, in bytes.
 SLACK_BYTES = 8 << 20
 
@@ -25,13 +27,9 @@ def handles() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts handles in Linux's /proc")
 @pytest.mark.parametrize("name", sorted(registry.BUILT_IN))
-def test_a_thousand_reads_leak_nothing(name: str) -> None:
+def test_many_reads_leak_nothing(name: str) -> None:
     source = registry.create(name)
     available, reason = source.availability()
     if not available:
@@ -39,16 +37,33 @@ def test_a_thousand_reads_leak_nothing(name: str) -> None:
     for _ in range(20):
         source.collect(2)
     gc.collect()
-    threads, open_handles, memory = threading.active_count(), handles(), resident_bytes()
-    until = time.monotonic() + SECONDS
-    for cycle in range(CYCLES):
+    threads, open_handles = our_threads(), handles()
+    for _ in range(CYCLES):
         assert len(source.collect(2)) == 2
-        if time.monotonic() > until and cycle > 20:
-            break
     gc.collect()
     assert handles() <= open_handles
-    assert threading.active_count() <= threads
-    assert resident_bytes() < memory + SLACK_BYTES
+    assert our_threads() <= threads
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux's /proc for the resident memory")
+@pytest.mark.parametrize("name", sorted(registry.BUILT_IN))
+def test_a_thousand_reads_leave_no_memory(name: str) -> None:
+    """In a process of its own, for what other tests allocate is resident, too."""
+    if not registry.create(name).is_available():
+        pytest.skip(f"{name}: {registry.create(name).availability().reason}")
+    code = (
+        "import os\n"
+        "from esoteric_drbg.noise_sources import registry\n"
+        "def resident(): return int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE')\n"
+        f"source = registry.create({name!r})\n"
+        "for _ in range(100): source.collect(2)\n"
+        "before = resident()\n"
+        "for _ in range(1000): source.collect(2)\n"
+        "print(resident() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert int(done.stdout) < SLACK_BYTES
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts handles in Linux's /proc")
@@ -58,12 +73,12 @@ def test_a_source_that_is_dropped_leaves_no_handle_and_no_thread(name: str) -> N
         pytest.skip(f"{name}: {registry.create(name).availability().reason}")
     registry.create(name).collect(2)
     gc.collect()
-    threads, open_handles = threading.active_count(), handles()
+    threads, open_handles = our_threads(), handles()
     for _ in range(20):
         registry.create(name).collect(2)
     gc.collect()
     assert handles() <= open_handles
-    assert threading.active_count() <= threads
+    assert our_threads() <= threads
 
 
 def test_nothing_is_sent_or_listened_to_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,15 +103,20 @@ def test_nothing_is_sent_or_listened_to_unasked(monkeypatch: pytest.MonkeyPatch)
     assert [family for family in opened if family in (-1, socket.AF_INET, socket.AF_INET6)] == []
 
 
-def test_scan_keeps_to_its_deadlines() -> None:
-    """Some 0.7 s on a quiet machine, 2 s at most; the limit here allows for a busy one and for no source that hangs."""
-    command = [sys.executable, "-m", "esoteric_drbg", "scan"]
-    best = 60.0
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, check=True, timeout=60)
-        assert b"memory_timing" in done.stdout
-        best = min(best, time.perf_counter() - began)
-        if best < 2:
-            break
-    assert best < 6
+def test_scan_ends_although_a_source_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan asks every source, and waits for none that does not answer."""
+    release = threading.Event()
+
+    class Mute(Fake):
+        def availability(self) -> Availability:
+            release.wait()
+            return Availability(True)
+
+    monkeypatch.setattr(registry, "installed", lambda **_: [Mute(name="mute"), Fake(name="good")])
+    try:
+        done = CliRunner().invoke(cli, ["scan", "--json"])
+    finally:
+        release.set()
+    rows = {row["name"]: row["reason"] for row in json.loads(done.stdout)["sources"]}
+    assert set(rows) == {"mute", "good"}
+    assert "did not say within" in rows["mute"]

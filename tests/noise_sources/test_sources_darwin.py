@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from esoteric_drbg import errors
+from esoteric_drbg.noise_sources import libsystem
 from esoteric_drbg.noise_sources.counters import darwin, vmstat
 from esoteric_drbg.noise_sources.counters.counter_files import weight
 from esoteric_drbg.noise_sources.counters.sysctl_counters import SysctlSource
@@ -132,7 +133,7 @@ class Mac:
         statistics = ctypes.CFUNCTYPE(
             ctypes.c_int, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint32)
         )
-        self.library = darwin.declare(
+        self.library = libsystem.declare(
             Library(
                 sysctl=sysctl(self._sysctl),
                 sysctlbyname=by_name(self._sysctlbyname),
@@ -190,7 +191,8 @@ class Mac:
 def mac(monkeypatch: pytest.MonkeyPatch) -> Mac:
     machine = Mac()
     monkeypatch.setattr("sys.platform", "darwin")
-    monkeypatch.setattr(darwin, "libsystem", lambda: machine.library)
+    for module in (libsystem, darwin):
+        monkeypatch.setattr(module, "libsystem", lambda: machine.library)
     return machine
 
 

@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from forking import EACH_A_SEED, ForkingSource, in_child, run
+from fakes import ForkingSource, SlowSource
+from forking import EACH_A_SEED, in_child, run
 
 from esoteric_drbg import EntropyPool, RBG2Instance, RBGCInstance, SystemRandom
 from esoteric_drbg.errors import DRBGStateError
@@ -26,7 +27,7 @@ from esoteric_drbg.kernels.reference.bit_generator import WordStream
 from esoteric_drbg.kernels.reference.ctr_drbg import CtrDrbgState
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState
 from esoteric_drbg.kernels.reference.hmac_drbg import HmacDrbgState
-from esoteric_drbg.noise_sources import create, guard, intake
+from esoteric_drbg.noise_sources import create, deadline, guard
 from esoteric_drbg.noise_sources.intake import Fault
 
 pytestmark = [
@@ -121,23 +122,6 @@ def _forked_in_threading(rbg: RBG2Instance, number: int) -> bytes:
     return b"hangs" if os.waitpid(child, 0)[1] else answer
 
 
-class SlowSource(ForkingSource):
-    """A source whose next read takes a moment."""
-
-    name = "slow"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reading, self.leave = threading.Event(), threading.Event()
-        self.leave.set()
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        if not self.leave.is_set():
-            self.reading.set()
-            self.leave.wait(10)
-        return os.urandom(n_samples)
-
-
 def test_a_read_of_the_parent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A raw fork does not tell the module threading that the thread that reads is no more: its generation does.
 
@@ -152,7 +136,7 @@ def test_a_read_of_the_parent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(hung, Fault)
     assert "an earlier read has not returned yet" in hung.words
     elsewhere = fork_generation() + 1
-    for module in (guard, intake, process):
+    for module in (deadline, process):
         monkeypatch.setattr(module, "fork_generation", lambda: elsewhere)
     left, source.source.leave = source.source.leave, threading.Event()
     source.source.leave.set()

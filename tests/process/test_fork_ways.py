@@ -176,7 +176,8 @@ def test_a_source_forks_in_the_middle_of_a_seed() -> None:
     code = f"""
     import os, sys
     sys.path.insert(0, {str(TESTS)!r})
-    from forking import EACH_A_SEED, ForkingSource
+    from fakes import ForkingSource
+    from forking import EACH_A_SEED
     from esoteric_drbg import EntropyPool, RBG2Instance
     source = ForkingSource()
     rbg = RBG2Instance(EntropyPool([source]), profile=EACH_A_SEED)

@@ -18,14 +18,12 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from fakes import CREDITED, Fake, simulated
 from process_memory import slot_of
 
 from esoteric_drbg import SP800_90A, EntropyPool, RBG2Instance, errors
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
-from esoteric_drbg.noise_sources import Claim, NoiseSource
-from esoteric_drbg.noise_sources.evidence import measured
-from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.process import vm_generation
 from esoteric_drbg.rbg import core, lanes
 
@@ -380,24 +378,15 @@ def test_subinterpreters_refuse_or_work() -> None:
     assert last == "32"
 
 
-class SelfDrawing(NoiseSource):
+class SelfDrawing(Fake):
     """A source that draws from the instance it seeds."""
 
-    name = "self_drawing"
-    description = "simulated"
-    category = "system"
-    physics = "none"
-    independence_group = "simulated"
-    estimated_rate = 1e6
-    claim = Claim(min_entropy=4.0, evidence=measured(8.0))
-    bounded = True
+    info = simulated("self_drawing", bounded=True, claim=CREDITED)
 
     def __init__(self) -> None:
+        super().__init__()
         self.instance: RBG2Instance | None = None
         self.refused = 0
-
-    def availability(self) -> Availability:
-        return Availability(True)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         assert self.instance is not None

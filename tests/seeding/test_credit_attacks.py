@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from fakes import CREDITED, Fake, simulated
 
 import esoteric_drbg.seeding.credit as credit_module
 import esoteric_drbg.seeding.gate as gate_module
@@ -20,7 +21,6 @@ from esoteric_drbg.noise_sources import Claim, NoiseSource, create
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.guard import checked_claim
 from esoteric_drbg.noise_sources.machine import machine_facts
-from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timing.memory_timing import MemoryTimingSource
 from esoteric_drbg.seeding.credit import description_of_machine
 from esoteric_drbg.seeding.ledger import Credit
@@ -82,21 +82,13 @@ class Unfit:
         raise RuntimeError("no evidence at all")
 
 
-class Claimant(NoiseSource):
+class Claimant(Fake):
     """A foreign source."""
 
-    name = "claimant"
-    description = physics = "simulated"
-    category = "system"
-    independence_group = "simulated"
-    estimated_rate = 1e6
-    claim = Claim(min_entropy=0.5, evidence=measured(8.0), further_evidence=(Unfit(),))  # type: ignore[arg-type]
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return random.randbytes(n_samples)
+    info = simulated(
+        "claimant",
+        claim=Claim(min_entropy=0.5, evidence=measured(8.0), further_evidence=(Unfit(),)),  # type: ignore[arg-type]
+    )
 
 
 def test_further_evidence_is_evidence() -> None:
@@ -115,8 +107,7 @@ class ClasslessError(Exception):
 class Unclassed(Claimant):
     """As the exception that it raises."""
 
-    name = "unclassed"
-    claim = Claim(min_entropy=4.0, evidence=measured(8.0))
+    info = simulated("unclassed", claim=CREDITED)
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

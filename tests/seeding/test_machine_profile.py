@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import fakes
 import pytest
 from click.testing import CliRunner
 
@@ -21,7 +22,7 @@ from esoteric_drbg.cli.audit import self_assess as cli_self_assess
 from esoteric_drbg.cli.main import cli
 from esoteric_drbg.conformance.audit import self_assessment
 from esoteric_drbg.conformance.audit.self_assessment import self_assess
-from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource, registry
+from esoteric_drbg.noise_sources import Claim, Evidence, NoiseSource, registry
 from esoteric_drbg.noise_sources import machine as machine_module
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.machine import machine_facts, machine_identity
@@ -33,30 +34,17 @@ ANOTHER = Evidence(
 )
 
 
-class Fake(NoiseSource):
-    """A source whose symbols a generator makes. Never entropy."""
+class Fake(fakes.Fake):
+    """A source whose samples a generator makes. Never entropy."""
 
-    name = "fake"
-    description = "simulated"
-    category = "system"
-    physics = "none"
-    independence_group = "simulated"
-    estimated_rate = 1e6
-    bounded = True
-    claim = Claim(min_entropy=2.0, evidence=ANOTHER)
+    info = fakes.simulated("fake", bounded=True, claim=Claim(min_entropy=2.0, evidence=ANOTHER))
 
-    def __init__(self, make: Callable[[int], bytes] | None = None) -> None:
-        self.make = make or random.Random(1).randbytes
+    def __init__(self, make: Callable[[int], bytes] | None = None, *, claim: Claim | None = None) -> None:
+        super().__init__(make, claim=claim or self.info.claim)
         self.touches = 3
-
-    def availability(self) -> Availability:
-        return Availability(True)
 
     def parameters(self) -> dict[str, str | int]:
         return {"touches": self.touches}
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return self.make(n_samples)
 
 
 def never(n: int) -> bytes:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hostile import EVIDENCE, Healthy, Hostile, stream
+from fakes import stream
+from hostile import EVIDENCE, Healthy, Hostile
 
 from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.cli.main import cli
@@ -22,7 +23,7 @@ from esoteric_drbg.seeding.conditioning import hash_df
 class Constant(Hostile):
     """Gives the same symbols in every process, at a rate that nothing reaches."""
 
-    name = "constant"
+    info = Hostile.info.replace(name="constant")
 
 
 class Entry:
@@ -35,7 +36,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Install two plug-ins, one of them broken, and no machine profile."""
 
     class Broken(Healthy):
-        name = "broken"
+        info = Healthy.info.replace(name="broken")
 
         def __init__(self) -> None:
             raise ImportError("its library is missing")
@@ -232,9 +233,7 @@ class Paced(Healthy):
     """Takes its time, and says what it likes about it."""
 
     def __init__(self, name: str, declared: float, pause_s: float = 0.0) -> None:
-        super().__init__()
-        self.name = self.independence_group = name  # type: ignore[misc]
-        self.estimated_rate = declared  # type: ignore[misc]
+        super().__init__(name=name, independence_group=name, estimated_rate=declared)
         self.pause_s = pause_s
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:

@@ -11,9 +11,9 @@ import sys
 import threading
 import time
 import types
-from typing import ClassVar
 
 import pytest
+from fakes import simulated
 
 from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource
@@ -34,17 +34,9 @@ EVIDENCE = Evidence(
 class Scripted(NoiseSource):
     """A source whose symbols, delays and failures a test decides. Never entropy: a counter through SHA-256."""
 
-    description = "Symbols a test made"
-    category = "system"
-    physics = "none"
-    estimated_rate = 1e6
-    bounded = True
-
     def __init__(self, name: str = "scripted", group: str = "alpha", credit: float = 4.0, rate: float = 1e6) -> None:
-        self.name = name  # type: ignore[misc]
-        self.independence_group = group  # type: ignore[misc]
-        self.estimated_rate = rate  # type: ignore[misc]
-        self.claim = Claim(min_entropy=credit, evidence=EVIDENCE if credit else None)
+        claim = Claim(min_entropy=credit, evidence=EVIDENCE if credit else None)
+        self.info = simulated(name, independence_group=group, estimated_rate=rate, claim=claim, bounded=True)
         self.reads: list[int] = []
         self.counter = 0
         self.reason = ""
@@ -94,7 +86,9 @@ FAULTS = ["hang", "raise", "source error", "short", "stuck", "biased"]
 
 
 class Unbounded(Faulty):
-    bounded: ClassVar[bool] = False
+    def __init__(self, fault: str, fail_from: int = 1) -> None:
+        super().__init__(fault, fail_from)
+        self.info = self.info.replace(bounded=False)
 
 
 def make(fault: str, fail_from: int = 1) -> Faulty:

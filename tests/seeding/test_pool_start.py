@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import ClassVar
 
 import pytest
+from fakes import simulated
 
 from esoteric_drbg import EntropyPool
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
@@ -16,18 +16,9 @@ from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 class Foreign(NoiseSource):
     """A source of another package, as far as the pool can tell."""
 
-    name: str  # type: ignore[misc]
-    description = "a test's"
-    category = "system"
-    physics = "none"
-    independence_group = "test"
-    claim = Claim(min_entropy=0.0, health_min_entropy=4.0)
-    bounded: ClassVar[bool] = False
-    estimated_rate: float  # type: ignore[misc]
-
     def __init__(self, name: str, *, rate: float = 1e6, answer: str = "yes", pause_s: float = 0.0) -> None:
-        self.name = name
-        self.estimated_rate = rate
+        claim = Claim(min_entropy=0.0, health_min_entropy=4.0)
+        self.info = simulated(name, estimated_rate=rate, claim=claim)
         self.answer = answer
         self.pause_s = pause_s
         self.asked = 0

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 
 import pytest
+from fakes import CREDITED, Fake, simulated
 
 from esoteric_drbg import EntropyPool, errors
-from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource, registry
-from esoteric_drbg.noise_sources.evidence import measured
+from esoteric_drbg.noise_sources import NoiseSource, registry
 
 #: Twenty-five sources more, of which not one can be imported.
 WITH_DUMMIES = (
@@ -33,7 +32,7 @@ def test_a_token_loads_only_what_seeds_are_made_of() -> None:
     )
     assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
     everything = run("import esoteric_drbg; esoteric_drbg.EntropyPool.auto(plugins=False)")
-    assert "No module named 'esoteric_drbg.noise_sources.dummy_0'" in everything.stderr
+    assert "No module named 'esoteric_drbg.noise_sources.timing.dummy_0'" in everything.stderr
 
 
 def test_every_seeding_source_is_one_of_ours() -> None:
@@ -42,23 +41,10 @@ def test_every_seeding_source_is_one_of_ours() -> None:
     assert sorted(loaded) == sorted(registry.BUILT_IN)
 
 
-class Spare(NoiseSource):
+class Spare(Fake):
     """A source in reserve. Never entropy."""
 
-    name = "spare"
-    description = "simulated"
-    category = "system"
-    physics = "none"
-    independence_group = "simulated"
-    estimated_rate = 1e6
-    claim = Claim(min_entropy=4.0, evidence=measured(8.0))
-    bounded = True
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return random.Random(n_samples).randbytes(n_samples)
+    info = simulated("spare", bounded=True, claim=CREDITED)
 
 
 def test_the_reserve_joins_before_a_seed_fails(monkeypatch: pytest.MonkeyPatch) -> None:

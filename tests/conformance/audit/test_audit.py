@@ -8,8 +8,9 @@ import json
 import random
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import fakes
 import pytest
 from click.testing import CliRunner
 
@@ -21,7 +22,7 @@ from esoteric_drbg.conformance.audit import plan as audit_plan
 from esoteric_drbg.conformance.audit.claim_audit import audit_source, false_alarms
 from esoteric_drbg.conformance.audit.plan import AuditPlan, measured_rate, select_sources
 from esoteric_drbg.conformance.recording.recorder import machine_facts
-from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.noise_sources import Claim, registry
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.seeding import machine_profile
@@ -29,26 +30,18 @@ from esoteric_drbg.seeding import machine_profile
 SMALL = AuditPlan(samples=20_000, restarts=12)
 
 
-class Biased(NoiseSource):
-    """Simulated symbols: 0 with probability 1/2, otherwise any byte. Min-entropy about 1 bit."""
+class Biased(fakes.Fake):
+    """Simulated samples: 0 with probability 1/2, otherwise any byte. Min-entropy about 1 bit."""
 
-    name = "biased"
-    description = "simulated"
-    category = "system"
-    physics = "simulated"
-    independence_group = "simulated"
-    estimated_rate = 1e5
-    bounded: ClassVar[bool] = True
+    info = fakes.simulated("biased", estimated_rate=1e5, bounded=True)
 
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self._random = random.Random(1)
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return bytes(self._random.randrange(256) if self._random.random() < 0.5 else 0 for _ in range(n_samples))
+    def __init__(self, claim: Claim, **values: Any) -> None:
+        noise = random.Random(1)
+        super().__init__(
+            lambda n: bytes(noise.randrange(256) if noise.random() < 0.5 else 0 for _ in range(n)),
+            claim=claim,
+            **values,
+        )
 
 
 @pytest.fixture
@@ -146,9 +139,7 @@ class Kind(Biased):
     def __init__(
         self, name: str, *, reason: str = "", opt_in: bool = False, pause_s: float = 0.0, fault: Exception | None = None
     ) -> None:
-        super().__init__(Claim(min_entropy=0))
-        self.name = name  # type: ignore[misc]
-        self.opt_in = opt_in
+        super().__init__(Claim(min_entropy=0), name=name, opt_in=opt_in)
         self._reason, self._pause_s, self._fault = reason, pause_s, fault
 
     def availability(self) -> Availability:

@@ -6,11 +6,12 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import pytest
 from click.testing import CliRunner
+from fakes import Fake, simulated
 
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
@@ -20,35 +21,28 @@ from esoteric_drbg.conformance.esv.bundle import FILES, MANIFEST, registration, 
 from esoteric_drbg.conformance.esv.lint import lint_bundle
 from esoteric_drbg.conformance.recording.recorder import file_sha256
 from esoteric_drbg.kernels import kernel_info
-from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
+from esoteric_drbg.noise_sources import Claim, registry
 from esoteric_drbg.noise_sources.evidence import measured
-from esoteric_drbg.noise_sources.source import Availability
 
 pytestmark = pytest.mark.skipif(
     kernel_info().name != "rust", reason="a bundle has 2,000,000 samples: minutes with the reference kernels"
 )
 
 
-class Simulated(NoiseSource):
-    """Simulated symbols of four bits' entropy."""
+class Simulated(Fake):
+    """Simulated samples of six bits' entropy."""
 
-    name = "simulated"
-    description = "Simulated symbols"
-    category = "system"
-    physics = "simulated"
-    independence_group = "simulated"
-    estimated_rate = 1e8
-    claim = Claim(min_entropy=3.0, evidence=measured(6.0))
-    bounded: ClassVar[bool] = True
+    info = simulated(
+        estimated_rate=1e8,
+        claim=Claim(min_entropy=3.0, evidence=measured(6.0)),
+        bounded=True,
+        description="Simulated symbols",
+        physics="simulated",
+    )
 
     def __init__(self) -> None:
-        self._random = random.Random(7)
-
-    def availability(self) -> Availability:
-        return Availability(True)
-
-    def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        return self._random.randbytes(n_samples).translate(bytes(range(64)) * 4)
+        noise = random.Random(7)
+        super().__init__(lambda n: noise.randbytes(n).translate(bytes(range(64)) * 4))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from fakes import simulated
 
 from esoteric_drbg import errors
 from esoteric_drbg.cli.main import cli
@@ -180,12 +181,7 @@ def test_restarts_by_a_command_of_the_operator(tmp_path: Path) -> None:
 class Unbounded(NoiseSource):
     """A source that cannot bound its reads; it may hang or fail."""
 
-    name = "unbounded"
-    description = "simulated"
-    category = "system"
-    physics = "simulated"
-    independence_group = "simulated"
-    estimated_rate = 1e6
+    info = simulated("unbounded")
 
     def __init__(self, behaviour: str) -> None:
         self._behaviour = behaviour
