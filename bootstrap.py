@@ -19,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("ESOTERIC_DRBG_VENV", ROOT / ".venv"))
+#: Tests on as many processes as there are cores; `test -n 0` runs them in one.
+WORKERS = ("-n", "auto", "--dist", "worksteal")
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 
 
@@ -61,8 +63,8 @@ def main() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - the one file that older interpreters can meet
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     commands = {
-        "run": ("", [str(BIN / "esoteric-drbg"), "pool"]),
-        "test": ("test", [str(BIN / "python"), "-m", "pytest"]),
+        "run": ("lab", [str(BIN / "esoteric-drbg"), "pool"]),
+        "test": ("test", [str(BIN / "python"), "-m", "pytest", *WORKERS]),
     }
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)

@@ -94,9 +94,9 @@ def main() -> None:
         matrix_path = folder / f"{label}.restart.bin"
         with Progress(console=console, transient=True) as progress:
 
-            def shown(title: str, total: int, progress: Progress = progress) -> Callable[[int, int], None]:
+            def shown(title: str, total: int, progress: Progress = progress) -> Callable[[int, int, str], None]:
                 task = progress.add_task(title, total=total)
-                return lambda done, _: progress.update(task, completed=done)
+                return lambda done, *_: progress.update(task, completed=done)
 
             sequential = shown(f"{label}: sequential", options.samples)
             facts = record(source, options.samples, folder / f"{label}.bin", progress=sequential)

@@ -12,6 +12,7 @@ import click
 from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import fail
 from esoteric_drbg.errors import EsotericDRBGError
+from esoteric_drbg.extras import need, or_its_extra
 from esoteric_drbg.version import __version__
 
 __all__ = ["cli", "main"]
@@ -61,6 +62,7 @@ def main() -> None:
     """Run the command line; errors of our own family become one line and exit code 2."""
     _hurry()
     try:
+        need("rich")  # before a command has done minutes of work that it cannot show
         # Not cli.main(): it answers a closed pipe with exit code 1 and Ctrl-C with an empty line.
         with cli.make_context("esoteric-drbg", sys.argv[1:]) as context:
             cli.invoke(context)
@@ -83,5 +85,10 @@ def main() -> None:
         fail(str(error))
     except MemoryError:
         fail("there is not enough memory")
+    except ModuleNotFoundError as error:
+        missing = or_its_extra(error)
+        if missing is error:
+            raise
+        fail(str(missing))
     except OSError as error:
         fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))

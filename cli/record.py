@@ -87,7 +87,7 @@ def record(
                 path,
                 wide=has_wide_values(source) if wide is None else wide,
                 resume=True,
-                progress=lambda done, total: report(done, total, ""),
+                progress=report,
             )
         else:
             path = out / f"{name}.restarts.bin"
@@ -98,7 +98,7 @@ def record(
                 samples=restart_samples,
                 command=shlex.split(restart_command) if restart_command else None,
                 jobs=jobs,
-                progress=lambda done, total: report(done, total, ""),
+                progress=report,
             )
             transpose_file(path, out / f"{name}.restarts.columns.bin", rows=restarts, columns=restart_samples)
     if as_json:

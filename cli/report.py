@@ -23,10 +23,13 @@ def report(folder: Path, as_html: bool, out: Path | None) -> None:
     from esoteric_drbg.conformance.report.findings import read_report
     from esoteric_drbg.conformance.report.markdown import markdown
 
-    found = read_report(folder)
     if as_html:
         from esoteric_drbg.conformance.report.page import html
+        from esoteric_drbg.conformance.report.svg import require_report
 
+        require_report()  # before a file is read
+    found = read_report(folder)
+    if as_html:
         with progress_console().status("drawing"):
             text = html(found)
     else:

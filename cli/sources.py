@@ -178,10 +178,9 @@ def _measure(
     source: NoiseSource, samples: int, report: Callable[[int, int, str], None] | None = None
 ) -> dict[str, Any]:
     """Return the source's quality figures together with its rate and credit."""
-    progress = None if report is None else lambda done, total: report(done, total, "")
     from esoteric_drbg.seeding.credit import credit_here
 
-    quality = source.entropy_quality(samples, progress=progress)
+    quality = source.entropy_quality(samples, progress=report)
     credit = credit_here(source, claim_in_force(source))
     rate = quality["samples"] / quality["seconds"] if quality["seconds"] > 0 else 0.0
     return {

@@ -2,6 +2,7 @@
 
 import typing
 
+from esoteric_drbg.extras import need as _need
 from esoteric_drbg.lazy import lazy_names as _lazy_names
 
 if typing.TYPE_CHECKING:
@@ -29,6 +30,9 @@ __all__ = [
     "record",
     "record_restarts",
 ]
+
+# Said here: what is missing must not come to light when minutes have been recorded.
+_need("attrs", "numpy", "scipy")
 
 #: A module is imported when one of its names is asked for: one assessment needs not all.
 __getattr__, __dir__ = _lazy_names(

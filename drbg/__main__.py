@@ -1,6 +1,7 @@
 """``esoteric-drbg`` and ``python -m esoteric_drbg``: the command line, which Ctrl-C ends with exit code 130."""
 
 import os
+import sys
 
 from esoteric_drbg.cli import interrupts
 
@@ -11,7 +12,16 @@ def main() -> None:
     """Run the command line: Ctrl-C is its own from here on, and of no program that imports the package."""
     interrupts.exit_at_once()
     try:
-        from esoteric_drbg.cli.main import main as command  # noqa: PLC0415 - not before Ctrl-C is in hand
+        try:
+            from esoteric_drbg.cli.main import main as command  # noqa: PLC0415 - not before Ctrl-C is in hand
+        except ModuleNotFoundError as error:
+            from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
+
+            missing = or_its_extra(error)
+            if missing is error:
+                raise
+            print(f"Error: {missing}", file=sys.stderr)
+            raise SystemExit(2) from None
 
         interrupts.raise_once()
         command()

@@ -19,12 +19,17 @@
     │   └── SelfTestError                     a known-answer test failed; nothing is output
     ├── CloneRefusedError (TypeError)         a state with secrets was about to be copied or pickled
     ├── OutOfMemoryError (MemoryError)        there is not enough memory; nothing was changed
-    └── KernelUnavailableError                the kernels asked for are not built; reinstall or change the switch
+    ├── MissingExtraError (ImportError)       a package is not installed; the message has the pip line of its extra
+    └── KernelUnavailableError (ImportError)  the kernels asked for are not built; reinstall or change the switch
 
 Every layer may import this module; it imports nothing of the package.
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "CloneRefusedError",
@@ -36,6 +41,7 @@ __all__ = [
     "HealthTestError",
     "InvalidInputError",
     "KernelUnavailableError",
+    "MissingExtraError",
     "OutOfMemoryError",
     "RequestTooLargeError",
     "ReseedRequiredError",
@@ -81,7 +87,34 @@ class SourceReadError(SourceError):
 
 
 class HealthTestError(EsotericDRBGError):
-    """A health test of SP 800-90B section 4 raised an alarm. The data tested was dropped."""
+    """A health test of SP 800-90B section 4 raised an alarm. The data tested was dropped.
+
+    Attributes
+    ----------
+    source : str
+        Name of the source; empty where the monitor was not told it.
+    alarm : Alarm or None
+        Everything about the alarm (:class:`esoteric_drbg.health_tests.Alarm`); None where a source that is not healthy
+        was to be tested.
+    test : str
+        Test whose cutoff was reached first: ``"RCT"``, ``"APT"`` or ``"lag"``; empty without an alarm.
+    tier : str
+        ``"intermittent"`` or ``"permanent"``; empty without an alarm.
+    sample_index : int or None
+        Sample at which that cutoff was first reached, counting from 0 since the monitor's last (re)start.
+    cutoff : int or None
+        That cutoff.
+    """
+
+    def __init__(self, message: str = "", *, source: str = "", alarm: Any = None) -> None:
+        super().__init__(message)
+        self.source = source
+        self.alarm = alarm
+        first = None if alarm is None else alarm.first
+        self.test: str = "" if first is None else first.test
+        self.tier: str = "" if alarm is None else alarm.tier
+        self.sample_index: int | None = None if first is None else first.sample_index
+        self.cutoff: int | None = None if first is None else first.cutoff
 
 
 class DRBGError(EsotericDRBGError):
@@ -125,6 +158,23 @@ class OutOfMemoryError(EsotericDRBGError, MemoryError):
     Nothing was changed, and what was allocated on the way is free again. Ask for less, assess fewer samples or files
     at a time, or raise the limit (``ulimit -v``, a container's).
     """
+
+
+class MissingExtraError(EsotericDRBGError, ImportError):
+    """A package is not installed that an extra brings. Nothing was opened or written; the message has the pip line.
+
+    Attributes
+    ----------
+    package : str
+        The package, as it is imported: ``"numpy"``.
+    extra : str
+        The extra: ``"lab"``.
+    """
+
+    def __init__(self, message: str = "", *, package: str = "", extra: str = "") -> None:
+        super().__init__(message, name=package or None)
+        self.package = package
+        self.extra = extra
 
 
 class KernelUnavailableError(EsotericDRBGError, ImportError):

@@ -23,6 +23,15 @@ class _AttrsView:
         return attrs.fields(attrs.make_class(owner.__name__, made, kw_only=True))
 
 
+def _frozen_error() -> AttributeError:
+    """Return attrs' own error, or where attrs is not installed the one that it is a kind of."""
+    try:
+        from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - for a mistake
+    except ModuleNotFoundError:
+        return AttributeError("can't set attribute")
+    return FrozenInstanceError()
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class _FrozenType(type):
     """Makes a slot of each annotated name, behind those of the base class, and keeps its default."""
@@ -106,14 +115,10 @@ class Frozen(metaclass=_FrozenType):
         return {field: getattr(self, field) for field in type(self)._fields}
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - for a mistake
-
-        raise FrozenInstanceError
+        raise _frozen_error()
 
     def __delattr__(self, name: str) -> NoReturn:
-        from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - for a mistake
-
-        raise FrozenInstanceError
+        raise _frozen_error()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -33,7 +33,12 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with loading:  # a fork waits
-            module = importlib.import_module(f"{package}.{homes[name] or name}")
+            try:
+                module = importlib.import_module(f"{package}.{homes[name] or name}")
+            except ModuleNotFoundError as error:
+                from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
+
+                raise or_its_extra(error) from None
             try:
                 value = getattr(module, name) if homes[name] else module
             except AttributeError:

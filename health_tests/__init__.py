@@ -1,5 +1,6 @@
 """Health tests: exact cutoffs, the two continuous tests of SP 800-90B 4.4, one of our own (4.5), the state machine."""
 
+from esoteric_drbg.health_tests.alarm import Alarm, Finding
 from esoteric_drbg.health_tests.continuous import AdaptiveProportionTest, RepetitionCountTest
 from esoteric_drbg.health_tests.cutoffs import (
     LagCutoffs,
@@ -15,6 +16,8 @@ from esoteric_drbg.health_tests.monitor import HealthMonitor, HealthProfile, Hea
 
 __all__ = [
     "AdaptiveProportionTest",
+    "Alarm",
+    "Finding",
     "HealthMonitor",
     "HealthProfile",
     "HealthState",

@@ -134,6 +134,19 @@ class LagPredictorTest:
         return sum(self._scan.failures)
 
     @property
+    def first_failures(self) -> tuple[int | None, int | None, int | None]:
+        """For run, window and span, index of the first sample at which it failed, from 0; None if it has not."""
+        run, window, span = (None if sample < 0 else sample for sample in self._scan.first_failures)
+        return run, window, span
+
+    @property
+    def first_predictors(self) -> tuple[str | None, str | None, str | None]:
+        """For run, window and span, name of the predictor that failed there; None if none has."""
+        failed = zip(self._scan.first_failures, self._scan.first_predictors, strict=True)
+        run, window, span = (None if sample < 0 else predictor_name(predictor) for sample, predictor in failed)
+        return run, window, span
+
+    @property
     def first_failure(self) -> int | None:
         """Index of the first sample at which anything failed, counting from 0; None if nothing has."""
         return min((sample for sample in self._scan.first_failures if sample >= 0), default=None)
@@ -144,6 +157,11 @@ class LagPredictorTest:
         failed = zip(self._scan.first_failures, self._scan.first_predictors, strict=True)
         found = min((pair for pair in failed if pair[0] >= 0), default=None)
         return None if found is None else predictor_name(found[1])
+
+    @property
+    def highest(self) -> tuple[int, int, int]:
+        """Most right predictions of one predictor so far: in a row, in a window, in a span."""
+        return self._scan.highest
 
     @property
     def longest_run(self) -> int:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from esoteric_drbg.errors import HealthTestError, InvalidInputError
 from esoteric_drbg.frozen import Frozen
+from esoteric_drbg.health_tests.alarm import APT, LAG, RCT, Alarm, Finding
+from esoteric_drbg.health_tests.continuous import AdaptiveProportionTest, RepetitionCountTest
 from esoteric_drbg.health_tests.cutoffs import (
-    SPAN_WINDOWS,
     LagCutoffs,
     apt_cutoff,
     apt_window,
@@ -24,12 +25,7 @@ from esoteric_drbg.health_tests.cutoffs import (
     lag_cutoffs,
     rct_cutoff,
 )
-from esoteric_drbg.health_tests.lag_predictor import predictor_name
-from esoteric_drbg.kernels.health import (
-    new_adaptive_proportion_scan,
-    new_lag_predictor_scan,
-    new_repetition_count_scan,
-)
+from esoteric_drbg.health_tests.lag_predictor import LagPredictorTest
 
 __all__ = ["HealthMonitor", "HealthProfile", "HealthState", "MonitorReport"]
 
@@ -107,8 +103,8 @@ class MonitorReport(NamedTuple):
         Longest run and largest window count since the last (re)start.
     lag_highest : tuple of int
         Most right predictions of one predictor in a row, in a window, and in a span, since the last (re)start.
-    last_alarm : str
-        Text of the last alarm, or empty.
+    alarm : Alarm or None
+        The last alarm.
     """
 
     state: HealthState
@@ -126,7 +122,12 @@ class MonitorReport(NamedTuple):
     longest_run: int
     max_count: int
     lag_highest: tuple[int, int, int]
-    last_alarm: str
+    alarm: Alarm | None
+
+    @property
+    def last_alarm(self) -> str:
+        """The last alarm in words, or an empty text."""
+        return "" if self.alarm is None else self.alarm.text
 
 
 class HealthMonitor:
@@ -140,6 +141,8 @@ class HealthMonitor:
         Width of a sample in bits, 1 to 8.
     profile : HealthProfile
         False-alarm rates and lengths.
+    source : str
+        Name of the source, for the alarms.
 
     Raises
     ------
@@ -155,12 +158,15 @@ class HealthMonitor:
     'HEALTHY'
     """
 
-    def __init__(self, min_entropy: float, symbol_bits: int = 8, *, profile: HealthProfile | None = None) -> None:
+    def __init__(
+        self, min_entropy: float, symbol_bits: int = 8, *, profile: HealthProfile | None = None, source: str = ""
+    ) -> None:
         if not (isinstance(symbol_bits, int) and 1 <= symbol_bits <= 8):
             raise InvalidInputError(f"symbol_bits={symbol_bits}: a sample has 1 to 8 bits")
         if not (isinstance(min_entropy, (int, float)) and 0 < min_entropy <= symbol_bits):
             raise InvalidInputError(f"min_entropy={min_entropy}: expected more than 0 and at most {symbol_bits} bits")
         self.profile = profile or HealthProfile()
+        self.source = source
         self.min_entropy = min_entropy
         self.state = HealthState.STARTUP
         alphas = (self.profile.intermittent_alpha, self.profile.permanent_alpha)
@@ -169,17 +175,17 @@ class HealthMonitor:
         apt = (apt_cutoff(min_entropy, alphas[0], window), apt_cutoff(min_entropy, alphas[1], window))
         lag = (lag_cutoffs(min_entropy, alphas[0], window), lag_cutoffs(min_entropy, alphas[1], window))
         self._rct_cutoffs, self._apt_cutoffs, self._lag_cutoffs, self._window = rct, apt, lag, window
-        # The scans run at the intermittent cutoffs. The permanent ones are higher, and reached exactly when the
-        # longest run or the largest count of the same scans reaches them. The lag predictor's runs can always fail.
-        self._rct = new_repetition_count_scan(rct[0])
-        self._apt = new_adaptive_proportion_scan(apt[0], window) if apt[0] <= window else None
-        self._lag = new_lag_predictor_scan(lag[0], window, SPAN_WINDOWS, symbol_bits)
+        # The tests run at the intermittent cutoffs. The permanent ones are higher, and reached exactly when the
+        # longest run or the largest count of the same tests reaches them. The lag predictor's runs can always fail.
+        self._rct = RepetitionCountTest(rct[0])
+        self._apt = AdaptiveProportionTest(apt[0], window) if apt[0] <= window else None
+        self._lag = LagPredictorTest(lag[0], window, symbol_bits=symbol_bits)
         self._samples_before = 0
         self._rct_alarms = 0
         self._apt_alarms = 0
         self._lag_alarms = 0
         self._in_a_row = 0
-        self._last_alarm = ""
+        self._last_alarm: Alarm | None = None
 
     def start_up(self, symbols: bytes | bytearray | memoryview) -> None:
         """Run the start-up test (4.3) on consecutive samples, which the caller then discards.
@@ -192,7 +198,7 @@ class HealthMonitor:
             On an alarm, or if the source has failed permanently.
         """
         if self.state is HealthState.FAILED_PERMANENT:
-            raise HealthTestError(f"failed permanently ({self._last_alarm}); an operator must reset the source")
+            raise self._failed_permanently()
         self._fresh(symbols)
         self.state = HealthState.STARTUP
         self._scan(symbols)
@@ -207,7 +213,7 @@ class HealthMonitor:
             On an alarm, after which the samples must be dropped; or if the source is not HEALTHY.
         """
         if self.state is not HealthState.HEALTHY:
-            raise HealthTestError(f"the source is not healthy: {self.state.value}")
+            raise HealthTestError(f"the source is not healthy: {self.state.value}", source=self.source)
         self._scan(symbols)
         if self._in_a_row and len(symbols):  # nothing tested, nothing forgiven
             self._in_a_row = 0
@@ -215,14 +221,14 @@ class HealthMonitor:
     def on_demand(self, symbols: bytes | bytearray | memoryview) -> None:
         """Run the on-demand test (4.3): a start-up test on a healthy source, with the same consequences."""
         if self.state is not HealthState.HEALTHY:
-            raise HealthTestError(f"the source is not healthy: {self.state.value}")
+            raise HealthTestError(f"the source is not healthy: {self.state.value}", source=self.source)
         self._fresh(symbols)
         self._scan(symbols)
 
     def restart(self) -> None:
         """Go back to STARTUP after an intermittent failure."""
         if self.state is HealthState.FAILED_PERMANENT:
-            raise HealthTestError(f"failed permanently ({self._last_alarm}); an operator must reset the source")
+            raise self._failed_permanently()
         self.state = HealthState.STARTUP
 
     def reset(self) -> None:
@@ -249,7 +255,7 @@ class HealthMonitor:
             longest_run=self._rct.longest_run,
             max_count=self._apt.max_count if self._apt is not None else 0,
             lag_highest=self._lag.highest,
-            last_alarm=self._last_alarm,
+            alarm=self._last_alarm,
         )
 
     def _fresh(self, symbols: bytes | bytearray | memoryview) -> None:
@@ -271,53 +277,77 @@ class HealthMonitor:
         if rct_failures or apt_failures or lag_failures:
             self._alarm(rct_failures, apt_failures, lag_failures)
 
+    def _failed_permanently(self) -> HealthTestError:
+        words = "" if self._last_alarm is None else self._last_alarm.text
+        return HealthTestError(
+            f"failed permanently ({words}); an operator must reset the source",
+            source=self.source,
+            alarm=self._last_alarm,
+        )
+
     def _alarm(self, rct_failures: int, apt_failures: int, lag_failures: int) -> None:
-        """Move to a failed state and raise; the text names tests and cutoffs, never a symbol."""
+        """Move to a failed state and raise; the alarm names tests and cutoffs, never a symbol."""
         self._rct_alarms += bool(rct_failures)
         self._apt_alarms += bool(apt_failures)
         self._lag_alarms += bool(lag_failures)
         self._in_a_row += 1
-        found: list[tuple[str, bool]] = []
+        findings: list[Finding] = []
         if rct_failures:
-            found.append(self._rct_text())
-        if apt_failures:
-            found.append(self._apt_text())
+            findings.append(self._rct_finding())
+        if apt_failures and self._apt is not None:
+            findings.append(self._apt_finding(self._apt))
         if lag_failures:
-            found += self._lag_texts()
-        texts = [text for text, _ in found]
-        permanent = any(reached for _, reached in found)
-        if not permanent and self._in_a_row >= self.profile.max_intermittent:
-            permanent = True
-            texts.append(f"{self._in_a_row} intermittent failures in a row")
+            findings += self._lag_findings()
+        permanent = any(finding.tier == "permanent" for finding in findings)
+        too_often = not permanent and self._in_a_row >= self.profile.max_intermittent
+        permanent = permanent or too_often
         self.state = HealthState.FAILED_PERMANENT if permanent else HealthState.FAILED_INTERMITTENT
-        self._last_alarm = ("permanent" if permanent else "intermittent") + " failure: " + "; ".join(texts)
-        raise HealthTestError(self._last_alarm)
+        alarm = self._last_alarm = Alarm(
+            source=self.source,
+            tier=_tier(permanent),
+            findings=tuple(findings),
+            in_a_row=self._in_a_row if too_often else 0,
+        )
+        raise HealthTestError(alarm.text, source=self.source, alarm=alarm)
 
-    def _rct_text(self) -> tuple[str, bool]:
-        longest = self._rct.longest_run
-        return _text(f"Repetition Count Test: run of {longest}", self._rct_cutoffs, longest, self._rct.first_failure)
+    def _rct_finding(self) -> Finding:
+        return _finding(RCT, self._rct_cutoffs, self._rct.longest_run, self._rct.first_failure)
 
-    def _apt_text(self) -> tuple[str, bool]:
-        apt = self._apt
-        count, first = (0, -1) if apt is None else (apt.max_count, apt.first_failure)
-        return _text(f"Adaptive Proportion Test: {count} of {self._window}", self._apt_cutoffs, count, first)
+    def _apt_finding(self, apt: AdaptiveProportionTest) -> Finding:
+        return _finding(APT, self._apt_cutoffs, apt.max_count, apt.first_failure, window=apt.window)
 
-    def _lag_texts(self) -> list[tuple[str, bool]]:
-        """Return a text for each of run, window and span that failed since the start of the stream."""
-        scan = self._lag
-        where = ("in a row", f"of {self._window}", f"of {self._window * SPAN_WINDOWS}")
-        found = []
-        for what, count, first, predictor, *cutoffs in zip(
-            where, scan.highest, scan.first_failures, scan.first_predictors, *self._lag_cutoffs, strict=True
-        ):
-            if first >= 0:
-                name = f"Lag Predictor Test (developer-defined): {count} right {what}"
-                found.append(_text(name, (cutoffs[0], cutoffs[1]), count, first, f" by {predictor_name(predictor)}"))
-        return found
+    def _lag_findings(self) -> list[Finding]:
+        """Return a finding for each of run, window and span that failed since the start of the stream."""
+        test = self._lag
+        windows = (None, test.window, test.window * test.span)
+        found = zip(test.highest, test.first_failures, test.first_predictors, windows, *self._lag_cutoffs, strict=True)
+        return [
+            _finding(LAG, (low, high), count, first, window=window, predictor=predictor)
+            for count, first, predictor, window, low, high in found
+            if first is not None
+        ]
 
 
-def _text(name: str, cutoffs: tuple[int, int], reached: int, sample: int, by: str = "") -> tuple[str, bool]:
-    """Return what an alarm says of one test, and whether it reached its permanent cutoff."""
-    permanent = reached >= cutoffs[1]
-    text = f"{name}, cutoff {cutoffs[0]} first reached{by} at sample {sample}"
-    return text + (f", permanent cutoff {cutoffs[1]} reached" if permanent else ""), permanent
+def _tier(permanent: bool) -> str:
+    return "permanent" if permanent else "intermittent"
+
+
+def _finding(
+    test: str,
+    cutoffs: tuple[int, int],
+    reached: int,
+    first: int | None,
+    *,
+    window: int | None = None,
+    predictor: str | None = None,
+) -> Finding:
+    return Finding(
+        test=test,
+        tier=_tier(reached >= cutoffs[1]),
+        cutoff=cutoffs[0],
+        permanent_cutoff=cutoffs[1],
+        sample_index=-1 if first is None else first,
+        reached=reached,
+        window=window,
+        predictor=predictor or "",
+    )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from esoteric_drbg.extras import or_its_extra
 from esoteric_drbg.kernels.selection import native, require_usable
 
 __all__ = ["FALLBACKS", "REFERENCES", "fallback", "kernel", "load_for_seeds", "reference"]
@@ -67,13 +68,20 @@ FALLBACKS: Mapping[str, str] = MappingProxyType(
 
 def reference(name: str) -> Any:
     """Return the specification of a kernel that has one."""
-    return getattr(importlib.import_module(REFERENCES[name]), name)
+    return _twin(REFERENCES[name], name)
 
 
 def fallback(name: str) -> Any:
     """Return the Python kernel that runs where Rust is missing: the one that stands in, or else the specification."""
-    module = FALLBACKS[name] if name in FALLBACKS else REFERENCES[name]
-    return getattr(importlib.import_module(module), name)
+    return _twin(FALLBACKS[name] if name in FALLBACKS else REFERENCES[name], name)
+
+
+def _twin(path: str, name: str) -> Any:
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        raise or_its_extra(error) from None
+    return getattr(module, name)
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from esoteric_drbg.kernels.estimate_bounds import (
     entropy_of,
     largest_root,
     markov_path,
+    most_common_value,
     prediction_bounds,
     upper_bound,
 )
@@ -99,7 +100,7 @@ def _estimates(data: bytes, n: int, k: int, mode: int = 0) -> list[tuple[str, fl
         from_0, from_1 = n_00 + n_01 or 1, n_10 + n_11 or 1
         path = markov_path((n - ones) / n, ones / n, n_00 / from_0, n_01 / from_0, n_10 / from_1, n_11 / from_1)
         found.append(("markov", min(1.0, abs(path) / MARKOV_STEPS)))
-    found.append(("mcv", entropy_of(upper_bound(mode / n, n))))
+    found.append(("mcv", most_common_value(mode, n)))
     most_common, longest, pairs = kernel("tuple_counts")(data, n, k)
     common = memoryview(most_common).cast("Q")
     u = len(common) + 1

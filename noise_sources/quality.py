@@ -6,13 +6,16 @@ import math
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from esoteric_drbg.kernels.estimate_bounds import Z_99 as Z
-from esoteric_drbg.kernels.estimate_bounds import entropy_of, upper_bound
+from esoteric_drbg.kernels import estimate_bounds
 
-__all__ = ["Z", "entropy_quality", "grade", "most_common_value", "shannon"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from esoteric_drbg.progress import Progress
+
+__all__ = ["entropy_quality", "grade", "most_common_value", "shannon"]
 
 #: Seconds of reading between two words on the progress.
 PROGRESS_S = 0.25
@@ -37,8 +40,7 @@ def most_common_value(samples: bytes) -> float:
     >>> most_common_value(bytes(1000))
     0.0
     """
-    n = len(samples)
-    return entropy_of(upper_bound(max(Counter(samples).values()) / n, n))
+    return estimate_bounds.most_common_value(max(Counter(samples).values()), len(samples))
 
 
 def grade(min_entropy: float, symbol_bits: int) -> str:
@@ -53,7 +55,7 @@ def entropy_quality(
     *,
     symbol_bits: int = 8,
     estimated_rate: float = 1.0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Read ``n_samples`` raw samples and return their quality figures.
 
@@ -68,8 +70,8 @@ def entropy_quality(
     estimated_rate : float
         Samples per second to expect.
     progress : callable, optional
-        Called with (samples read, ``n_samples``) some four times a second, less often for a source that is slow to
-        start reading; the samples are then read in as many parts.
+        Called with (samples read, ``n_samples``, ``""``) some four times a second, less often for a source that is
+        slow to start reading; the samples are then read in as many parts.
 
     Returns
     -------
@@ -101,16 +103,14 @@ def entropy_quality(
     }
 
 
-def _read_in_parts(
-    read: Callable[[int], bytes], n_samples: int, rate: float, progress: Callable[[int, int], None]
-) -> bytes:
+def _read_in_parts(read: Callable[[int], bytes], n_samples: int, rate: float, progress: Progress) -> bytes:
     step = max(1, int(rate * PROGRESS_S))
     longest = max(1, int(rate * LONGEST_PART_S))
     samples = b""
     while True:
         began = time.perf_counter()
         samples += read(min(step, n_samples - len(samples)))
-        progress(len(samples), n_samples)
+        progress(len(samples), n_samples, "")
         if len(samples) >= n_samples:
             return samples
         # A source that opens a device for each read spends most of a short one on that: few long parts, then.

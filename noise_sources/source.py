@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from esoteric_drbg.extras import load
 from esoteric_drbg.noise_sources import reader as readers
 from esoteric_drbg.noise_sources.raw_source import Availability, RawSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import numpy.typing as npt
+
+    from esoteric_drbg.progress import Progress
 
 __all__ = ["Availability", "NoiseSource"]
 
@@ -47,9 +48,9 @@ class NoiseSource(RawSource):
         SourceError
             If the source is unavailable, or delivered fewer samples.
         """
-        import numpy as np  # noqa: PLC0415 - numpy never loads on the token path
-
-        return np.frombuffer(self.read_exactly(n_samples), dtype=np.uint8).copy()
+        numpy = load("numpy")  # it never loads on the token path
+        found: npt.NDArray[np.uint8] = numpy.frombuffer(self.read_exactly(n_samples), dtype=numpy.uint8).copy()
+        return found
 
     def read_exactly(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
         """Return exactly ``n_samples`` raw samples from :meth:`read_raw`, or raise.
@@ -70,12 +71,10 @@ class NoiseSource(RawSource):
         """Raise :class:`~esoteric_drbg.errors.SourceUnavailableError` if the source cannot be read here."""
         readers.require_available(self._reader())
 
-    def entropy_quality(
-        self, n_samples: int = 10_000, *, progress: Callable[[int, int], None] | None = None
-    ) -> dict[str, Any]:
+    def entropy_quality(self, n_samples: int = 10_000, *, progress: Progress | None = None) -> dict[str, Any]:
         """Return quick quality figures of freshly read raw samples; see :mod:`~esoteric_drbg.noise_sources.quality`.
 
-        ``progress`` is called with (samples read, ``n_samples``) some four times a second.
+        ``progress`` is called with (samples read, ``n_samples``, ``""``) some four times a second.
 
         Returns
         -------

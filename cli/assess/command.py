@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from esoteric_drbg.cli.assess.files import QUICK_SAMPLES, assess_several, input_options, split_bits
+from esoteric_drbg.cli.assess.files import QUICK_SAMPLES, Reading, assess_options, assess_several
 from esoteric_drbg.cli.lazy_commands import LazyCommands
 from esoteric_drbg.cli.output import emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from esoteric_drbg.conformance.execution.parallel import Progress
+    from esoteric_drbg.progress import Progress
 
 __all__ = ["assess"]
 
@@ -36,31 +37,15 @@ def assess() -> None:
 
 
 @assess.command("non-iid")
-@click.argument("files", nargs=-1, required=True, metavar="FILE... [BITS]")
-@click.option("-i/-c", "--initial/--conditioned", "initial", default=True, help="Raw data, or a conditioner's output.")
-@click.option("-a/-t", "--all-bits/--truncated", "all_bits", default=True, help="All bits, or the first 1,000,000.")
-@input_options
-@click.option("-v", "--verbose", count=True, help="Print every intermediate figure.")
-@click.option("--quick", is_flag=True, help=f"Only the first {QUICK_SAMPLES:,} samples; the result says so.")
-@click.option("--jobs", type=click.IntRange(1), help="Threads; several files share them out to processes.")
-@click.option("--scheduler", metavar="ADDRESS", help="Assess several files on a dask cluster.")
+@assess_options(
+    verbose="Print every intermediate figure.",
+    quick=f"Only the first {QUICK_SAMPLES:,} samples; the result says so.",
+    scheduler="Assess several files on a dask cluster.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line of CSV a file.")
 @json_option
 def non_iid(
-    files: tuple[str, ...],
-    initial: bool,
-    all_bits: bool,
-    bits: int | None,
-    subset: tuple[int, int] | None,
-    data_format: str,
-    column: str | None,
-    reduction: str | None,
-    verbose: int,
-    quick: bool,
-    jobs: int | None,
-    scheduler: str | None,
-    as_csv: bool,
-    as_json: bool,
+    files: Reading, verbose: int, quick: bool, jobs: int | None, scheduler: str | None, as_csv: bool, as_json: bool
 ) -> None:
     """Estimate min-entropy with the ten estimators of 6.3: non-IID track.
 
@@ -70,18 +55,9 @@ def non_iid(
 
     if as_csv and as_json:
         raise InvalidInputError("--csv and --json exclude each other")
-    paths, bits = split_bits(files, bits)
-    make = functools.partial(
-        non_iid_document,
-        bits=bits,
-        conditioned=not initial,
-        bitstring="all" if all_bits else "truncated",
-        subset=subset,
-        data_format=data_format,
-        column=column,
-        reduction=reduction,
-        quick=QUICK_SAMPLES if quick else None,
-    )
+    paths = files.paths
+    document: Callable[..., dict[str, Any]] = non_iid_document
+    make = functools.partial(document, **files.options, quick=QUICK_SAMPLES if quick else None)
     show = None if as_json or as_csv else functools.partial(_print, verbose=bool(verbose))
     if len(paths) == 1 and scheduler is None:
         needed = ["hashlib"] if show is None else ["hashlib", "esoteric_drbg.cli.assess.text"]

@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -16,7 +16,7 @@ from esoteric_drbg.errors import EsotericDRBGError
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["QUICK_SAMPLES", "assess_several", "cluster", "input_options", "split_bits"]
+__all__ = ["QUICK_SAMPLES", "Reading", "assess_options", "assess_several", "cluster", "split_bits"]
 
 #: Samples that ``--quick`` looks at.
 QUICK_SAMPLES = 100_000
@@ -32,36 +32,84 @@ def _subset(_context: click.Context, _parameter: click.Parameter, value: str | N
     return index, samples
 
 
-def input_options(command: Any) -> Any:
-    """Add the options that say how a file is read."""
-    for option in (
-        click.option("--reduction", metavar="HOW", help="Wide symbols: bits, bins, or bits=0,3,5,..."),
-        click.option(
-            "--column", metavar="NAME", help="Column of a CSV file, by name or from 0; member of an .npz file."
+#: How files are named and read, the same for both tracks; the order is that of ``--help``.
+_READING = (
+    click.argument("files", nargs=-1, required=True, metavar="FILE... [BITS]"),
+    click.option(
+        "-i/-c", "--initial/--conditioned", "initial", default=True, help="Raw data, or a conditioner's output."
+    ),
+    click.option("-a/-t", "--all-bits/--truncated", "all_bits", default=True, help="All bits, or the first 1,000,000."),
+    click.option("-b", "--bits", type=click.IntRange(1, 64), help="Bits per symbol; found from the data if absent."),
+    click.option(
+        "-l",
+        "--subset",
+        metavar="INDEX,SAMPLES",
+        callback=_subset,
+        help="Assess the INDEX-th block of SAMPLES samples only.",
+    ),
+    click.option(
+        "--format",
+        "data_format",
+        default="auto",
+        show_default=True,
+        type=click.Choice(
+            ["auto", "u8", "u16le", "u16be", "u32le", "u32be", "u64le", "u64be", "text", "csv", "npy", "npz"]
         ),
-        click.option(
-            "--format",
-            "data_format",
-            default="auto",
-            show_default=True,
-            type=click.Choice(
-                ["auto", "u8", "u16le", "u16be", "u32le", "u32be", "u64le", "u64be", "text", "csv", "npy", "npz"]
-            ),
-            help="How the file holds its samples; auto goes by the suffix.",
-        ),
-        click.option(
-            "-l",
-            "--subset",
-            metavar="INDEX,SAMPLES",
-            callback=_subset,
-            help="Assess the INDEX-th block of SAMPLES samples only.",
-        ),
-        click.option(
-            "-b", "--bits", type=click.IntRange(1, 64), help="Bits per symbol; found from the data if absent."
-        ),
-    ):
-        command = option(command)
-    return command
+        help="How the file holds its samples; auto goes by the suffix.",
+    ),
+    click.option("--column", metavar="NAME", help="Column of a CSV file, by name or from 0; member of an .npz file."),
+    click.option("--reduction", metavar="HOW", help="Wide symbols: bits, bins, or bits=0,3,5,..."),
+)
+
+
+class Reading(NamedTuple):
+    """What the options say of the files, and how each is read.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The files.
+    options : dict
+        Keyword arguments of :mod:`esoteric_drbg.conformance.documents`.
+    """
+
+    paths: list[Path]
+    options: dict[str, Any]
+
+
+def assess_options(*own: Any, verbose: str, quick: str, scheduler: str) -> Callable[[Callable[..., None]], Any]:
+    """Add all options of an assessment of files, its `own` ones between how files are read and where the work is done.
+
+    The command is given a :class:`Reading` as ``files``, in place of the options that say how they are read.
+
+    Parameters
+    ----------
+    verbose, quick, scheduler : str
+        What these three do in this command, for its help.
+    """
+    working = (
+        click.option("-v", "--verbose", count=True, help=verbose),
+        click.option("--quick", is_flag=True, help=quick),
+        click.option("--jobs", type=click.IntRange(1), help="Threads; several files share them out to processes."),
+        click.option("--scheduler", metavar="ADDRESS", help=scheduler),
+    )
+
+    def add(command: Callable[..., None]) -> Any:
+        @functools.wraps(command)
+        def with_reading(
+            files: tuple[str, ...], initial: bool, all_bits: bool, bits: int | None, **values: Any
+        ) -> None:
+            paths, bits = split_bits(files, bits)
+            options = {name: values.pop(name) for name in ("subset", "data_format", "column", "reduction")}
+            options |= {"bits": bits, "conditioned": not initial, "bitstring": "all" if all_bits else "truncated"}
+            command(files=Reading(paths, options), **values)
+
+        decorated: Any = with_reading
+        for option in reversed((*_READING, *own, *working)):
+            decorated = option(decorated)
+        return decorated
+
+    return add
 
 
 def split_bits(arguments: tuple[str, ...], bits: int | None) -> tuple[list[Path], int | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
-from esoteric_drbg.cli.assess.files import assess_several, cluster, input_options, split_bits
+from esoteric_drbg.cli.assess.files import Reading, assess_options, assess_several, cluster
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 from esoteric_drbg.errors import InvalidInputError
@@ -21,29 +22,21 @@ QUICK_PERMUTATIONS = 1000
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE... [BITS]")
-@click.option("-i/-c", "--initial/--conditioned", "initial", default=True, help="Raw data, or a conditioner's output.")
-@click.option("-a/-t", "--all-bits/--truncated", "all_bits", default=True, help="All bits, or the first 1,000,000.")
-@input_options
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Of the permutations: the same seed, the same result.")
-@click.option(
-    "--exact-count", type=click.IntRange(100), help="Make so many permutations of everything, without early stop."
+@assess_options(
+    click.option(
+        "--seed", type=click.IntRange(0, 2**64 - 1), help="Of the permutations: the same seed, the same result."
+    ),
+    click.option(
+        "--exact-count", type=click.IntRange(100), help="Make so many permutations of everything, without early stop."
+    ),
+    click.option("--resume", type=Path, metavar="PATH", help="Checkpoint: an interrupted assessment goes on from it."),
+    verbose="Print every statistic, not only those that fail.",
+    quick=f"{QUICK_PERMUTATIONS:,} permutations; the result says so.",
+    scheduler="Use a dask cluster: one file's permutations, or several files.",
 )
-@click.option("--resume", type=Path, metavar="PATH", help="Checkpoint: an interrupted assessment goes on from it.")
-@click.option("-v", "--verbose", count=True, help="Print every statistic, not only those that fail.")
-@click.option("--quick", is_flag=True, help=f"{QUICK_PERMUTATIONS:,} permutations; the result says so.")
-@click.option("--jobs", type=click.IntRange(1), help="Threads; several files share them out to processes.")
-@click.option("--scheduler", metavar="ADDRESS", help="Use a dask cluster: one file's permutations, or several files.")
 @json_option
 def iid(
-    files: tuple[str, ...],
-    initial: bool,
-    all_bits: bool,
-    bits: int | None,
-    subset: tuple[int, int] | None,
-    data_format: str,
-    column: str | None,
-    reduction: str | None,
+    files: Reading,
     seed: int | None,
     exact_count: int | None,
     resume: Path | None,
@@ -60,18 +53,13 @@ def iid(
     from esoteric_drbg.conformance.iid.file_assessment import iid_document
     from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS
 
-    paths, bits = split_bits(files, bits)
+    paths = files.paths
     if resume is not None and len(paths) > 1:
         raise InvalidInputError("--resume is for one file")
+    document: Callable[..., dict[str, Any]] = iid_document
     make = functools.partial(
-        iid_document,
-        bits=bits,
-        conditioned=not initial,
-        bitstring="all" if all_bits else "truncated",
-        subset=subset,
-        data_format=data_format,
-        column=column,
-        reduction=reduction,
+        document,
+        **files.options,
         seed=seed,
         permutations=QUICK_PERMUTATIONS if quick else PERMUTATIONS,
         exact_count=exact_count,

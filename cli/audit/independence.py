@@ -45,6 +45,10 @@ def independence(
     from esoteric_drbg.conformance.recording.simultaneous import record_together
     from esoteric_drbg.noise_sources import registry
 
+    if picture is not None:
+        from esoteric_drbg.conformance.audit.independence_picture import draw_independence, require_picture
+
+        require_picture(picture)
     allow_named(names)
     left_out: dict[str, str] = {}
     if names:
@@ -56,8 +60,6 @@ def independence(
     with progress_bar("independence") as report:
         audit = audit_independence(record_together(sources, samples), seed=seed, progress=report)
     if picture is not None:
-        from esoteric_drbg.conformance.audit.independence_picture import draw_independence
-
         draw_independence(audit, picture)
     if out is not None:
         from esoteric_drbg.conformance.audit.folder import write_independence

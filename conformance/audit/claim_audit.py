@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,10 +30,9 @@ from esoteric_drbg.health_tests import (
 )
 from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.noise_sources.guard import guarded
+from esoteric_drbg.progress import Progress, silent
 
 __all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarms", "restart_family"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +93,7 @@ def audit_source(
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     data, matrix = folder / f"{source.name}.bin", folder / f"{source.name}.restarts.bin"
-    report = progress or (lambda done, total, step: None)
+    report = progress or silent
     if reuse:
         facts, restarts = (_recorded(source, path) for path in (data, matrix))
         if restarts.restarts is None:
@@ -181,7 +179,7 @@ def _record_both(
             plan.samples,
             data,
             resume=True,
-            progress=lambda recorded, _: report(recorded // 1000, total, "sequential data"),
+            progress=lambda recorded, *_: report(recorded // 1000, total, "sequential data"),
         )
         note(data)
     before = plan.samples // 1000
@@ -192,7 +190,7 @@ def _record_both(
             restarts=plan.restarts,
             samples=RESTART_SAMPLES,
             jobs=plan.jobs,
-            progress=lambda recorded, _: report(before + recorded, total, "restarts"),
+            progress=lambda recorded, *_: report(before + recorded, total, "restarts"),
         )
     marker.unlink(missing_ok=True)
     return read_sidecar(data)

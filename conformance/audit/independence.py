@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
@@ -25,6 +25,7 @@ from esoteric_drbg.conformance.iid.multiplicity import holm
 from esoteric_drbg.conformance.recording.simultaneous import Recording, Symbols, pair_symbols
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.progress import Progress, silent
 from esoteric_drbg.version import __version__
 
 __all__ = ["IndependenceAudit", "PairResult", "audit_independence"]
@@ -44,8 +45,6 @@ BLOCKS = 64
 ENOUGH = 20
 #: Share of the summed min-entropy that may be missing in the joint one: what estimators lose to a larger alphabet.
 JOINT_SLACK = 0.15
-
-Progress = Callable[[int, int, str], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -284,11 +283,11 @@ def audit_independence(
         raise InvalidInputError(f"{len(recordings)} recordings, alpha={alpha}: two or more, 0 < alpha < 1")
     # 2 (m + 1)^-1 times the number of pairs has to come below alpha.
     m = permutations or max(PERMUTATIONS, math.ceil(2 * len(pairs) / alpha) + 1)
+    report = progress or silent
     rows = []
     for index, (one, other) in enumerate(pairs):
         rows.append(_pair(one, other, m, seed + index))
-        if progress is not None:
-            progress(index + 1, len(pairs), f"{one.name}, {other.name}")
+        report(index + 1, len(pairs), f"{one.name}, {other.name}")
     results = []
     for row, adjusted in zip(rows, holm([row.p_value for row in rows]), strict=True):
         dependent = adjusted < alpha

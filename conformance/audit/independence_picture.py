@@ -8,11 +8,27 @@ import numpy as np
 
 from esoteric_drbg.conformance.audit.independence import IndependenceAudit
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.extras import need
 
-__all__ = ["draw_independence"]
+__all__ = ["draw_independence", "require_picture"]
 
 #: Colours stop at this -log10 p.
 _DARKEST = 6.0
+
+
+def require_picture(path: Path) -> None:
+    """Check, before anything is recorded, that a picture can be drawn.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    InvalidInputError
+        If the name ends in something else than .svg or .png.
+    """
+    need("matplotlib")
+    if path.suffix not in {".svg", ".png"}:
+        raise InvalidInputError(f"{path}: expected a name that ends in .svg or .png")
 
 
 def draw_independence(audit: IndependenceAudit, path: Path) -> None:
@@ -26,17 +42,14 @@ def draw_independence(audit: IndependenceAudit, path: Path) -> None:
 
     Raises
     ------
-    InvalidInputError
-        If matplotlib is missing, or the suffix is another one.
+    MissingExtraError, InvalidInputError
+        As :func:`require_picture`.
     """
-    if path.suffix not in {".svg", ".png"}:
-        raise InvalidInputError(f"{path}: expected a name that ends in .svg or .png")
-    try:
-        import matplotlib as mpl  # noqa: PLC0415 - an extra
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
-        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise InvalidInputError("a picture needs matplotlib: install esoteric-drbg[report]") from None
+    require_picture(path)
+    import matplotlib as mpl  # noqa: PLC0415 - an extra
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+
     names = list(audit.sources)
     size = len(names)
     levels = np.full((size, size), np.nan)

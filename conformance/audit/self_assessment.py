@@ -24,6 +24,7 @@ from esoteric_drbg.errors import SourceReadError
 from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.noise_sources.lowest_estimate import lowest_estimate
 from esoteric_drbg.noise_sources.machine import machine_facts
+from esoteric_drbg.progress import Progress, silent
 from esoteric_drbg.seeding.credit import ASSESSED_SHARE, assessed_here, description_of_machine
 from esoteric_drbg.seeding.gate import TIMES, guarded, repeat
 from esoteric_drbg.version import __version__
@@ -44,7 +45,6 @@ _MOST_NEIGHBOURS = 16
 _STREAMED = 64 << 20
 _NEIGHBOUR_S = 120
 
-Progress = Callable[[int, int, str], None]
 
 #: Streams memory until its standard input ends or the time is over: it outlives nobody.
 _NEIGHBOUR = f"""
@@ -164,7 +164,7 @@ def self_assess(
         If the source cannot be read, or is too slow.
     """
     source.require_available()
-    report = progress or (lambda done, total, step: None)
+    report = progress or silent
     variants = [source]
     if hasattr(source, "durations_only"):
         variants.append(type(source)(durations_only=True))  # type: ignore[call-arg]
@@ -219,7 +219,7 @@ def _choose_work(source: NoiseSource, n: int) -> None:
     repeat(source, 1)
 
 
-def _read(source: NoiseSource, samples: int, seconds: float, report: Callable[[int], None]) -> bytes:
+def _read(source: NoiseSource, samples: int, seconds: float, report: Callable[[int], object]) -> bytes:
     """Return so many symbols, or those that came in time."""
     until = time.monotonic() + seconds
     symbols = bytearray()

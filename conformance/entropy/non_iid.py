@@ -10,7 +10,7 @@ import numpy as np
 from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.entropy import estimators
 from esoteric_drbg.conformance.entropy.estimates import Estimate, NotEstimated
-from esoteric_drbg.conformance.execution.parallel import Progress, Task, run_tasks
+from esoteric_drbg.conformance.execution.parallel import Task, run_tasks
 from esoteric_drbg.conformance.samples.files import Source, read_samples
 from esoteric_drbg.conformance.samples.private_copies import bytes_of, private_array
 from esoteric_drbg.conformance.samples.reduction import Reduction
@@ -20,6 +20,7 @@ from esoteric_drbg.frozen import Frozen
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.estimators import Data
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
+from esoteric_drbg.progress import Progress
 from esoteric_drbg.version import __version__
 
 if TYPE_CHECKING:

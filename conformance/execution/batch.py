@@ -11,9 +11,10 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from esoteric_drbg.conformance.execution.parallel import Progress, usable_processors
+from esoteric_drbg.conformance.execution.parallel import usable_processors
 from esoteric_drbg.conformance.execution.workers import LostCallError, call_on_processes
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
+from esoteric_drbg.progress import Progress
 
 __all__ = ["ATTEMPTS", "assess_files", "shares"]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.extras import need
 
 __all__ = ["connected"]
 
@@ -29,15 +30,14 @@ def connected(address: str) -> Iterator[Executor]:
 
     Raises
     ------
+    MissingExtraError
+        If dask is not installed.
     InvalidInputError
-        If dask is not installed (extra ``cluster``) or no scheduler answers at the address.
+        If no scheduler answers at the address.
     """
-    try:
-        from distributed import Client  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise InvalidInputError(
-            "a scheduler needs the extra 'cluster': python -m pip install 'esoteric-drbg[cluster]'"
-        ) from None
+    need("distributed")
+    from distributed import Client  # noqa: PLC0415 - an extra
+
     try:
         client = Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:

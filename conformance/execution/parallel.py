@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from esoteric_drbg.errors import InvalidInputError, OutOfMemoryError
+from esoteric_drbg.progress import Progress, silent
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["Progress", "Task", "run_tasks", "usable_processors"]
+__all__ = ["Task", "run_tasks", "usable_processors"]
 
 Result = TypeVar("Result")
 
-#: Called with the finished and the total number of steps, and what was just finished.
-Progress = Callable[[int, int, str], None]
 
 _POLL_S = 0.1
 
@@ -73,15 +72,11 @@ def run_tasks(
     if threads is not None and threads < 1:
         raise InvalidInputError(f"threads={threads}: at least 1")
     order = sorted(range(len(tasks)), key=lambda index: -tasks[index].cost)
-    report = progress or _silent
+    report = progress or silent
     if executor is not None:
         return _on_executor(tasks, order, executor, report)
     workers = min(threads or usable_processors(), len(tasks))
     return _on_threads(tasks, order, workers, report)
-
-
-def _silent(_done: int, _total: int, _name: str) -> None:
-    pass
 
 
 def _on_executor(tasks: Sequence[Task[Result]], order: list[int], executor: Executor, report: Progress) -> list[Result]:

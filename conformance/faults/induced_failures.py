@@ -8,8 +8,7 @@ false-alarm rate.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
@@ -18,8 +17,10 @@ from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.faults.health_plan import clopper_pearson, plan_health
 from esoteric_drbg.conformance.faults.models import FAULTS, Fault, Symbols, worst_symbols
 from esoteric_drbg.errors import EntropyUnavailableError, InvalidInputError
-from esoteric_drbg.health_tests import HealthProfile, apt_window
+from esoteric_drbg.health_tests import HealthProfile, HealthState, apt_window
+from esoteric_drbg.health_tests.alarm import APT, LAG, RCT
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource, SourceInfo
+from esoteric_drbg.progress import Progress, silent
 from esoteric_drbg.seeding.pool import EntropyPool
 from esoteric_drbg.seeding.slot import SourceSlot
 from esoteric_drbg.version import __version__
@@ -31,13 +32,8 @@ SPAN = 16_384
 #: A fault has to be found if the plan gives it more than 1 minus this.
 SURE = 2.0**-20
 _PERCENTS = (5, 25, 50, 75, 95, 100)
-_TESTS = {
-    "RCT": "Repetition Count Test",
-    "APT": "Adaptive Proportion Test",
-    "lag": r"Lag Predictor Test \(developer-defined\)",
-}
-
-Progress = Callable[[int, int, str], None]
+_TESTS = (RCT, APT, LAG)
+_FAILED = {HealthState.FAILED_INTERMITTENT.name, HealthState.FAILED_PERMANENT.name}
 
 
 class FaultySource(NoiseSource):
@@ -122,7 +118,7 @@ class FaultResult:
 
 
 @attrs.frozen(kw_only=True)
-class FalseAlarms:
+class HealthyResult:
     """Alarms on healthy data; `tested` counts windows for the APT, otherwise symbols; ``lag``: at most `expected`."""
 
     test: str
@@ -159,7 +155,7 @@ class PoolOutcome(Document):
     @property
     def passed(self) -> bool:
         """Whether the pool did all it must."""
-        return self.alone_refused and self.dropped and self.state.startswith("FAILED")
+        return self.alone_refused and self.dropped and self.state in _FAILED
 
 
 @attrs.frozen(kw_only=True)
@@ -184,7 +180,7 @@ class FaultCampaign(Document):
     trials: int
     healthy: str
     results: tuple[FaultResult, ...]
-    false_alarms: tuple[FalseAlarms, ...]
+    false_alarms: tuple[HealthyResult, ...]
     pool: PoolOutcome
     version: str
 
@@ -267,12 +263,12 @@ def induce_failures(
     if recorded is not None and len(recorded) < length:
         raise InvalidInputError(f"{source}: {len(recorded)} recorded symbols, a trial takes {length}")
     bench = _Bench(min_entropy, symbol_bits, base, window, span, recorded)
-    report = progress or (lambda _done, _total, _name: None)
+    report = progress or silent
     tiers = {"intermittent": base.intermittent_alpha, "permanent": base.permanent_alpha}
     total = len(tiers) * (len(faults) + 1) * trials
     done = 0
     results: list[FaultResult] = []
-    alarms: list[FalseAlarms] = []
+    alarms: list[HealthyResult] = []
     for tier, alpha in tiers.items():
         plan = plan_health(
             min_entropy,
@@ -307,7 +303,7 @@ def induce_failures(
                 tested = max(1, symbols // window if test == "APT" else symbols)
                 chance = {"RCT": plan.rct_false_alarm, "APT": plan.apt_false_alarm, "lag": plan.lag_false_alarm}[test]
                 alarms.append(
-                    FalseAlarms(
+                    HealthyResult(
                         test=test,
                         tier=tier,
                         tested=tested,
@@ -364,7 +360,7 @@ def _result(
 
 
 class _Bench:
-    """Makes trials: healthy symbols, a slot, and the alarm's own words about where the cutoff was reached."""
+    """Makes trials: healthy symbols, a slot, and what its alarm says about where the cutoff was reached."""
 
     def __init__(
         self, min_entropy: float, bits: int, profile: HealthProfile, window: int, span: int, recorded: bytes | None
@@ -392,13 +388,14 @@ class _Bench:
         slot = SourceSlot(source, self._claim, health_profile=profile, deadline_s=60.0)
         if slot.start() and slot.read_tested(before - profile.startup_samples) is not None:
             slot.read_tested(self._span)
+        report = slot.monitor.report()
+        findings = () if report.alarm is None else report.alarm.findings
         delays = {}
-        for test, words in _TESTS.items():
-            found = re.findall(f"{words}: [^;]*first reached [^;]*at sample (\\d+)", slot.monitor.report().last_alarm)
-            first = min(map(int, found), default=-1)
+        for test in _TESTS:
+            first = min((finding.sample_index for finding in findings if finding.test == test), default=-1)
             if first >= onset:
                 delays[test] = first - onset + 1
-        return slot.monitor.report().samples, delays
+        return report.samples, delays
 
     def pool_outcome(self, rng: np.random.Generator) -> PoolOutcome:
         """Let a source become stuck in a pool, alone and beside a healthy one."""

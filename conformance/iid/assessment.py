@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,7 +17,6 @@ from esoteric_drbg.conformance.iid.lrs import LongestRepeat, longest_repeat_test
 from esoteric_drbg.conformance.iid.permutation import (
     PERMUTATIONS,
     Checkpoint,
-    Progress,
     count_permutations,
     fail_limit,
 )
@@ -26,8 +24,10 @@ from esoteric_drbg.conformance.samples.files import Source, read_samples
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import kernel_info
+from esoteric_drbg.kernels.estimate_bounds import most_common_value
 from esoteric_drbg.kernels.iid import AVERAGE_SCALE, STATISTICS
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
+from esoteric_drbg.progress import Progress
 from esoteric_drbg.version import __version__
 
 __all__ = ["FALSE_ALARMS", "IidAssessment", "PermutationStatistic", "assess_iid"]
@@ -41,8 +41,6 @@ FALSE_ALARMS = (
 FEWEST_PERMUTATIONS = 100
 #: Bits that a truncated bitstring has.
 TRUNCATED_BITS = 1_000_000
-#: Quantile of the 99% bound in 6.3.1.
-Z = 2.5758293035489008
 
 
 @attrs.frozen(kw_only=True)
@@ -308,21 +306,15 @@ def _median(samples: SampleSet) -> float:
     return float(low + high) / 2
 
 
-def _most_common_value(mode: int, n: int) -> float:
-    """Return the Most Common Value estimate, 6.3.1, in bits."""
-    p = mode / n
-    return -math.log2(min(1.0, p + Z * math.sqrt(p * (1 - p) / (n - 1)))) or 0.0
-
-
 def _min_entropy(samples: SampleSet, conditioned: bool, most: int | None) -> tuple[float | None, float | None, float]:
     """Return H_original, H_bitstring and the assessed min-entropy, 3.1.3, each by the Most Common Value estimate."""
     packed, n = samples.bitstring(most)
     ones = int(np.bitwise_count(packed).sum(dtype=np.int64))
-    per_bit = min(1.0, _most_common_value(max(ones, n - ones), n))
+    per_bit = min(1.0, most_common_value(max(ones, n - ones), n))
     if conditioned:
         return None, per_bit, per_bit
     mode = int(np.bincount(samples.symbols).max())
-    original = min(float(samples.bits), _most_common_value(mode, samples.symbols.size))
+    original = min(float(samples.bits), most_common_value(mode, samples.symbols.size))
     if samples.alphabet == 2:
         return original, None, original
     return original, per_bit, min(original, samples.bits * per_bit)

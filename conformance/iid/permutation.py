@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from esoteric_drbg.atomic_write import read_own, write_file
 from esoteric_drbg.conformance.documents import to_document
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.iid import ALL_STATISTICS, COMPRESSION, STATISTICS, iid_permutations, iid_statistics
+from esoteric_drbg.progress import Progress
 
 __all__ = ["Checkpoint", "PermutationCounts", "count_permutations", "fail_limit", "permutation_chunk"]
 
@@ -37,7 +37,6 @@ CHUNK_S = 0.06
 POLL_S = 0.1
 CHECKPOINT_S = 1.0
 
-Progress = Callable[[int, int, str], None]
 Triple = tuple[int, int, int]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +27,7 @@ from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import NoiseSource
 from esoteric_drbg.noise_sources.guard import GuardedSource, guarded, has_wide_values
 from esoteric_drbg.noise_sources.intake import LONGEST_WAIT_S, Fault, checked_samples, raise_fault
+from esoteric_drbg.progress import Progress, silent
 
 __all__ = ["file_sha256", "has_wide_values", "machine_facts", "record", "record_restarts", "restart_seconds"]
 
@@ -35,8 +35,6 @@ __all__ = ["file_sha256", "has_wide_values", "machine_facts", "record", "record_
 CHUNK_SAMPLES = 1000
 #: The same for a read of a source that cannot bound it by itself, or is foreign.
 READ_TIMEOUT_S = 60.0
-
-Progress = Callable[[int, int], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +74,7 @@ def record(
         Keep what an interrupted recording has read, and go on from there the next time. The symbols are then
         consecutive within segments of 1,000 or more, which SP 800-90B 3.1.1 allows; the sidecar lists their lengths.
     progress : callable, optional
-        ``progress(done, total)``, in symbols.
+        ``progress(done, total, "")``, in symbols.
 
     Returns
     -------
@@ -101,6 +99,7 @@ def record(
     """
     if n_samples < 1:
         raise InvalidInputError(f"n_samples={n_samples}: record at least 1 symbol")
+    report = progress or silent
     source = guarded(source)
     source.require_available()
     endings = {"": 1, ".u64": 8} if wide else {"": 1}
@@ -118,8 +117,7 @@ def record(
                 reading += time.perf_counter() - before
                 for ending, data in chunk.items():
                     files[ending].write(data)
-                if progress is not None:
-                    progress(min(done + CHUNK_SAMPLES, n_samples), n_samples)
+                report(min(done + CHUNK_SAMPLES, n_samples), n_samples, "")
         except BaseException:
             if not resume:
                 for file in (*partials.values(), plan):

@@ -27,13 +27,12 @@ from esoteric_drbg.noise_sources import NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import guarded
 from esoteric_drbg.noise_sources.intake import Fault, checked_samples
 from esoteric_drbg.noise_sources.restart_worker import WORD
+from esoteric_drbg.progress import Progress, silent
 
 __all__ = ["record_restarts", "restart_seconds"]
 
 #: Seconds after which a restart's process is given up, beside 20 times what its symbols should take.
 RESTART_TIMEOUT_S = 120.0
-
-Progress = Callable[[int, int], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +76,7 @@ def record_restarts(
     jobs : int
         Restarts at the same time. More than one disturbs timing sources, and is said in the sidecar.
     progress : callable, optional
-        ``progress(done, total)``, in rows.
+        ``progress(done, total, "")``, in rows.
 
     Returns
     -------
@@ -99,6 +98,7 @@ def record_restarts(
     _claim_partial(partial, plan, RowsOf(source=name, samples=samples, cpu=cpu_model(), kernels=kernel_info().name))
     timeout_s = RESTART_TIMEOUT_S + 20 * samples / source.estimated_rate
     restart = functools.partial(_restart, name, samples, source.symbol_bits, command, timeout_s)
+    report = progress or silent
     began = datetime.now(UTC)
     with resumable(partial) as file:
         rows = min(file.tell() // samples, restarts)
@@ -106,8 +106,7 @@ def record_restarts(
         for row, symbols in enumerate(_in_order(restart, restarts - rows, jobs), start=rows + 1):
             file.write(symbols)
             file.flush()
-            if progress is not None:
-                progress(row, restarts)
+            report(row, restarts, "")
     place(partial, path)
     plan.unlink(missing_ok=True)
     facts: dict[str, Any] = {

@@ -23,6 +23,7 @@ from esoteric_drbg.conformance.report.marks import (
     whole_numbers,
 )
 from esoteric_drbg.conformance.report.svg import COLOURS, picture
+from esoteric_drbg.kernels.estimate_bounds import Z_99
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,8 +42,8 @@ _SIZE, _TALL = (3.65, 2.45), (3.65, 3.3)
 _SHOWN, _LAGS, _CELLS, _FIRST = 1000, 100, 48, 64
 #: Symbols that correlation and spectrum are made of, and the length of one piece of the spectrum.
 _CENTRED, _PIECE = 1 << 17, 1 << 9
-#: Standard normal deviate of a 99 % band.
-_Z99 = 2.5758293035489004
+#: Steps of shade in pictures made of cells.
+_SHADES = 6
 
 
 @attrs.frozen
@@ -215,7 +216,7 @@ def _autocorrelation(axes: Axes, centred: Floats) -> None:
     spectrum = np.fft.rfft(centred, 2 * n)
     values = np.fft.irfft(spectrum * spectrum.conj())[: lags.size + 1]
     values = (values / values[0] if values[0] else values)[1:]
-    band = _Z99 / math.sqrt(n)
+    band = Z_99 / math.sqrt(n)
     axes.axhspan(-band, band, color=_SOFT, alpha=0.22, linewidth=0)
     strokes(
         axes,
@@ -235,7 +236,7 @@ def _spectrum(axes: Axes, centred: Floats) -> None:
     pieces = centred[: centred.size // length * length].reshape(-1, length)
     power = (np.abs(np.fft.rfft(pieces * np.hanning(length), axis=1)) ** 2).mean(axis=0)[2:]
     mean = float(power.mean()) or 1.0
-    spread = _Z99 / math.sqrt(len(pieces))  # a mean of exponentials, relative to itself
+    spread = Z_99 / math.sqrt(len(pieces))  # a mean of exponentials, relative to itself
     low, high = (10 * math.log10(max(1 + side * spread, 0.01)) for side in (-1, 1))
     axes.axhspan(low, high, color=_SOFT, alpha=0.22, linewidth=0)
     decibels = 10 * np.log10(np.maximum(power / mean, 1e-6))

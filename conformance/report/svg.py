@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from esoteric_drbg.errors import KernelUnavailableError
+from esoteric_drbg.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +67,7 @@ _RECTANGLE = re.compile(r"M ?(\S+) (\S+) L (\S+) \2 L \3 (\S+) L \1 \4 [zZ]")
 
 def require_report() -> None:
     """Raise a clear error where the extra ``report`` is not installed."""
-    try:
-        import matplotlib as mpl  # noqa: F401, PLC0415 - of the extra
-    except ImportError as error:
-        raise KernelUnavailableError(f"{error}: install the extra: pip install esoteric-drbg[report]") from None
+    need("jinja2", "matplotlib")
 
 
 def picture(name: str, label: str, size: tuple[float, float], draw: Callable[..., None], *arguments: Any) -> str:

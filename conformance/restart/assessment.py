@@ -11,7 +11,6 @@ import attrs
 import numpy as np
 
 from esoteric_drbg.conformance.documents import Document
-from esoteric_drbg.conformance.entropy.bounds import Z_99
 from esoteric_drbg.conformance.entropy.non_iid import literal_min_entropies
 from esoteric_drbg.conformance.restart.cutoff import restart_alpha, restart_cutoff
 from esoteric_drbg.conformance.restart.matrix import STANDARD_SHAPE, Matrix, line_maxima, restart_data_sets
@@ -19,13 +18,14 @@ from esoteric_drbg.conformance.samples.files import Source
 from esoteric_drbg.conformance.samples.reduction import Reduction
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.kernels.estimate_bounds import most_common_value
 from esoteric_drbg.kernels.memory import OutOfMemoryIsOurs
+from esoteric_drbg.progress import Progress, silent
 from esoteric_drbg.version import __version__
 
 __all__ = ["FailingLine", "RestartAssessment", "assess_restart"]
 
 Estimate = Callable[[SampleSet], float]
-Progress = Callable[[int, int, str], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -207,7 +207,7 @@ def assess_restart(
     widest = 8 if bits is None else by_rows.bits
     if not 0.0 <= h_initial <= widest:
         raise InvalidInputError(f"h_initial={h_initial}: expected 0 to {widest} bits per symbol")
-    report = progress or (lambda _done, _total, _name: None)
+    report = progress or silent
     alpha = restart_alpha(*shape)
     row_cutoff, column_cutoff = (restart_cutoff(float(h_initial), n, alpha) for n in reversed(shape))
     x_row, failing_rows = _check("row", by_rows.symbols.reshape(shape), row_cutoff)
@@ -298,6 +298,4 @@ def _most_common_value(samples: SampleSet) -> float:
     """6.3.1: the estimate of an IID source."""
     counts, _ = line_maxima(samples.symbols.reshape(1, -1))
     n = samples.symbols.size
-    p = int(counts[0]) / n
-    bound = min(1.0, p + Z_99 * math.sqrt(p * (1.0 - p) / (n - 1))) if n > 1 else 1.0
-    return -math.log2(bound) if bound < 1.0 else 0.0
+    return most_common_value(int(counts[0]), n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import attrs
 
 from esoteric_drbg.conformance.vectors.cases import CIPHER_NAMES, HASH_NAMES, DrbgCase, Step
 from esoteric_drbg.errors import EsotericDRBGError, InvalidInputError
+from esoteric_drbg.progress import Progress, silent
 
 __all__ = ["GroupVerdict", "answer", "compare", "read_vector_sets"]
 
@@ -23,8 +24,6 @@ _LENGTHS = {
 }
 #: Most bits that a case may ask for: one Generate request (SP 800-90A tables 2 and 3).
 _MOST_BITS = 1 << 19
-
-Progress = Callable[[int, int, str], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -157,6 +156,7 @@ def answer(vector_set: dict[str, Any], progress: Progress | None = None) -> tupl
     identifiers: list[int] = []
     skipped: dict[int, str] = {}
     total = len(top.get("testGroups", list))
+    report = progress or silent
     for done, group in enumerate(top.parts("testGroups", "test group", "tgId"), 1):
         tg_id = group.number("tgId")
         reason = _unsupported(algorithm, group.get("mode", str))
@@ -166,8 +166,7 @@ def answer(vector_set: dict[str, Any], progress: Progress | None = None) -> tupl
             tests = [_test(_MECHANISMS[algorithm], group, test) for test in group.parts("tests", "test", "tcId")]
             groups.append({"tgId": tg_id, "tests": tests})
             identifiers += [test["tcId"] for test in tests]
-        if progress is not None:
-            progress(done, total, group.get("mode", str))
+        report(done, total, group.get("mode", str))
     if len(set(identifiers)) != len(identifiers):
         raise top.fail("tcId", "occurs twice in different groups")
     response = {"vsId": vector_set.get("vsId", 0), "algorithm": algorithm, "revision": "1.0", "testGroups": groups}

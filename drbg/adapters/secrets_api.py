@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from esoteric_drbg.adapters.byte_source import ByteSource
-from esoteric_drbg.errors import KernelUnavailableError
+from esoteric_drbg.errors import InvalidInputError, KernelUnavailableError
 from esoteric_drbg.kernels.table import load_for_seeds
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.rbg.rbg2 import RBG2Instance
@@ -98,7 +98,7 @@ class SystemRandom(random.Random):
     def getrandbits(self, k: int, /) -> int:
         """Return a non-negative int with ``k`` random bits."""
         if k < 0:
-            raise ValueError("number of bits must be non-negative")
+            raise InvalidInputError("number of bits must be non-negative")
         n_bytes = (k + 7) // 8
         return int.from_bytes(self._token_bytes(n_bytes), "big") >> (8 * n_bytes - k)
 
@@ -134,11 +134,11 @@ def randbelow(exclusive_upper_bound: int) -> int:
 
     Raises
     ------
-    ValueError
-        If the bound is not positive.
+    InvalidInputError
+        A :class:`ValueError`, if the bound is not positive.
     """
     if exclusive_upper_bound <= 0:
-        raise ValueError("Upper bound must be positive.")
+        raise InvalidInputError("Upper bound must be positive.")
     return _system_random.randrange(exclusive_upper_bound)
 
 

@@ -64,7 +64,7 @@ class EntropyPool:
         health_profile: HealthProfile | None = None,
         deadline_s: float = 2.0,
     ) -> None:
-        if not (math.isfinite(deadline_s) and deadline_s > 0):
+        if not (isinstance(deadline_s, (int, float)) and math.isfinite(deadline_s) and deadline_s > 0):
             raise InvalidInputError(f"deadline_s={deadline_s}: expected a positive number of seconds")
         self.profile = profile
         self.last_ledger: SeedLedger | None = None
@@ -225,8 +225,8 @@ class EntropyPool:
 
         This is Get_entropy_input of the RBG2 instances, which take kernel randomness as additional input.
         """
-        if bits < 1:
-            raise InvalidInputError(f"bits={bits}: ask for at least 1 bit of min-entropy")
+        if not isinstance(bits, int) or bits < 1:
+            raise InvalidInputError(f"bits={bits!r}: ask for at least 1 bit of min-entropy")
         return in_one_process(lambda: self._seed_material(bits))
 
     def _seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from esoteric_drbg.errors import HealthTestError
-from esoteric_drbg.health_tests import HealthMonitor, HealthProfile, HealthState
+from esoteric_drbg.health_tests import Alarm, HealthMonitor, HealthProfile, HealthState
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.noise_sources import Availability, Claim, NoiseSource
 from esoteric_drbg.noise_sources.guard import GuardedSource, ask, guarded, is_foreign, take
@@ -58,6 +58,8 @@ class SourceSlot:
         self._health_profile = health_profile
         self.startup_samples = health_profile.startup_samples
         self.fault = ""
+        #: The alarm that the symbols tested last raised; None if they passed.
+        self.alarm: Alarm | None = None
         self.retired = False
         self.symbols_read = 0
         self.seconds_reading = 0.0
@@ -81,7 +83,12 @@ class SourceSlot:
         kept = self._monitor
         generation = fork_generation()
         if kept is None or (kept[0] != generation and kept[1].state is not HealthState.FAILED_PERMANENT):
-            fresh = HealthMonitor(self.claim.cutoff_entropy, self.source.symbol_bits, profile=self._health_profile)
+            fresh = HealthMonitor(
+                self.claim.cutoff_entropy,
+                self.source.symbol_bits,
+                profile=self._health_profile,
+                source=self.source.name,
+            )
             kept = self._monitor = (generation, fresh)
         return kept[1]
 
@@ -329,25 +336,25 @@ class SourceSlot:
         """Put a retired or failed source back to its start-up test: the operator's act."""
         self.monitor.reset()
         self.retired = False
-        self.fault = ""
+        self.fault, self.alarm = "", None
         self._read_failures = 0
         self._asked_in_vain = False
         if isinstance(self.source, GuardedSource):
             self.source.forget()
 
     def _judge(self, test: Callable[[bytes], None], symbols: bytes) -> bool:
-        """Run one health test; on an alarm keep its text only, so that no traceback leads to the symbols."""
+        """Run one health test; on an alarm keep it and its text only, so that no traceback leads to the symbols."""
         try:
             test(symbols)
         except HealthTestError as error:
-            self.fault = str(error)
+            self.fault, self.alarm = str(error), error.alarm
             return False
         except BaseException:
             # Ctrl-C in the middle: what was counted is half counted. What failed for good has failed all the same.
             if self.monitor.state is not HealthState.FAILED_PERMANENT:
                 self._monitor = None
             raise
-        self.fault = ""
+        self.fault, self.alarm = "", None
         return True
 
     def _read(self, n_symbols: int) -> bytes | None:

@@ -167,11 +167,11 @@ class SourceQueue:
     def shortfall(self, ledger: SeedLedger) -> str:
         """Return why a seed cannot be had, source by source."""
         reasons = list(ledger.missing)
-        listed = {reason.partition(":")[0] for reason in reasons}
+        asked = {slot.name for group in self.groups for slot in group}  # each of them is in the ledger's list
         reasons += [
             f"{slot.name}: {'no credit' if available else reason}"
             for slot, (available, reason) in ((slot, slot.availability()) for slot in self.slots.values())
-            if slot.credit == 0 and slot.name not in listed
+            if slot.credit == 0 and slot.name not in asked
         ]
         return (
             f"{ledger.requested_bits} bits of min-entropy were asked for and {ledger.credited_bits} could be credited; "

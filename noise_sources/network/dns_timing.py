@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import time
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.extras import missing
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
@@ -79,8 +79,8 @@ class DnsTimingSource(NetworkSource):
         named = super().availability()
         if not named.available:
             return named
-        if importlib.util.find_spec("dns") is None:
-            return Availability(False, "needs dnspython: pip install 'esoteric-drbg[network]'")
+        if reason := missing("dns"):
+            return Availability(False, reason)
         if self._zone is None and ZONE_VARIABLE in os.environ and (fault := _zone_fault(self.zone())):
             return Availability(False, f"{fault} ({ZONE_VARIABLE})")
         return named

@@ -10,9 +10,10 @@ from array import array
 from typing import Any
 
 from esoteric_drbg.errors import InvalidInputError
+from esoteric_drbg.extras import missing
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.info import SourceInfo
-from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource
 from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["AUDIO_DEVICE_VARIABLE", "AUDIO_FORMAT_VARIABLE", "AUDIO_RATE_VARIABLE", "AudioThermalSource"]
@@ -90,7 +91,7 @@ class AudioThermalSource(SensorSource):
 
     def device_availability(self) -> Availability:
         """Return whether the sound library is there and knows the input."""
-        if reason := missing_library("sounddevice", "audio"):
+        if reason := missing("sounddevice"):
             return Availability(False, reason)
         try:
             self._settings()

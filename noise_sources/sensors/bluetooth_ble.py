@@ -11,10 +11,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+from esoteric_drbg.extras import missing
 from esoteric_drbg.kernels.timing import read_counter, whole_steps
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.info import SourceInfo
-from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
@@ -61,7 +62,7 @@ class BluetoothBleSource(SensorSource):
 
     def device_availability(self) -> Availability:
         """Return whether the Bluetooth library and, on Linux, the system bus are there."""
-        if reason := missing_library("bleak", "ble"):
+        if reason := missing("bleak"):
             return Availability(False, reason)
         if sys.platform.startswith("linux"):
             socket = bus_socket(os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS)

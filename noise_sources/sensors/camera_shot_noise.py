@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from esoteric_drbg.extras import missing
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.info import SourceInfo
-from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource, missing_library
+from esoteric_drbg.noise_sources.sensors.sensor import Blocks, SensorSource
 from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["CAMERA_VARIABLE", "CameraShotNoiseSource"]
@@ -104,7 +105,7 @@ class CameraShotNoiseSource(SensorSource):
 
     def device_availability(self) -> Availability:
         """Return whether PyAV is there, and a camera that this user may open."""
-        if reason := missing_library("av", "camera"):
+        if reason := missing("av"):
             return Availability(False, reason)
         if self._container_format == "v4l2" and not sys.platform.startswith("linux"):
             return Availability(False, f"written for Linux's Video4Linux2; this is {sys.platform}")

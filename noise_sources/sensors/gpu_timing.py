@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from esoteric_drbg.errors import SourceUnavailableError
+from esoteric_drbg.extras import missing
 from esoteric_drbg.kernels.process import fork_generation
 from esoteric_drbg.kernels.timing import read_counter
 from esoteric_drbg.noise_sources.claims import Claim
 from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
 from esoteric_drbg.noise_sources.info import SourceInfo
 from esoteric_drbg.noise_sources.one_at_a_time import OneByOneSource, ticks_to_samples
-from esoteric_drbg.noise_sources.sensors.sensor import missing_library
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
@@ -86,15 +86,16 @@ class GpuTimingSource(OneByOneSource):
                 "opt-in: loading an OpenCL driver takes long; read only when named "
                 f"(esoteric-drbg probe {self.name}, or {SENSORS_VARIABLE}={self.name})",
             )
-        if reason := missing_library("pyopencl", "gpu"):
+        if reason := missing("pyopencl"):
             return Availability(False, reason)
         if sys.platform.startswith("linux") and not _drivers():
             return Availability(False, "there is no OpenCL driver (Debian: pocl-opencl-icd for the CPU)")
         if _loaded_by:  # ask it
             try:
-                self._device()
-            except (OSError, SourceUnavailableError) as error:
-                return Availability(False, str(error).removeprefix(f"{self.name}: "))
+                lacking = self._lacking()
+            except OSError as error:
+                lacking = str(error)
+            return Availability(not lacking, lacking)
         return Availability(True)
 
     def device_label(self) -> str:
@@ -135,15 +136,20 @@ class GpuTimingSource(OneByOneSource):
         self._launch = None
 
     def _device(self) -> Any:
+        if lacking := self._lacking():
+            raise SourceUnavailableError(f"{self.name}: {lacking}")
+        return self._fitting()[0]
+
+    def _lacking(self) -> str:
+        """Return why there is no device to time, or an empty string; this loads the driver."""
         if _forked():
-            raise SourceUnavailableError(f"{self.name}: the OpenCL driver was loaded before this process was forked")
-        devices = _devices()
-        if self._wanted is not None:
-            devices = tuple(device for device in devices if self._wanted in device.name)
-        if not devices:
-            which = "device" if self._wanted is None else f"device named {self._wanted!r}"
-            raise SourceUnavailableError(f"{self.name}: there is no OpenCL {which}")
-        return devices[0]
+            return "the OpenCL driver was loaded before this process was forked"
+        if not self._fitting():
+            return "there is no OpenCL " + ("device" if self._wanted is None else f"device named {self._wanted!r}")
+        return ""
+
+    def _fitting(self) -> list[Any]:
+        return [device for device in _devices() if self._wanted is None or self._wanted in device.name]
 
 
 class _Launch:

@@ -17,7 +17,7 @@ from esoteric_drbg.noise_sources.consent import SENSORS_VARIABLE, sensor_allowed
 from esoteric_drbg.noise_sources.deadline import still_runs
 from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
-__all__ = ["Blocks", "SensorSource", "missing_library"]
+__all__ = ["Blocks", "SensorSource"]
 
 #: Seconds a read waits, after its last value, for the device to be closed.
 CLOSING_S = 1.0
@@ -27,15 +27,6 @@ LOADING_S = 60.0
 
 #: Raw values at full width as the device hands them over; an empty block says that it has none yet.
 Blocks = Generator[Iterable[int], None, None]
-
-
-def missing_library(module: str, extra: str) -> str:
-    """Return why an optional library cannot be used, or an empty string; it is looked for, not imported."""
-    from importlib.util import find_spec  # noqa: PLC0415 - not needed on the token path
-
-    if find_spec(module) is not None:
-        return ""
-    return f"needs the Python package {module}: pip install 'esoteric-drbg[{extra}]'"
 
 
 class SensorSource(NoiseSource):

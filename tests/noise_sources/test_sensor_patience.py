@@ -140,7 +140,7 @@ def test_a_source_that_is_slow_to_start_is_read_in_few_parts(monkeypatch: pytest
         return bytes(n_samples)
 
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    said: list[tuple[int, int]] = []
+    said: list[tuple[int, int, str]] = []
     quality.entropy_quality(read, 1000, estimated_rate=20.0, progress=lambda *step: said.append(step))
     assert parts == [5, 10, 20, 40, 80, 160, 200, 200, 200, 85]
-    assert said[-1] == (1000, 1000)
+    assert said[-1] == (1000, 1000, "")

@@ -416,7 +416,7 @@ def test_a_recording_refuses_what_is_planted(plant: str, ending: str, resume: bo
     path = folder / "a.bin"
     if resume:
 
-        def interrupt(done: int, _total: int) -> None:
+        def interrupt(done: int, _total: int, _step: str) -> None:
             if done == 2000:
                 raise KeyboardInterrupt
 

@@ -26,11 +26,11 @@ from esoteric_drbg.version import __version__
 
 
 def test_record_writes_data_and_sidecar(tmp_path: Path) -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int, str]] = []
     path = tmp_path / "m.bin"
     facts = record(registry.create("memory_timing"), 2500, path, progress=lambda *step: steps.append(step))
     assert path.stat().st_size == 2500
-    assert steps == [(1000, 2500), (2000, 2500), (2500, 2500)]
+    assert steps == [(1000, 2500, ""), (2000, 2500, ""), (2500, 2500, "")]
     sidecar = json.loads((tmp_path / "m.bin.json").read_text())
     assert sidecar == facts
     assert sidecar["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -46,7 +46,7 @@ def test_record_writes_data_and_sidecar(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_recording_leaves_no_file(tmp_path: Path) -> None:
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: int, total: int, step: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -62,7 +62,7 @@ def test_restart_recordings_go_on_where_they_stopped(tmp_path: Path) -> None:
     path = tmp_path / "r.bin"
     rows: list[int] = []
 
-    def stop_after_two(done: int, total: int) -> None:
+    def stop_after_two(done: int, total: int, step: str) -> None:
         rows.append(done)
         if done == 2:
             raise KeyboardInterrupt
@@ -73,7 +73,7 @@ def test_restart_recordings_go_on_where_they_stopped(tmp_path: Path) -> None:
     first = partial.read_bytes()
     assert len(first) == 100
     partial.write_bytes(first + b"torn row")
-    facts = record_restarts("memory_timing", path, restarts=4, samples=50, progress=lambda done, _: rows.append(done))
+    facts = record_restarts("memory_timing", path, restarts=4, samples=50, progress=lambda done, *_: rows.append(done))
     assert rows == [1, 2, 3, 4]
     assert path.read_bytes()[:100] == first
     assert path.stat().st_size == 200
@@ -84,7 +84,7 @@ def test_restart_recordings_go_on_where_they_stopped(tmp_path: Path) -> None:
 def test_restart_recordings_are_never_mixed(tmp_path: Path) -> None:
     path = tmp_path / "r.bin"
 
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, total: int, step: str) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
@@ -108,7 +108,7 @@ def test_restart_recordings_are_never_mixed(tmp_path: Path) -> None:
 def test_a_damaged_plan_is_one_error(tmp_path: Path, damaged: str) -> None:
     """Rows and symbols of unknown origin are not built upon, and what is wrong is named."""
 
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, total: int, step: str) -> None:
         raise KeyboardInterrupt
 
     source = registry.create("memory_timing")
@@ -158,8 +158,8 @@ def test_an_interrupted_recording_goes_on_and_names_its_segments(tmp_path: Path)
     path = tmp_path / "m.bin"
     source = registry.create("memory_timing")
 
-    def stop_at(limit: int) -> Callable[[int, int], None]:
-        def progress(done: int, total: int) -> None:
+    def stop_at(limit: int) -> Callable[[int, int, str], None]:
+        def progress(done: int, total: int, step: str) -> None:
             if done == limit:
                 raise KeyboardInterrupt
 
