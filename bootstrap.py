@@ -19,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("ESOTERIC_DRBG_VENV", ROOT / ".venv"))
+#: Tests on as many processes as there are cores; `test -n 0` runs them in one.
+WORKERS = ("-n", "auto", "--dist", "worksteal")
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 
 
