@@ -23,6 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help=f"one case of each test that took {QUICK_S} s or less here")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from esoteric_drbg.kernels import kernel_info
+
+    if kernel_info().name == "reference":
+        for item in items:
+            if item.get_closest_marker("slow_reference"):
+                item.add_marker(pytest.mark.slow)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Without a cache (-p no:cacheprovider) nothing is known of any test, and nothing kept.
     if hasattr(config, "cache"):
