@@ -86,9 +86,11 @@ def imports(session: nox.Session) -> None:
 def rust(session: nox.Session) -> None:
     """Run cargo fmt, clippy with warnings denied, and cargo test."""
     manifest = ("--manifest-path", "native/Cargo.toml")
-    session.run("cargo", "fmt", *manifest, "--check", external=True)
+    session.run("cargo", "fmt", *manifest, "--all", "--check", external=True)
     session.run("cargo", "clippy", *manifest, "--all-targets", "--locked", "--", "-D", "warnings", external=True)
-    session.run("cargo", "test", *manifest, "--locked", "--no-default-features", external=True)
+    session.run("cargo", "test", *manifest, "--locked", "-p", "esoteric-drbg-core", external=True)
+    native = ("-p", "esoteric-drbg-native", "--no-default-features")
+    session.run("cargo", "test", *manifest, "--locked", *native, external=True)
 
 
 @nox.session

@@ -34,7 +34,7 @@ def rust_extensions() -> list[RustExtension]:
     return [
         RustExtension(
             "esoteric_drbg.kernels._native",
-            path="native/Cargo.toml",
+            path="native/python/Cargo.toml",
             binding=Binding.PyO3,
             py_limited_api=True,
             debug=False,

@@ -10,6 +10,7 @@ import click
 from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.kernels.secret_memory import secret_memory
+from esoteric_drbg.kernels.selection import refused_paths
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.rbg.profiles import SP800_90C
 from esoteric_drbg.version import __version__
@@ -25,6 +26,7 @@ def collect_info() -> dict[str, Any]:
         "kernels": kernels.name,
         "kernels_reason": kernels.reason,
         "cpu_features": kernels.features,
+        "refused_paths": refused_paths(),
         "secret_memory": secret_memory().describe(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -49,5 +51,5 @@ def info(as_json: bool) -> None:
     out = console()
     width = max(len(key) for key in facts)
     for key, value in facts.items():
-        text = ", ".join(value) if isinstance(value, list) else str(value)
+        text = ", ".join(value) or "none" if isinstance(value, list) else str(value)
         out.print(f"{key.replace('_', ' '):<{width}}  {text}", markup=False)

@@ -1,6 +1,9 @@
-"""Hot functions: a readable Python reference and, where it is built, a Rust twin of the same name.
+"""Hot functions: a specification in Python and, where it is built, a Rust twin of the same name.
 
-Which of the two runs is decided once per process (:mod:`esoteric_drbg.kernels.selection`); the table that pairs
+``kernels.reference`` is the specification, in plain loops; ``kernels.fallback`` is the Python that runs without Rust
+where those are too slow.
+
+Whether Rust or Python runs is decided once per process (:mod:`esoteric_drbg.kernels.selection`); the table that pairs
 them is :mod:`esoteric_drbg.kernels.table`. Callers import a subject module (``kernels.drbg``, ``kernels.health``,
 ``kernels.timing``) and never see the difference, except in ``esoteric-drbg info`` and in every report's header.
 """

@@ -28,6 +28,7 @@ __all__ = [
     "in_request",
     "kernel_info",
     "native",
+    "refused_paths",
     "require_usable",
     "stop_if_ending",
 ]
@@ -95,7 +96,7 @@ def stop_if_ending() -> None:
     """Stop this thread for ever if another one is ending the interpreter.
 
     To be called by a thread that has just woken from a wait. Should it wake again once the interpreter is gone, it
-    would be made to exit, through frames of Rust that cannot be left that way: see native/src/ending.rs.
+    would be made to exit, through frames of Rust that cannot be left that way: see native/python/src/ending.rs.
     """
     if _ended_by not in (0, threading.get_ident()) and ending():
         _stopped.add(threading.get_ident())
@@ -105,7 +106,7 @@ def stop_if_ending() -> None:
 
 
 def _end_begins() -> None:
-    """Stop the other threads at a safe place; see native/src/ending.rs."""
+    """Stop the other threads at a safe place; see native/python/src/ending.rs."""
     global _ended_by, _ended_in  # noqa: PLW0603 - of the process
     _ended_in = _generation()
     _ended_by = threading.get_ident()
@@ -144,3 +145,18 @@ def kernel_info() -> KernelInfo:
     True
     """
     return _INFO
+
+
+def refused_paths() -> list[str]:
+    """Return the vector code of the Rust kernels that this CPU gets wrong, as function and version.
+
+    Plain code runs in its place. That is a ``RuntimeWarning`` at import or at the first assessment, too.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.selection import refused_paths
+    >>> refused_paths()
+    []
+    """
+    refused: list[str] = [] if native is None else native.refused_paths()
+    return refused

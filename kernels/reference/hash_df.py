@@ -1,4 +1,4 @@
-"""Reference kernel of Hash_df, SP 800-90A Rev. 1 section 10.3.1."""
+"""Hash_df, SP 800-90A Rev. 1 section 10.3.1: all steps of it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,14 @@ def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: i
         If an argument is outside its range.
     KernelUnavailableError
         If this Python's hashlib lacks the hash function (SHA-512/t on some builds).
+
+    Examples
+    --------
+    >>> import hashlib
+    >>> from esoteric_drbg.kernels.reference.hash_df import hash_df
+    >>> one, two = (hashlib.sha256(bytes([counter, 0, 0, 1, 64]) + b"abc").digest() for counter in (1, 2))
+    >>> hash_df(b"abc", 320) == one + two[:8]
+    True
     """
     if hash_name not in OUTLEN_BITS:
         raise InvalidInputError(f"hash_name={hash_name!r}: expected one of {', '.join(OUTLEN_BITS)}")
@@ -66,10 +74,14 @@ def derived(hash_name: str, string: bytes, n_bits: int, outlen: int, length: int
     outlen, length : int
         Output block length of the hash function, and length of the input string; in bits.
     """
+    # Step 1
     temp = b""
+    # Steps 2 and 3: the counter begins at 1 and has 8 bits.
     for counter in range(1, -(-n_bits // outlen) + 1):
+        # Steps 4.1 and 4.2: no_of_bits_to_return stands in 32 bits between the counter and the string.
         prefix = bytes([counter]) + n_bits.to_bytes(4, "big")
         temp += _hash(hash_name, prefix + string, 40 + length)
+    # Steps 5 and 6: the leftmost bits; where they end within a byte, the rest of it is cleared.
     result = bytearray(temp[: (n_bits + 7) // 8])
     result[-1] &= 0xFF << (-n_bits % 8) & 0xFF
     return bytes(result)

@@ -1,4 +1,8 @@
-"""Reference kernels of the two continuous health tests, SP 800-90B sections 4.4.1 and 4.4.2."""
+"""The two continuous health tests of SP 800-90B, sections 4.4.1 and 4.4.2, over a stream in chunks of any size.
+
+Each scan does all steps of its section. Cutoffs come from :mod:`esoteric_drbg.health_tests`, which also says what a
+failure means for a source.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,21 @@ __all__ = ["AdaptiveProportionScan", "RepetitionCountScan"]
 
 
 class RepetitionCountScan:
-    """Repetition Count Test, 4.4.1, over a stream in chunks of any size.
+    """Repetition Count Test, 4.4.1.
+
+    In the standard's names: C is ``cutoff``, A the sample that repeats, B is ``run``, X the next sample.
 
     Parameters
     ----------
     cutoff : int
         C, 2 or more. The test fails at every sample that makes a run of C or more equal ones.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.health import RepetitionCountScan
+    >>> scan = RepetitionCountScan(cutoff=3)
+    >>> scan.push(bytes([1, 1, 2, 2, 2, 2])), scan.first_failure
+    (2, 4)
     """
 
     def __init__(self, cutoff: int) -> None:
@@ -30,25 +43,32 @@ class RepetitionCountScan:
         self.first_failure = -1
         self.run = 0
         self.longest_run = 0
-        self._last = -1
+        self._a = -1  # no sample yet
 
     def push(self, symbols: bytes | bytearray | memoryview) -> int:
         """Test the next samples, one a byte; return how many of them failed."""
         before = self.failures
-        for symbol in contents(symbols):
-            self.run = self.run + 1 if symbol == self._last else 1
-            self._last = symbol
+        for x in contents(symbols):  # step 3
+            if x == self._a:
+                # Step 4: one more of them; the test fails from the C-th on.
+                self.run += 1
+                if self.run >= self.cutoff:
+                    if self.failures == 0:
+                        self.first_failure = self.samples
+                    self.failures += 1
+            else:
+                # Otherwise there is a new sample to wait for; so for the first sample, steps 1 and 2.
+                self._a = x
+                self.run = 1
             self.longest_run = max(self.longest_run, self.run)
-            if self.run >= self.cutoff:
-                if self.failures == 0:
-                    self.first_failure = self.samples
-                self.failures += 1
             self.samples += 1
         return self.failures - before
 
 
 class AdaptiveProportionScan:
-    """Adaptive Proportion Test, 4.4.2, over a stream in chunks of any size.
+    """Adaptive Proportion Test, 4.4.2.
+
+    In the standard's names: C is ``cutoff``, W is ``window``, A the first sample of a window, B how often it has come.
 
     Parameters
     ----------
@@ -56,6 +76,13 @@ class AdaptiveProportionScan:
         C, 2 to ``window``. The test fails once in a window, when its first sample has come C times.
     window : int
         W, in samples; windows follow one another and each counts its first sample as 1.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.health import AdaptiveProportionScan
+    >>> scan = AdaptiveProportionScan(cutoff=3, window=4)
+    >>> scan.push(bytes([1, 2, 1, 1, 2, 3, 3, 3])), scan.first_failure, scan.windows
+    (1, 3, 2)
     """
 
     def __init__(self, cutoff: int, window: int) -> None:
@@ -72,8 +99,8 @@ class AdaptiveProportionScan:
         self.first_failure = -1
         self.windows = 0
         self.max_count = 0
-        self._first = -1
-        self._count = 0
+        self._a = -1
+        self._b = 0
         self._position = 0
 
     def push(self, symbols: bytes | bytearray | memoryview) -> int:
@@ -81,18 +108,21 @@ class AdaptiveProportionScan:
         before = self.failures
         for symbol in contents(symbols):
             if self._position == 0:
-                self._first = symbol
-                self._count = 1
-            elif symbol == self._first:
-                self._count += 1
-                if self._count == self.cutoff:
+                # Steps 1 and 2
+                self._a = symbol
+                self._b = 1
+            elif symbol == self._a:
+                # Step 3: the test fails when B reaches C, which is once in a window.
+                self._b += 1
+                if self._b == self.cutoff:
                     if self.failures == 0:
                         self.first_failure = self.samples
                     self.failures += 1
-            self.max_count = max(self.max_count, self._count)
+            self.max_count = max(self.max_count, self._b)
             self.samples += 1
             self._position += 1
             if self._position == self.window:
+                # Step 4: the next window begins with the next sample.
                 self._position = 0
                 self.windows += 1
         return self.failures - before

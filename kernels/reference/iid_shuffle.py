@@ -1,8 +1,8 @@
-"""Reference of the permutations of the IID track: which arrangement belongs to (seed, index).
+"""The permutations of the IID track: which arrangement belongs to (seed, index). SP 800-90B 5.1 step 2.1 asks for one.
 
-Two streams of random words come from (seed, index): `lanes`, eight generators xoshiro256++ side by side, and
-`single`, one SplitMix64 for the rare draws. Both start from a SplitMix64 at mix(mix(seed) + index): its first 32 words
-are the states of the lanes (word 0 of lanes 0 to 7, then word 1, ...), the next one is the state of `single`.
+Two streams of random words come from (seed, index): `lanes`, eight generators xoshiro256++ whose words come in turns,
+and `single`, one SplitMix64 for the rare draws. Both start from a SplitMix64 at mix(mix(seed) + index): its first 32
+words are the states of the lanes (word 0 of lanes 0 to 7, then word 1, ...), the next one is the state of `single`.
 
 Sequences of three or more symbols are shuffled by Fisher and Yates if they are short, or drawn as an arrangement of
 symbols; binary ones are drawn as an arrangement of bits. Either way every arrangement of the symbols is equally likely.
@@ -10,39 +10,58 @@ symbols; binary ones are drawn as an arrangement of bits. Either way every arran
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterator
 
-__all__ = ["Single", "arrange_bits", "arrange_symbols", "lane_words", "permute", "streams"]
+__all__ = [
+    "DRAWS",
+    "FREQUENT",
+    "GAMMA",
+    "LANES",
+    "MANY",
+    "MASK",
+    "Lane",
+    "Single",
+    "arrange_bits",
+    "arrange_symbols",
+    "fisher_yates",
+    "mix",
+    "permute",
+    "streams",
+]
 
-_MASK = (1 << 64) - 1
-_GAMMA = 0x9E3779B97F4A7C15
+MASK = (1 << 64) - 1
+GAMMA = 0x9E3779B97F4A7C15
 LANES = 8
 #: From so many symbols on they are arranged, not shuffled: swaps all over much memory take longer.
-_MANY = 1 << 16
+MANY = 1 << 16
 #: Draws of 16 bits, and the share of them that a symbol has to have to get one of those that are left.
-_DRAWS = 1 << 16
-_FREQUENT = 16
-
-Words = NDArray[np.uint64]
+DRAWS = 1 << 16
+FREQUENT = 16
 
 
 def mix(word: int) -> int:
     """Return the output function of SplitMix64."""
-    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & _MASK
+    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & MASK
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & MASK
     return word ^ (word >> 31)
 
 
 class Single:
-    """SplitMix64, with unbiased bounded draws."""
+    """SplitMix64, with unbiased bounded draws.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.iid_shuffle import Single
+    >>> hex(Single(0).next())
+    '0xe220a8397b1dcdaf'
+    """
 
     def __init__(self, state: int) -> None:
         self.state = state
 
     def next(self) -> int:
         """Return the next 64-bit word."""
-        self.state = self.state + _GAMMA & _MASK
+        self.state = self.state + GAMMA & MASK
         return mix(self.state)
 
     def below(self, bound: int) -> int:
@@ -50,36 +69,60 @@ class Single:
         reject_below = (1 << 64) % bound
         while True:
             product = self.next() * bound
-            if product & _MASK >= reject_below:
+            if product & MASK >= reject_below:
                 return product >> 64
 
 
-def streams(seed: int, index: int) -> tuple[Words, Single]:
-    """Return the state of the lanes, shape (4, 8), and the single stream of one permutation."""
-    start = Single(mix(mix(seed) + index & _MASK))
-    states = np.array([start.next() for _ in range(4 * LANES)], dtype=np.uint64).reshape(4, LANES)
-    return states, Single(start.next())
+class Lane:
+    """xoshiro256++.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.iid_shuffle import Lane
+    >>> lane = Lane(1, 2, 3, 4)
+    >>> lane.next(), lane.next()
+    (41943041, 58720359)
+    """
+
+    def __init__(self, s0: int, s1: int, s2: int, s3: int) -> None:
+        self.s0, self.s1, self.s2, self.s3 = s0, s1, s2, s3
+
+    def next(self) -> int:
+        """Return the next 64-bit word."""
+        word = _rotate(self.s0 + self.s3 & MASK, 23) + self.s0 & MASK
+        shifted = self.s1 << 17 & MASK
+        self.s2 ^= self.s0
+        self.s3 ^= self.s1
+        self.s1 ^= self.s2
+        self.s0 ^= self.s3
+        self.s2 ^= shifted
+        self.s3 = _rotate(self.s3, 45)
+        return word
 
 
-def _rotate(words: Words, by: int) -> Words:
-    return (words << np.uint64(by)) | (words >> np.uint64(64 - by))
+def _rotate(word: int, by: int) -> int:
+    return (word << by | word >> (64 - by)) & MASK
 
 
-def lane_words(states: Words, steps: int) -> Words:
-    """Return the next words of the lanes, shape (steps, 8), and advance their states: xoshiro256++."""
-    s0, s1, s2, s3 = states
-    out = np.empty((steps, LANES), dtype=np.uint64)
-    for step in range(steps):
-        out[step] = _rotate(s0 + s3, 23) + s0
-        shifted = s1 << np.uint64(17)
-        s2 = s2 ^ s0
-        s3 = s3 ^ s1
-        s1 = s1 ^ s2
-        s0 = s0 ^ s3
-        s2 = s2 ^ shifted
-        s3 = _rotate(s3, 45)
-    states[:] = s0, s1, s2, s3
-    return out
+def streams(seed: int, index: int) -> tuple[Iterator[int], Single]:
+    """Return the words of the lanes, without end, and the single stream of one permutation."""
+    start = Single(mix(mix(seed) + index & MASK))
+    s0, s1, s2, s3 = ([start.next() for _ in range(LANES)] for _ in range(4))
+    lanes = [Lane(*states) for states in zip(s0, s1, s2, s3, strict=True)]
+
+    def words() -> Iterator[int]:
+        while True:
+            for lane in lanes:
+                yield lane.next()
+
+    return words(), Single(start.next())
+
+
+def _parts(words: Iterator[int], bits: int) -> Iterator[int]:
+    """Yield the parts of each word, the lowest `bits` bits first."""
+    for word in words:
+        for shift in range(0, 64, bits):
+            yield word >> shift & (1 << bits) - 1
 
 
 def fisher_yates(symbols: bytes, seed: int, index: int) -> bytes:
@@ -88,48 +131,53 @@ def fisher_yates(symbols: bytes, seed: int, index: int) -> bytes:
     Place i uses the next 32-bit half word of the lanes (of each word the low half first): the high half of its product
     with i + 1. If the low half shows bias, less than 2^32 mod (i + 1), the single stream draws in its stead.
     """
-    n = len(symbols)
-    states, single = streams(seed, index)
-    words = lane_words(states, -(-(n - 1) // (2 * LANES)))
-    halves = np.stack([words & np.uint64(0xFFFFFFFF), words >> np.uint64(32)], axis=-1).reshape(-1)[: n - 1]
-    bounds = np.arange(n, 1, -1, dtype=np.uint64)
-    products = halves * bounds
-    partners = (products >> np.uint64(32)).tolist()
-    biased = (products & np.uint64(0xFFFFFFFF)) < np.uint64(1 << 32) % bounds
-    for draw in np.flatnonzero(biased).tolist():
-        partners[draw] = single.below(n - draw)
+    words, single = streams(seed, index)
+    halves = _parts(words, 32)
     permuted = bytearray(symbols)
-    for place, partner in zip(range(n - 1, 0, -1), partners, strict=True):
-        permuted[place], permuted[partner] = permuted[partner], permuted[place]
+    for i in range(len(symbols) - 1, 0, -1):
+        product = next(halves) * (i + 1)
+        partner = product >> 32
+        if product % (1 << 32) < (1 << 32) % (i + 1):
+            partner = single.below(i + 1)
+        permuted[i], permuted[partner] = permuted[partner], permuted[i]
     return bytes(permuted)
 
 
-def arrange_bits(n: int, ones: int, seed: int, index: int) -> NDArray[np.uint8]:
-    """Return n bits of which `ones` are 1, every arrangement equally likely; shape (n,).
+def arrange_bits(n: int, ones: int, seed: int, index: int) -> bytes:
+    """Return n bits, one a byte, of which `ones` are 1, every arrangement equally likely.
 
     The rarer bit is drawn independently for all places, with probability q / 256 just below its share; given how often
     it came, all arrangements are equally likely. Then random places are changed until it came as often as it must.
+
+    For 64 places in each of the lanes a word is made of words of that lane, one for each binary digit of q / 256 from
+    the last that is not 0 up to the first: a digit 1 joins them by "or", a digit 0 by "and". Place p of the words is
+    bit p % 64, counted from the lowest, of lane p // 64 % 8.
     """
     rare = min(ones, n - ones)
-    states, single = streams(seed, index)
+    lanes, single = streams(seed, index)
     q = 256 * rare // n
-    blocks = -(-n // (64 * LANES))
-    words = np.zeros((blocks, LANES), dtype=np.uint64)
-    if q:
-        lowest = (q & -q).bit_length() - 1
-        draws = lane_words(states, blocks * (8 - lowest)).reshape(blocks, 8 - lowest, LANES)
-        for digit in range(lowest, 8):
-            drawn = draws[:, digit - lowest]
-            words = words | drawn if q >> digit & 1 else words & drawn
-    bits = np.unpackbits(words.reshape(-1).astype("<u8").view(np.uint8), bitorder="little")[:n].copy()
-    count = int(bits.sum())
-    wrong = int(count > rare)
+    bits: list[int] = []
+    while len(bits) < n:
+        words = [0] * LANES
+        seen = False
+        for digit in range(8):
+            seen = seen or q >> digit & 1 == 1
+            if seen:
+                drawn = [next(lanes) for _ in range(LANES)]
+                for lane in range(LANES):
+                    words[lane] = words[lane] | drawn[lane] if q >> digit & 1 else words[lane] & drawn[lane]
+        for word in words:
+            bits += [word >> place & 1 for place in range(64)]
+    del bits[n:]
+
+    count = sum(bits)
+    wrong = 1 if count > rare else 0
     while count != rare:
         place = single.below(n)
         if bits[place] == wrong:
             bits[place] = 1 - wrong
             count += 1 - 2 * wrong
-    return bits if rare == ones else 1 - bits
+    return bytes(bits) if rare == ones else bytes(1 - bit for bit in bits)
 
 
 def arrange_symbols(symbols: bytes, seed: int, index: int) -> bytes:
@@ -141,46 +189,54 @@ def arrange_symbols(symbols: bytes, seed: int, index: int) -> bytes:
     depends on where it is: so whatever arrangement comes out, any other order of it is as likely.
     """
     n = len(symbols)
-    states, single = streams(seed, index)
-    counts = np.bincount(np.frombuffer(symbols, dtype=np.uint8), minlength=256)
-    words = lane_words(states, -(-n // (4 * LANES))).reshape(-1).astype("<u8")
-    arranged = _symbols_of_draws(counts)[words.view("<u2")[:n]]
-    excess = (np.bincount(arranged, minlength=256) - counts).tolist()
-    lacking = 0
-    missing = -sum(count for count in excess if count < 0)
-    while missing:
+    words, single = streams(seed, index)
+    draws = _parts(words, 16)
+    symbol_of = symbols_of_draws(symbols)
+    arranged = bytearray(symbol_of[next(draws)] for _ in range(n))
+
+    excess = [arranged.count(symbol) - symbols.count(symbol) for symbol in range(256)]
+    while any(excess):
         place = single.below(n)
-        symbol = int(arranged[place])
+        symbol = arranged[place]
         if excess[symbol] > 0:
-            while excess[lacking] >= 0:
-                lacking += 1
+            lacking = next(other for other in range(256) if excess[other] < 0)
+            arranged[place] = lacking
             excess[symbol] -= 1
             excess[lacking] += 1
-            arranged[place] = lacking
-            missing -= 1
     return bytes(arranged)
 
 
-def _symbols_of_draws(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
+def symbols_of_draws(symbols: bytes) -> list[int]:
     """Return the symbol that each draw of 16 bits stands for, in ascending order.
 
     Each has its share, rounded down; what is left goes to the symbols that have a share of 16 or more in turns, the
     most frequent first: rare ones would come much too often.
     """
-    shares = counts * _DRAWS // counts.sum()
-    frequent = sorted(np.flatnonzero(shares >= _FREQUENT).tolist(), key=lambda symbol: -int(counts[symbol]))
-    for turn in range(_DRAWS - int(shares.sum())):
+    counts = [symbols.count(symbol) for symbol in range(256)]
+    shares = [count * DRAWS // len(symbols) for count in counts]
+    frequent = [symbol for symbol in range(256) if shares[symbol] >= FREQUENT]
+    frequent.sort(key=lambda symbol: -counts[symbol])
+    for turn in range(DRAWS - sum(shares)):
         shares[frequent[turn % len(frequent)]] += 1
-    return np.repeat(np.arange(256, dtype=np.uint8), shares)
+    return [symbol for symbol in range(256) for _ in range(shares[symbol])]
 
 
 def permute(symbols: bytes, seed: int, index: int) -> bytes:
-    """Return permutation `index` of the symbols under `seed`."""
+    """Return permutation `index` of the symbols under `seed`.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.iid_shuffle import permute
+    >>> sorted(permute(b"caab", 1, 7))
+    [97, 97, 98, 99]
+    """
     distinct = sorted(set(symbols))
     if len(distinct) == 1:
         return symbols
-    if len(distinct) > 2:
-        return (fisher_yates if len(symbols) < _MANY else arrange_symbols)(symbols, seed, index)
-    low, high = distinct
-    bits = arrange_bits(len(symbols), symbols.count(high), seed, index)
-    return np.where(bits == 1, np.uint8(high), np.uint8(low)).tobytes()
+    if len(distinct) == 2:
+        low, high = distinct
+        bits = arrange_bits(len(symbols), symbols.count(high), seed, index)
+        return bytes(high if bit else low for bit in bits)
+    if len(symbols) < MANY:
+        return fisher_yates(symbols, seed, index)
+    return arrange_symbols(symbols, seed, index)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels.reference.buffers import contents
 
-__all__ = ["unpack"]
+__all__ = ["checked", "from_one", "unpack"]
 
 
-def unpack(data: bytes | bytearray | memoryview | NDArray[np.uint8], n: int, k: int) -> NDArray[np.uint8]:
+def checked(data: bytes | bytearray | memoryview, n: int, k: int) -> bytes:
+    """Return the bytes of `data`; :func:`unpack` says what they hold and what is refused."""
+    if not 2 <= k <= 256:
+        raise InvalidInputError(f"k={k}: an alphabet has 2 to 256 symbols")
+    held = contents(data)
+    expected = -(-n // 8) if k == 2 else n
+    if n < 1 or len(held) != expected:
+        raise InvalidInputError(f"{len(held)} bytes of data do not hold n={n} symbols for k={k}")
+    if k > 2 and max(held) >= k:
+        raise InvalidInputError(f"symbol {max(held)} is not below k={k}")
+    return held
+
+
+def unpack(data: bytes | bytearray | memoryview, n: int, k: int) -> bytes:
     """Return `n` symbols below `k`, one a byte.
 
     Parameters
@@ -28,15 +38,19 @@ def unpack(data: bytes | bytearray | memoryview | NDArray[np.uint8], n: int, k: 
     ------
     InvalidInputError
         If `data` is shorter or longer than `n` symbols, or one of them is not below `k`.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.symbols import unpack
+    >>> list(unpack(bytes([0b10110000]), 5, 2)), list(unpack(bytes([0, 2, 1]), 3, 3))
+    ([1, 0, 1, 1, 0], [0, 2, 1])
     """
-    if not 2 <= k <= 256:
-        raise InvalidInputError(f"k={k}: an alphabet has 2 to 256 symbols")
-    array = np.frombuffer(contents(data.data if isinstance(data, np.ndarray) else data), dtype=np.uint8)
-    expected = -(-n // 8) if k == 2 else n
-    if n < 1 or array.size != expected:
-        raise InvalidInputError(f"{array.size} bytes of data do not hold n={n} symbols for k={k}")
-    if k == 2:
-        return np.unpackbits(array, count=n)
-    if int(array.max()) >= k:
-        raise InvalidInputError(f"symbol {int(array.max())} is not below k={k}")
-    return array
+    held = checked(data, n, k)
+    if k > 2:
+        return held
+    return bytes(held[i // 8] >> (7 - i % 8) & 1 for i in range(n))
+
+
+def from_one(symbols: bytes) -> list[int]:
+    """Return a list whose element i is s_i: the standard counts from 1. Element 0 is never a symbol."""
+    return [-1, *symbols]

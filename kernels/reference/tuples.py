@@ -1,54 +1,22 @@
-"""Reference kernel of the tuple counts behind 6.3.5 and 6.3.6 of SP 800-90B: a suffix array and its common prefixes."""
+"""What is counted for the t-Tuple and LRS estimates, SP 800-90B 6.3.5 and 6.3.6.
+
+The kernel does steps 1 and 2 of both and sums the pairs of 6.3.6 step 3. Powers, bounds and min-entropies are
+computed in :mod:`esoteric_drbg.conformance`.
+"""
+# ruff: noqa: N803, N806 - the standard's names
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections import Counter
+from collections.abc import Iterable
+from math import comb
 
 from esoteric_drbg.kernels.reference.symbols import unpack
 
+__all__ = ["tuple_counts", "tuples"]
+
 #: A tuple counts as common if it occurs this often.
 _CUTOFF = 35
-
-__all__ = ["longest_common_prefixes", "suffix_array", "tuple_counts"]
-
-
-def suffix_array(symbols: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Sort the suffixes by prefix doubling (Manber and Myers 1990): ranks of h symbols give ranks of 2h."""
-    n = symbols.size
-    ranks = symbols.astype(np.int64)
-    h = 1
-    while True:
-        second = np.full(n, -1, dtype=np.int64)  # what lies behind the end sorts first
-        if h < n:
-            second[:-h] = ranks[h:]
-        keys = ranks * (max(n, 256) + 1) + second + 1
-        order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
-        ranks = np.empty(n, dtype=np.int64)
-        ranks[order] = np.concatenate(([0], np.cumsum(ordered[1:] != ordered[:-1])))
-        if ranks[order[-1]] == n - 1:
-            return order
-        h *= 2
-
-
-def longest_common_prefixes(symbols: NDArray[np.uint8], suffixes: NDArray[np.int64]) -> list[int]:
-    """Entry j: symbols that suffixes j and j + 1 of the suffix array share (Kasai et al. 2001)."""
-    text, n = bytes(symbols), symbols.size
-    follower = np.full(n, -1, dtype=np.int64)
-    follower[suffixes[:-1]] = suffixes[1:]
-    shared = [0] * n
-    length = 0
-    for i, j in enumerate(follower.tolist()):
-        if j < 0:
-            length = 0
-            continue
-        most = n - max(i, j)
-        while length < most and text[i + length] == text[j + length]:
-            length += 1
-        shared[i] = length
-        length = max(0, length - 1)
-    return [shared[i] for i in suffixes[:-1].tolist()]
 
 
 def tuple_counts(data: bytes, n: int, k: int) -> tuple[bytes, int, bytes]:
@@ -57,33 +25,57 @@ def tuple_counts(data: bytes, n: int, k: int) -> tuple[bytes, int, bytes]:
     Returns
     -------
     most_common : bytes
-        Q of 6.3.5, 64-bit little-endian: occurrences of the most common t-tuple for t = 1, 2, ... as long as they are
-        35 or more. So u of 6.3.6 is one more than its entries.
+        Q of 6.3.5, 64-bit little-endian: occurrences of the most common i-tuple for i = 1, ..., t. So u of 6.3.6 is
+        one more than its entries.
     v : int
         Symbols in the longest tuple that occurs twice; 0 if no symbol does.
     pairs : bytes
-        64-bit little-endian: sum over the W-tuples of C(count, 2), for W = u, ..., v. Empty if v < u.
+        64-bit little-endian: the sum over the W-tuples of C(C_i, 2), for W = u, ..., v. Empty if v < u.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.tuples import tuple_counts
+    >>> Q, v, pairs = tuple_counts(bytes([0, 1, 2] * 3), 9, 3)  # no symbol comes 35 times, so u = 1
+    >>> len(Q), v, [pairs[i] for i in range(0, len(pairs), 8)]
+    (0, 6, [9, 7, 5, 3, 2, 1])
     """
-    symbols = unpack(data, n, k)
-    prefixes = longest_common_prefixes(symbols, suffix_array(symbols)) if n > 1 else []
-    v = max(prefixes, default=0)
-    most = [0] * (v + 2)  # most[h]: suffixes in the largest interval whose common prefix is h
-    sums = [0] * (v + 2)  # differences of the sums over W
-    open_intervals = [(0, 0)]  # common prefix and first suffix, both ascending
-    for j, prefix in enumerate([*prefixes, 0]):
-        first = j
-        while open_intervals[-1][0] > prefix:
-            height, first = open_intervals.pop()
-            suffixes = j - first + 1
-            outer = max(open_intervals[-1][0], prefix)
-            most[height] = max(most[height], suffixes)
-            sums[height] += suffixes * (suffixes - 1) // 2
-            sums[outer] -= suffixes * (suffixes - 1) // 2
-        if open_intervals[-1][0] < prefix:
-            open_intervals.append((prefix, first))
-    for length in range(v, 0, -1):
-        most[length - 1] = max(most[length - 1], most[length])
-        sums[length - 1] += sums[length]
-    common = [count for count in most[1:] if count >= _CUTOFF]
-    u = len(common) + 1
-    return np.array(common, "<u8").tobytes(), v, np.array(sums[u : v + 1], "<u8").tobytes()
+    S, L = unpack(data, n, k), n
+
+    # 6.3.5 steps 1 and 2: Q for all lengths whose most common tuple occurs 35 times or more; t is the last of them.
+    Q = []
+    for i in range(1, L + 1):
+        most_common = max(tuples(S, i).values())
+        if most_common < _CUTOFF:
+            break
+        Q.append(most_common)
+
+    # 6.3.6 step 1: u is the first length whose most common tuple occurs less often.
+    u = len(Q) + 1
+
+    # 6.3.6 step 2: v is the last length at which a tuple occurs twice.
+    v = 0
+    while v + 1 <= L and max(tuples(S, v + 1).values()) >= 2:
+        v += 1
+
+    # 6.3.6 step 3: for each length, the pairs of equal tuples, which P_W divides by all pairs of tuples.
+    pairs = []
+    for W in range(u, v + 1):
+        pairs.append(sum(comb(C_i, 2) for C_i in tuples(S, W).values()))
+    return _words(Q), v, _words(pairs)
+
+
+def tuples(S: bytes, W: int) -> Counter[bytes]:
+    """Return how often each tuple of W symbols occurs; occurrences may overlap.
+
+    Examples
+    --------
+    >>> from esoteric_drbg.kernels.reference.tuples import tuples
+    >>> S = bytes([2, 2, 0, 1, 0, 2, 0, 1, 2, 1, 2, 0, 1, 2, 1, 0, 0, 1, 0, 0, 0])
+    >>> [max(tuples(S, W).values()) for W in (1, 2, 3, 4, 5, 6)]
+    [9, 4, 3, 2, 2, 1]
+    """
+    return Counter(S[i : i + W] for i in range(len(S) - W + 1))
+
+
+def _words(numbers: Iterable[int]) -> bytes:
+    return b"".join(number.to_bytes(8, "little") for number in numbers)

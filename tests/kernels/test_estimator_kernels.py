@@ -1,9 +1,11 @@
-"""The estimators' kernels: Rust equals the reference, on everything."""
+"""The estimators' kernels: the specification, the faster Python ones and Rust are equal, on everything."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,22 +15,33 @@ from hypothesis import strategies as st
 from esoteric_drbg.conformance.entropy.non_iid import estimate_all
 from esoteric_drbg.errors import InvalidInputError
 from esoteric_drbg.kernels import table
-from esoteric_drbg.kernels.reference.predictors import Scoreboard
+from esoteric_drbg.kernels.fallback import context_predictors, predictors
+from esoteric_drbg.kernels.reference import lz78y, multi_mcw, multi_mmc
+from esoteric_drbg.kernels.reference.prediction import count_correct, update_scoreboard
 
 Symbols = np.ndarray[Any, np.dtype[np.uint8]]
 
 OF_BITS = ("bit_counts", "collision_counts", "gap_histogram")
 OF_SYMBOLS = ("tuple_counts", "multi_mcw", "lag", "multi_mmc", "lz78y")
+#: The specification counts tuples of every length, and a window anew for every symbol: too slow beyond this.
+SPECIFIED_UP_TO = 300
+
+
+def _kernels(native: ModuleType, name: str) -> list[Callable[..., Any]]:
+    return [table.reference(name), table.fallback(name), getattr(native, name)]
 
 
 def _check(native: ModuleType, symbols: Symbols, k: int) -> None:
     n = symbols.size
     data = np.packbits(symbols) if k == 2 else symbols
     for name in OF_SYMBOLS:
-        assert getattr(native, name)(data, n, k) == table.reference(name)(data, n, k), (name, n, k)
+        kernels = _kernels(native, name)[0 if n <= SPECIFIED_UP_TO else 1 :]
+        counts = [kernel(data, n, k) for kernel in kernels]
+        assert counts == counts[-1:] * len(counts), (name, n, k)
     if k == 2:
         for name in OF_BITS:
-            assert getattr(native, name)(data, n) == table.reference(name)(data, n), (name, n)
+            counts = [kernel(data, n) for kernel in _kernels(native, name)]
+            assert counts == counts[-1:] * 3, (name, n)
 
 
 @st.composite
@@ -61,21 +74,65 @@ def texts(draw: st.DrawFn) -> tuple[Symbols, int]:
 
 @given(texts())
 @settings(deadline=None, max_examples=150)
-def test_rust_equals_the_reference(native: ModuleType, text: tuple[Symbols, int]) -> None:
+def test_all_kernels_are_equal(native: ModuleType, text: tuple[Symbols, int]) -> None:
     _check(native, *text)
 
 
-@pytest.mark.parametrize("n", [*range(1, 40), 62, 63, 64, 65, 66, 127, 128, 129, 191, 192, 193])
-def test_rust_equals_the_reference_at_every_short_length(native: ModuleType, n: int) -> None:
+@pytest.mark.parametrize("n", [*range(1, 67), 127, 128, 129, 191, 192, 193, 255, 256, 257])
+def test_all_kernels_are_equal_at_every_short_length(native: ModuleType, n: int) -> None:
     rng = np.random.default_rng(n)
     for k in (2, 3, 256):
         _check(native, rng.integers(0, k, n).astype(np.uint8), k)
         _check(native, np.zeros(n, dtype=np.uint8), k)
+        _check(native, np.resize(rng.integers(0, k, 7), n).astype(np.uint8), k)
+
+
+@pytest.mark.parametrize("k", [2, 5, 256])
+def test_all_predictors_are_equal_once_every_window_is_full(native: ModuleType, k: int) -> None:
+    rng = np.random.default_rng(k)
+    symbols = np.resize(rng.integers(0, k, 300), 4_600)
+    symbols[rng.random(symbols.size) < 0.1] = k - 1
+    data = np.packbits(symbols) if k == 2 else symbols.astype(np.uint8)
+    for name in ("multi_mcw", "lag", "multi_mmc", "lz78y"):
+        counts = [kernel(data, symbols.size, k) for kernel in _kernels(native, name)]
+        assert counts == counts[-1:] * 3, name
+
+
+@given(texts(), st.integers(1, 40))
+@settings(deadline=None, max_examples=100)
+def test_the_specification_equals_the_fallback_where_tables_fill_up(text: tuple[Symbols, int], most: int) -> None:
+    symbols, k = text[0][:SPECIFIED_UP_TO], text[1]
+    data = (np.packbits(symbols) if k == 2 else symbols).tobytes()
+    with mock.patch.object(context_predictors, "_MOST_PAIRS", most):
+        found = table.fallback("multi_mmc")(data, symbols.size, k)
+    assert count_correct(multi_mmc.correct_predictions(symbols.tobytes(), max_entries=most)) == found
+    with mock.patch.object(context_predictors, "_MOST_CONTEXTS", most):
+        found = table.fallback("lz78y")(data, symbols.size, k)
+    assert count_correct(lz78y.correct_predictions(symbols.tobytes(), max_dictionary_size=most)) == found
+
+
+@given(texts(), st.sampled_from([(1, 3, 5, 7), (3, 5, 7, 9), (3, 9, 31, 63), (5, 5, 5, 5)]))
+@settings(deadline=None, max_examples=100)
+def test_the_specification_equals_the_fallback_on_short_windows(text: tuple[Symbols, int], w: tuple[int, ...]) -> None:
+    symbols, k = text[0][:SPECIFIED_UP_TO], text[1]
+    data = (np.packbits(symbols) if k == 2 else symbols).tobytes()
+    with mock.patch.object(predictors, "_WINDOWS", w):
+        found = table.fallback("multi_mcw")(data, symbols.size, k)
+    assert count_correct(multi_mcw.correct_predictions(symbols.tobytes(), w)) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["multi_mmc", "lz78y"])
+def test_the_specification_fills_its_tables(native: ModuleType, name: str) -> None:
+    text = np.random.default_rng(9).integers(0, 256, 110_000).astype(np.uint8)
+    text[-3_000:] = text[:3_000]
+    counts = [kernel(text, text.size, 256) for kernel in _kernels(native, name)]
+    assert counts == counts[-1:] * 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 3, 7, 256])
-def test_rust_equals_the_reference_where_tables_fill_up(native: ModuleType, k: int) -> None:
+def test_rust_equals_the_fallback_where_tables_fill_up(native: ModuleType, k: int) -> None:
     rng = np.random.default_rng(k)
     _check(native, rng.integers(0, k, 300_000).astype(np.uint8), k)
     _check(native, np.repeat(rng.integers(0, k, 60_000), rng.integers(1, 6, 60_000)).astype(np.uint8), k)
@@ -90,8 +147,8 @@ def test_orders_that_fill_up_one_after_another(native: ModuleType) -> None:
     rng = np.random.default_rng(5)
     start = rng.integers(0, 256, 100_020).astype(np.uint8)
     text = np.concatenate((start, start[-60:], start[-40:], np.full(50, 7, np.uint8), start[:3000], start[-80:]))
-    assert native.multi_mmc(text, text.size, 256) == table.reference("multi_mmc")(text, text.size, 256)
-    assert native.lz78y(text, text.size, 256) == table.reference("lz78y")(text, text.size, 256)
+    assert native.multi_mmc(text, text.size, 256) == table.fallback("multi_mmc")(text, text.size, 256)
+    assert native.lz78y(text, text.size, 256) == table.fallback("lz78y")(text, text.size, 256)
 
 
 @pytest.mark.parametrize(("n", "block", "k"), [(300_000, 5_000, 256), (400_000, 6_000, 2), (200_000, 60_000, 5)])
@@ -99,38 +156,33 @@ def test_long_blocks_that_come_three_times(native: ModuleType, n: int, block: in
     text = np.random.default_rng(n).integers(0, k, n + 2 * block).astype(np.uint8)
     text[n // 2 : n // 2 + block] = text[-block:] = text[:block]
     data = np.packbits(text) if k == 2 else text
-    assert native.tuple_counts(data, text.size, k) == table.reference("tuple_counts")(data, text.size, k)
+    assert native.tuple_counts(data, text.size, k) == table.fallback("tuple_counts")(data, text.size, k)
 
 
 @given(st.lists(st.integers(0, 2**4 - 1), min_size=1, max_size=80), st.integers(1, 90))
 @settings(deadline=None)
-def test_the_scoreboard_says_what_the_standard_says(steps: list[int], chunk: int) -> None:
+def test_the_fast_scoreboard_is_that_of_the_specification(steps: list[int], chunk: int) -> None:
     right = np.array([[step >> d & 1 for step in steps] for d in range(4)], dtype=bool)
-    board = Scoreboard(4)
+    board = predictors.Scoreboard(4)
     for start in range(0, len(steps), chunk):
         board.play(right[:, start : start + chunk])
-    scores, winner, correct, run, longest = [0] * 4, 0, 0, 0, 0
+    scoreboard, winner, correct = [0] * 5, 1, []
     for step in steps:
-        run = run + 1 if step >> winner & 1 else 0
-        correct += step >> winner & 1
-        longest = max(longest, run)
-        for d in range(4):
-            if step >> d & 1:
-                scores[d] += 1
-                if scores[d] >= scores[winner]:
-                    winner = d
-    assert (board.correct, board.longest_run) == (correct, longest)
+        subpredictions = [None, *(1 if step >> d & 1 else None for d in range(4))]
+        correct.append(int(subpredictions[winner] == 1))
+        winner = update_scoreboard(scoreboard, winner, subpredictions, 1)
+    assert (board.correct, board.longest_run) == count_correct(correct)
 
 
 @pytest.mark.parametrize("name", [*OF_SYMBOLS, *OF_BITS])
 def test_kernels_refuse_what_they_cannot_count(native: ModuleType, name: str) -> None:
-    for kernel in (getattr(native, name), table.reference(name)):
+    for kernel in _kernels(native, name):
         for data, n, k in ((b"", 0, 2), (b"\x00", 9, 2), (b"\x00\x00", 8, 2), ("text", 4, 2)):
             arguments = (data, n) if name in OF_BITS else (data, n, k)
             with pytest.raises(InvalidInputError):
                 kernel(*arguments)
     if name in OF_SYMBOLS:
-        for kernel in (getattr(native, name), table.reference(name)):
+        for kernel in _kernels(native, name):
             for data, n, k in ((b"\x03", 1, 3), (b"\x00", 1, 1), (b"\x00", 1, 257), (b"\x00\x01", 3, 5)):
                 with pytest.raises(InvalidInputError):
                     kernel(data, n, k)

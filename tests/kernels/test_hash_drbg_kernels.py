@@ -169,11 +169,16 @@ def test_arguments_are_checked(native: ModuleType) -> None:
         native.HashDrbgState().instantiate(strided, b"")
 
 
-def test_every_rust_kernel_has_its_reference(native: ModuleType) -> None:
+def test_every_rust_kernel_has_its_twin_in_python(native: ModuleType) -> None:
     public = {name for name in dir(native) if not name.startswith("_")}
-    assert public - set(table.REFERENCES) == {"cpu_features", "end_begins"}
+    assert public - {*table.REFERENCES, *table.FALLBACKS} == {"cpu_features", "end_begins", "refused_paths"}
+    # What has no specification times Python's own work.
+    unspecified = set(table.FALLBACKS) - set(table.REFERENCES)
+    assert {table.FALLBACKS[name].rpartition(".")[2] for name in unspecified} == {"timing", "rdseed"}
     for name in table.REFERENCES:
         assert callable(table.reference(name))
+    for name in {*table.REFERENCES, *table.FALLBACKS}:
+        assert callable(table.fallback(name))
         assert getattr(native, name).__doc__ or name == "HashDrbgState"
 
 

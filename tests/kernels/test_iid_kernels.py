@@ -1,4 +1,4 @@
-"""Kernels of the IID track: the standard's examples, Rust against reference, permutations, bzip2's sizes."""
+"""Kernels of the IID track: the standard's examples, three kernels that are equal, permutations, bzip2's sizes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import bz2
 import itertools
 from collections import Counter
 from types import ModuleType
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esoteric_drbg import errors
+from esoteric_drbg.kernels.fallback import iid as fallback
+from esoteric_drbg.kernels.fallback import iid_shuffle as fast_shuffle
 from esoteric_drbg.kernels.iid import (
     ALL_STATISTICS,
     COMPRESSION,
@@ -22,6 +25,7 @@ from esoteric_drbg.kernels.iid import (
     iid_statistics,
 )
 from esoteric_drbg.kernels.reference import iid as reference
+from esoteric_drbg.kernels.reference import iid_shuffle as plain_shuffle
 from esoteric_drbg.kernels.reference.iid_shuffle import Single
 
 SEEDS = st.integers(0, 2**64 - 1)
@@ -72,25 +76,38 @@ def test_binary_sequences_are_converted() -> None:
 
 @pytest.mark.parametrize("length", [*range(1, 21), 63, 64, 65, 127, 128, 129, 511, 512, 513, 2048])
 @pytest.mark.parametrize("kinds", [1, 2, 3, 256])
-def test_rust_equals_the_reference_around_block_edges(native: ModuleType, length: int, kinds: int) -> None:
+def test_all_kernels_are_equal_around_block_edges(native: ModuleType, length: int, kinds: int) -> None:
     symbols = (
         (np.random.default_rng(length).integers(0, kinds, length) * (255 // max(1, kinds - 1)))
         .astype(np.uint8)
         .tobytes()
     )
-    assert native.iid_statistics(symbols, ALL_STATISTICS) == reference.iid_statistics(symbols, ALL_STATISTICS)
-    assert native.iid_permutation(symbols, 5, 6) == reference.iid_permutation(symbols, 5, 6)
+    for kernels in (fallback, native):
+        assert kernels.iid_statistics(symbols, ALL_STATISTICS) == reference.iid_statistics(symbols, ALL_STATISTICS)
+        assert kernels.iid_permutation(symbols, 5, 6) == reference.iid_permutation(symbols, 5, 6)
 
 
 @settings(max_examples=300, deadline=None)
 @given(symbols=sequences(), seed=SEEDS, index=SEEDS, mask=st.integers(0, ALL_STATISTICS))
-def test_rust_equals_the_reference(native: ModuleType, symbols: bytes, seed: int, index: int, mask: int) -> None:
+def test_all_kernels_are_equal(native: ModuleType, symbols: bytes, seed: int, index: int, mask: int) -> None:
     original = reference.iid_statistics(symbols, ALL_STATISTICS)
-    assert native.iid_statistics(symbols, ALL_STATISTICS) == original
-    assert native.iid_statistics(symbols, mask) == reference.iid_statistics(symbols, mask)
-    assert native.iid_permutation(symbols, seed, index) == reference.iid_permutation(symbols, seed, index)
+    selected = reference.iid_statistics(symbols, mask)
+    permuted = reference.iid_permutation(symbols, seed, index)
     expected = reference.iid_permutations(symbols, original, seed, (index, 3), mask)
-    assert native.iid_permutations(symbols, original, seed, (index, 3), mask) == expected
+    for kernels in (fallback, native):
+        assert kernels.iid_statistics(symbols, ALL_STATISTICS) == original
+        assert kernels.iid_statistics(symbols, mask) == selected
+        assert kernels.iid_permutation(symbols, seed, index) == permuted
+        assert kernels.iid_permutations(symbols, original, seed, (index, 3), mask) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(symbols=sequences(), seed=SEEDS, index=SEEDS)
+def test_short_sequences_too_can_be_arranged(symbols: bytes, seed: int, index: int) -> None:
+    """The arrangement of many symbols, which equal kernels choose for long sequences only."""
+    arranged = plain_shuffle.arrange_symbols(symbols, seed, index)
+    assert fast_shuffle.arrange_symbols(symbols, seed, index) == arranged
+    assert sorted(arranged) == sorted(symbols)
 
 
 @pytest.mark.parametrize("least", [0, 1], ids=["some symbols rare", "evenly"])
@@ -98,6 +115,7 @@ def test_many_symbols_are_arranged_alike(native: ModuleType, least: int) -> None
     rng = np.random.default_rng(4)
     symbols = np.where(rng.random(70_003) < max(least, 1e-3), rng.integers(0, 256, 70_003), 7).astype(np.uint8)
     arranged = [native.iid_permutation(symbols, 5, index) for index in range(3)]
+    assert arranged[2] == fallback.iid_permutation(symbols.tobytes(), 5, 2)
     assert arranged[2] == reference.iid_permutation(symbols.tobytes(), 5, 2)
     assert len(set(arranged)) == 3
     for permuted in arranged:
@@ -108,6 +126,22 @@ def test_many_symbols_are_arranged_alike(native: ModuleType, least: int) -> None
         for part in np.array_split(found, 8):
             equal, expected = float((part[1:] == part[:-1]).mean()), float((shares**2).sum())
             assert abs(equal - expected) < 6 * np.sqrt(max(expected * (1 - expected), 1e-9) / part.size) + 1e-3
+
+
+def test_a_shuffle_with_a_biased_draw_is_the_same(native: ModuleType) -> None:
+    """Of all the half words of these twelve permutations, one is rejected, in number 8."""
+    symbols = bytes(range(5)) * 13_107
+    bounds: list[int] = []
+
+    def below(_: Single, bound: int) -> int:
+        bounds.append(bound)
+        return 0
+
+    with mock.patch.object(Single, "below", below):
+        plain_shuffle.fisher_yates(symbols, 3, 8)
+    assert bounds == [26_268]
+    permuted = [kernels.iid_permutation(symbols, 3, 8) for kernels in (reference, fallback, native)]
+    assert permuted == permuted[-1:] * 3
 
 
 @settings(max_examples=300, deadline=None)

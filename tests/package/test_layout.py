@@ -75,7 +75,7 @@ def test_the_version_is_written_once() -> None:
     assert "version" not in PYPROJECT["project"]
     assert PYPROJECT["project"]["dynamic"] == ["version"]
     cargo = tomllib.loads((ROOT / "native" / "Cargo.toml").read_text())
-    assert cargo["package"]["version"] == "0.0.0"
+    assert cargo["workspace"]["package"]["version"] == "0.0.0"
     version = esoteric_drbg.__version__
     hits = [
         path.relative_to(ROOT)

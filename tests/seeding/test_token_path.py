@@ -33,7 +33,7 @@ def test_a_token_loads_only_what_seeds_are_made_of() -> None:
     )
     assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
     everything = run("import esoteric_drbg; esoteric_drbg.EntropyPool.auto(plugins=False)")
-    assert "No module named 'esoteric_drbg.noise_sources.dummy_0'" in everything.stderr
+    assert "No module named 'esoteric_drbg.noise_sources.timing.dummy_0'" in everything.stderr
 
 
 def test_every_seeding_source_is_one_of_ours() -> None:

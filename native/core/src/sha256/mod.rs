@@ -1,0 +1,23 @@
+//! SHA-256 (FIPS 180-4) of single messages, and of the blocks of one Hash_DRBG request side by side.
+
+mod digest;
+mod lanes;
+mod plain;
+#[cfg(target_arch = "x86_64")]
+mod sha_ni;
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
+pub use digest::{compress, digest, digest_padded};
+pub use lanes::{hash_counter_blocks, hash_pair, sha_in_registers};
+pub use plain::{increment, INITIAL, WIDE_FROM};
+
+use crate::simd::Path;
+
+/// What is chosen at run time here.
+pub(crate) static PATHS: &[&Path] = &[
+    #[cfg(target_arch = "x86_64")]
+    &sha_ni::PATH,
+    #[cfg(target_arch = "x86_64")]
+    &wide::PATH,
+];

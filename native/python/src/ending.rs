@@ -1,0 +1,45 @@
+//! Daemon threads at the end of the interpreter.
+//!
+//! Before Python 3.14 a thread that wants the interpreter lock back while the interpreter ends is made to exit, and the
+//! forced unwinding through Rust frames aborts the process. So a thread whose work without the lock ends after the end
+//! has begun waits here for ever instead, as Python 3.14 does with every such thread.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use esoteric_drbg_core::process::fork_guard;
+use pyo3::prelude::*;
+
+/// The fork generation of the process whose interpreter ends, or 0: a child that is forked off meanwhile goes on.
+static ENDED_IN: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// True in the thread that ends the interpreter: it alone goes on.
+    static ENDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Run `work` without the interpreter lock.
+pub fn detach<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
+    py.detach(|| {
+        let result = work();
+        let ended_in = ENDED_IN.load(Ordering::Relaxed);
+        if ended_in != 0 && ended_in == fork_guard::current() && !ENDS.get() {
+            loop {
+                thread::park();
+            }
+        }
+        result
+    })
+}
+
+/// Say that this thread is about to end the interpreter.
+#[pyfunction]
+fn end_begins() {
+    ENDS.set(true);
+    ENDED_IN.store(fork_guard::arm(), Ordering::Relaxed);
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(end_begins, module)?)
+}
