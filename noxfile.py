@@ -1,4 +1,4 @@
-"""Each check that CI runs, as one command for a developer: ``nox -s lint types imports rust tests reference``."""
+"""Each check that CI runs, as one command for a developer: ``nox -s lint types imports docs rust tests reference``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import nox
 ROOT = Path(__file__).resolve().parent
 #: Tests on as many processes as there are cores.
 WORKERS = ("-n", "auto", "--dist", "worksteal")
-nox.options.sessions = ["lint", "types", "imports", "rust", "tests", "reference"]
+nox.options.sessions = ["lint", "types", "imports", "docs", "rust", "tests", "reference"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -80,6 +80,13 @@ def imports(session: nox.Session) -> None:
     """Check the import rules on the installed package."""
     install(session, "auto")
     session.run("lint-imports", "--config", ".importlinter")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, the reference from the docstrings included; a warning is an error."""
+    install(session, "auto", "docs")
+    session.run("python", "-m", "mkdocs", "build", "--strict")
 
 
 @nox.session(python=False)

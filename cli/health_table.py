@@ -1,4 +1,4 @@
-"""``print_health()``: the health report as a table for people."""
+"""The health report of a pool as a coloured table on the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["health_table", "print_health"]
+from esoteric_drbg.seeding.health_table import COLUMNS, health_rows, health_summary
+
+__all__ = ["health_table", "print_health", "summary"]
 
 _STYLES = {
     "HEALTHY": "green",
@@ -17,39 +19,22 @@ _STYLES = {
     "FAILED_PERMANENT": "bold red",
 }
 
+summary = health_summary
+
 
 def health_table(report: dict[str, Any]) -> Table:
     """Return the sources of a :meth:`~esoteric_drbg.EntropyPool.health_report` as a rich table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("source", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("credit\nbits/symbol", justify="right")
-    table.add_column("tested\nsymbols", justify="right")
-    table.add_column("alarms\nRCT/APT\n/lag", justify="right")
-    table.add_column("group")
-    table.add_column("remark", overflow="fold")
-    for row in report["sources"]:
-        state = row["state"]
-        style = _STYLES.get(state, "dim")
-        table.add_row(
-            escape(row["name"]),
-            f"[{style}]{state}[/]",
-            f"{row['credit']:.3f}",
-            f"{row['samples_tested']:,}",
-            f"{row['rct_alarms']}/{row['apt_alarms']}/{row['lag_alarms']}",
-            escape(row["independence_group"]),
-            escape(row["fault"] or row["reason"] or row["note"]),
+    for heading, numbers in COLUMNS:
+        table.add_column(
+            heading,
+            justify="right" if numbers else "left",
+            no_wrap=heading in {"source", "state"},
+            overflow="fold" if heading == "remark" else "ellipsis",
         )
+    for name, state, *others in health_rows(report):
+        table.add_row(escape(name), f"[{_STYLES.get(state, 'dim')}]{state}[/]", *map(escape, others))
     return table
-
-
-def summary(report: dict[str, Any]) -> str:
-    """Return the one sentence under the table."""
-    groups = ", ".join(report["credited_groups"]) or "none"
-    return (
-        f"{report['healthy']} of {len(report['sources'])} sources healthy; credited independence groups: {groups}; "
-        f"kernels: {report['kernels']['name']}; profile: {report['profile']}"
-    )
 
 
 def print_health(report: dict[str, Any], console: Console | None = None) -> None:

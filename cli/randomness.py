@@ -99,7 +99,7 @@ def pool(n_bytes: int, credits_: tuple[str, ...], profile_name: str, as_json: bo
     On a machine that no claim was recorded on, the sources are assessed first, once, and the result is kept.
     """
     from esoteric_drbg.cli.audit.self_assess import assess_where_needed
-    from esoteric_drbg.seeding.pool import EntropyPool
+    from esoteric_drbg.rbg.rbg2 import EntropyPool
 
     assess_where_needed()
     entropy_pool = EntropyPool.auto(claims=parse_credits(credits_), profile=profile_named(profile_name))

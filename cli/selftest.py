@@ -17,7 +17,7 @@ def selftest(as_json: bool) -> None:
 
     The exit code is 1 if one of them fails.
     """
-    from esoteric_drbg.mechanisms.self_test import run_self_tests
+    from esoteric_drbg.rbg.self_test import run_self_tests
 
     results = run_self_tests()
     failed = [result for result in results if not result.passed]

@@ -116,7 +116,7 @@ __getattr__, __dir__ = _lazy_names(
         ),
         **dict.fromkeys(("SP800_90A", "SP800_90C", "Profile"), "rbg.profiles"),
         "BitGenerator": "adapters.bit_generator",
-        "EntropyPool": "seeding.pool",
+        "EntropyPool": "rbg.rbg2",
         "RBG2Instance": "rbg.rbg2",
         "RBGCInstance": "rbg.rbgc",
         "RandomFile": "adapters.streams",

@@ -87,6 +87,8 @@ class _Moved:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(self._new[spec.name])
+        if spec.name == "esoteric_drbg.pool":  # whose pools have instances
+            importlib.import_module("esoteric_drbg.rbg.rbg2")
         spec.loader_state = module.__spec__
         return module
 

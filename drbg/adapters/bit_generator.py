@@ -15,8 +15,9 @@ from esoteric_drbg.adapters.byte_source import ByteSource, filler
 from esoteric_drbg.adapters.secrets_api import process_instance
 from esoteric_drbg.errors import CloneRefusedError, InvalidInputError
 from esoteric_drbg.kernels.bit_generator import WordStream, new_word_stream
+from esoteric_drbg.rbg.core import MIX_INTERVAL_NS
 from esoteric_drbg.rbg.profiles import SP800_90A
-from esoteric_drbg.rbg.rbg2 import MIX_INTERVAL_NS, RBG2Instance
+from esoteric_drbg.rbg.rbg2 import RBG2Instance
 from esoteric_drbg.rbg.rbgc import RBGCInstance
 
 __all__ = ["BitGenerator"]

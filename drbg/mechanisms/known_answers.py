@@ -5,12 +5,7 @@ Each mechanism: two outputs of 64 bytes, the second after a reseed and with addi
 
 from __future__ import annotations
 
-__all__ = ["HASH_DF", "KNOWN_ANSWERS"]
-
-#: Hash_df SHA-256 of ``b"esoteric_drbg"``, 440 bits.
-HASH_DF = (
-    "f9180a9f026e2ae2b7dcf4e1ae621939e7f84fb77a0014eccdcc44e3b4e8268f9932ef00e2cd009982e0c99ebbfa4d36e85378a54c7b30"
-)
+__all__ = ["KNOWN_ANSWERS"]
 
 #: By the name of the mechanism.
 KNOWN_ANSWERS: dict[str, tuple[str, str]] = {

@@ -1,14 +1,13 @@
-"""Self-tests: SP 800-90A Rev. 1 section 11.3, and start-up checks of what stands before the DRBG.
+"""The self-test of a DRBG mechanism: SP 800-90A Rev. 1 section 11.3.
 
-:func:`check_mechanism` runs before a mechanism is instantiated (once for instantiations in quick succession) and with
-the first reseed after an hour, :func:`run_self_tests` on demand. Nothing is remembered of a failure but the failure: a
-mechanism that fails is refused, and asked again it is tested again.
+:func:`check_mechanism` runs before a mechanism is instantiated (once for instantiations in quick succession), with the
+first reseed after an hour, and on demand (:mod:`esoteric_drbg.rbg.self_test`). Nothing is remembered of a failure but
+the failure: a mechanism that fails is refused, and asked again it is tested again.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from esoteric_drbg.errors import (
@@ -20,11 +19,9 @@ from esoteric_drbg.errors import (
     ReseedRequiredError,
     SelfTestError,
 )
-from esoteric_drbg.frozen import Frozen
-from esoteric_drbg.health_tests import AdaptiveProportionTest, LagPredictorTest, RepetitionCountTest
 from esoteric_drbg.kernels.drbg import new_drbg_state
-from esoteric_drbg.mechanisms.base import DRBG, STRENGTHS
-from esoteric_drbg.mechanisms.known_answers import HASH_DF, KNOWN_ANSWERS
+from esoteric_drbg.mechanisms.envelope import STRENGTHS, Envelope
+from esoteric_drbg.mechanisms.known_answers import KNOWN_ANSWERS
 from esoteric_drbg.mechanisms.limits import (
     CIPHERS,
     HASHES,
@@ -33,22 +30,8 @@ from esoteric_drbg.mechanisms.limits import (
     hash_drbg_limits,
     hmac_drbg_limits,
 )
-from esoteric_drbg.seeding.conditioning import hash_df
 
-__all__ = ["SelfTestResult", "all_limits", "check_mechanism", "run_self_tests"]
-
-
-class SelfTestResult(Frozen):
-    """What one self-test said; ``fault`` is empty where it passed."""
-
-    name: str
-    fault: str
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        """True where nothing was found."""
-        return not self.fault
+__all__ = ["all_limits", "check_mechanism"]
 
 
 def all_limits() -> list[DRBGLimits]:
@@ -76,45 +59,6 @@ def check_mechanism(limits: DRBGLimits) -> None:
     """
     _known_answer_test(limits)
     _error_handling_test(limits)
-
-
-def run_self_tests(progress: Callable[[str], object] | None = None) -> list[SelfTestResult]:
-    """Run every self-test on demand.
-
-    Parameters
-    ----------
-    progress : callable, optional
-        Called with the name of each test before it runs.
-
-    Examples
-    --------
-    >>> all(result.passed for result in run_self_tests())
-    True
-    """
-    results = []
-    for name, test in _tests():
-        if progress is not None:
-            progress(name)
-        began = time.perf_counter()
-        try:
-            test()
-        except EsotericDRBGError as error:
-            fault = str(error)
-        except Exception as error:
-            fault = f"{type(error).__name__}: {error}"
-        else:
-            fault = ""
-        results.append(SelfTestResult(name=name, fault=fault, seconds=time.perf_counter() - began))
-    return results
-
-
-def _tests() -> Iterator[tuple[str, Callable[[], None]]]:
-    yield "Repetition Count Test", _repetition_count_test
-    yield "Adaptive Proportion Test", _adaptive_proportion_test
-    yield "Lag Predictor Test (developer-defined)", _lag_predictor_test
-    yield "Hash_df SHA-256", _hash_df_test
-    for limits in all_limits():
-        yield limits.name, lambda limits=limits: check_mechanism(limits)  # type: ignore[misc]
 
 
 def _require(met: bool, what: str) -> None:
@@ -145,13 +89,6 @@ def _known_answer_test(limits: DRBGLimits) -> None:
     _require(met, f"{limits.name}: the known-answer test failed")
 
 
-class _Tested(DRBG):
-    """A mechanism in the middle of its own self-test."""
-
-    def _test_unless_passed_within(self, seconds: float) -> None:
-        """Do nothing: this is the test."""
-
-
 def _error_handling_test(limits: DRBGLimits) -> None:
     """Provoke each error of sections 9.1 to 9.4 and require that it is reported and that nothing is output."""
     small = limits.replace(max_personalization_string_length=64, max_additional_input_length=64, reseed_interval=1)
@@ -164,7 +101,7 @@ def _error_handling_test(limits: DRBGLimits) -> None:
             raise EntropyUnavailableError("a self-test withheld the entropy input")
         return answer
 
-    drbg = _Tested(small, get_entropy_input, verification=True)
+    drbg = Envelope(small, get_entropy_input, verification=True)
 
     def refused(error: type[EsotericDRBGError], function: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         try:
@@ -219,39 +156,9 @@ def _every_instantiation_test(limits: DRBGLimits, get_entropy_input: Callable[[i
         if strength > limits.highest_supported_security_strength:
             break
         for flag, request in ((False, False), (True, False), (True, True)):
-            drbg = _Tested(limits, get_entropy_input, verification=True)
+            drbg = Envelope(limits, get_entropy_input, verification=True)
             drbg.instantiate(strength, prediction_resistance=flag)
             met = drbg.security_strength == strength and len(drbg.generate(16, prediction_resistance=request)) == 16
             counter = drbg.state.reseed_counter
             drbg.uninstantiate()
             _require(met and counter == 2, f"{limits.name}: strength {strength} with prediction resistance {flag}")
-
-
-def _repetition_count_test() -> None:
-    test = RepetitionCountTest(cutoff=5)
-    test.push(bytes([7] * 4))
-    _require(test.failures == 0, "the Repetition Count Test fires too early")
-    test.push(bytes([7]))
-    _require(test.failures == 1, "the Repetition Count Test does not fire")
-
-
-def _adaptive_proportion_test() -> None:
-    test = AdaptiveProportionTest(cutoff=4, window=8)
-    test.push(bytes([1, 1, 1, 2, 2, 2, 2, 2]))
-    _require(test.failures == 0, "the Adaptive Proportion Test fires too early")
-    test.push(bytes([1, 2, 1, 2, 1, 2, 1, 2]))
-    _require(test.failures == 1, "the Adaptive Proportion Test does not fire")
-
-
-def _lag_predictor_test() -> None:
-    for cutoffs, place in (((8, 99, 99), "in a row"), ((99, 8, 99), "in a window"), ((99, 99, 8), "in a span")):
-        test = LagPredictorTest(cutoffs=cutoffs, window=10, span=2)
-        test.push(bytes([1, 2] * 4 + [1, 3]))
-        _require(test.failures == 0, f"the Lag Predictor Test fires too early {place}")
-        test.reset()
-        test.push(bytes([1, 2] * 5))
-        _require(test.failures == 1, f"the Lag Predictor Test does not fire {place}")
-
-
-def _hash_df_test() -> None:
-    _require(hash_df(b"esoteric_drbg", 440).hex() == HASH_DF, "Hash_df: the known-answer test failed")

@@ -16,11 +16,12 @@ from functools import partial
 from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, DRBGStateError, InvalidInputError
+from esoteric_drbg.rbg.lanes import Lanes
 from esoteric_drbg.rbg.profiles import SP800_90C, Profile
 from esoteric_drbg.rbg.rbg2 import RBG2Instance
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
-__all__ = ["RBGCInstance"]
+__all__ = ["ParentSeeds", "RBGCInstance"]
 
 
 class RBGCInstance:
@@ -58,10 +59,11 @@ class RBGCInstance:
             raise InvalidInputError(f"parent is a {type(parent).__name__}: expected an RBG2Instance or RBGCInstance")
         _require_strength(parent, profile.security_strength)
         self._parent = parent
-        seeds: Any = partial(_ParentSeeds, self, parent)  # in place of a pool
-        self._core = RBG2Instance(seeds, profile=profile, construction="RBGC")
+        make_seeds = partial(ParentSeeds, self, parent)
+        self._lanes = Lanes(make_seeds, profile=profile, construction="RBGC", sources_are_own=True)
+        self._core = self._lanes.first
         #: ``token_bytes(nbytes=None) -> bytes``, with the signature of :func:`secrets.token_bytes`.
-        self.token_bytes = self._core.token_bytes
+        self.token_bytes = self._core.state.token_bytes
 
     @property
     def parent(self) -> RBG2Instance | RBGCInstance:
@@ -95,19 +97,45 @@ class RBGCInstance:
         EntropyUnavailableError
             If a seed is due all the way up and the noise sources fall short. Nothing is returned.
         """
-        return self._core.generate(n_bytes, additional_input=additional_input)
+        if n_bytes < 0:
+            raise InvalidInputError(f"n_bytes={n_bytes}: negative argument not allowed")
+        if not additional_input:
+            return self.token_bytes(n_bytes)
+        return self._core.generate(n_bytes, additional_input, prediction_resistance=False)
 
     def reseed(self, additional_input: bytes = b"") -> None:
         """Take a fresh seed from the parent now."""
         self._core.reseed(additional_input)
 
+    def instantiate(self) -> None:
+        """Instantiate anew by a seed of the parent, whatever the state: the way out of the error state (11.3.6).
+
+        Raises
+        ------
+        EntropyUnavailableError
+            If a seed is due all the way up and the noise sources fall short.
+        SelfTestError
+            If the self-test of the mechanism fails.
+        """
+        self._lanes.instantiate()
+
     def uninstantiate(self) -> None:
         """Overwrite the working state (9.4). The next request instantiates anew."""
-        self._core.uninstantiate()
+        self._lanes.uninstantiate()
+
+    def part_from_clone(self) -> bool:
+        """Reseed if the kernel shows that this virtual machine is another one since the last seed; return True if so.
+
+        Raises
+        ------
+        EntropyUnavailableError
+            If the noise sources fall short. Nothing is output until the seed that is owed has been had.
+        """
+        return self._lanes.part_from_clone()
 
     def status(self) -> dict[str, Any]:
         """Return plain figures about the instance; no secret is among them."""
-        return {**self._core.status(), "depth": self.depth}
+        return {**self._lanes.status(), "depth": self.depth}
 
     def __reduce__(self) -> NoReturn:
         raise CloneRefusedError("an RBG instance holds secret state: it is neither copied nor pickled")
@@ -134,8 +162,8 @@ def _ancestors(instance: RBG2Instance | RBGCInstance) -> Iterator[RBG2Instance |
         yield above
 
 
-class _ParentSeeds:
-    """What a child has in place of an entropy pool."""
+class ParentSeeds:
+    """The seed source of a child: Generate requests to its parent, each a seed of its own."""
 
     def __init__(self, child: RBGCInstance, parent: RBG2Instance | RBGCInstance) -> None:
         self._child = child
@@ -145,8 +173,7 @@ class _ParentSeeds:
         """Return the output of one Generate request to the parent: as many bits as min-entropy is asked for."""
         for _ in _ancestors(self._child):
             pass
-        parent = self._parent._core if isinstance(self._parent, RBGCInstance) else self._parent
-        parent.part_from_clone()  # all the way up: a seed from a cloned state would be its twin's too
+        self._parent.part_from_clone()  # all the way up: a seed from a cloned state would be its twin's too
         _require_strength(self._parent, self._child.profile.security_strength)
         seed = self._parent.generate(-(-min_entropy // 8))
         n_bits = 8 * len(seed)
@@ -165,6 +192,10 @@ class _ParentSeeds:
             note="a Generate request to the parent instance, at its security strength (SP 800-90C, RBGC)",
         )
         return seed, SeedLedger(min_entropy, n_bits, (entry,))
+
+    def seeds_ahead(self, n_seeds: int) -> list[tuple[bytes, SeedLedger]]:
+        """Return none: a child takes a seed from its parent when it is due, never before."""
+        return []
 
     def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
         """Return nothing: the root mixes in what is not credited."""

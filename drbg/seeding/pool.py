@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
 
 from esoteric_drbg.errors import CloneRefusedError, EntropyUnavailableError, InvalidInputError
 from esoteric_drbg.health_tests import HealthProfile
 from esoteric_drbg.kernels import kernel_info
-from esoteric_drbg.kernels.hash_df import hash_df
-from esoteric_drbg.kernels.process import ProcessLock, Worker, in_one_process, join
+from esoteric_drbg.kernels.process import ProcessLock, in_one_process
 from esoteric_drbg.noise_sources import Claim, NoiseSource, registry
 from esoteric_drbg.noise_sources.guard import checked_claim, guarded, is_foreign, unguarded
 from esoteric_drbg.process.forks import loading
-from esoteric_drbg.rbg.profiles import SP800_90C, Profile
+from esoteric_drbg.seeding.health_table import health_text
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 from esoteric_drbg.seeding.machine_profile import audited_claims
 from esoteric_drbg.seeding.machine_profile import load as load_machine_profile
+from esoteric_drbg.seeding.own_instance import OwnInstance, make_instance
 from esoteric_drbg.seeding.plugin_credit import plugin_credits
+from esoteric_drbg.seeding.seed_profile import SP800_90C, Profile
 from esoteric_drbg.seeding.slot import SourceSlot
+from esoteric_drbg.seeding.source_queue import BLOCK_BITS, BLOCK_H_IN, SourceQueue
 
-if TYPE_CHECKING:
-    from esoteric_drbg.rbg.rbg2 import RBG2Instance
-
-__all__ = ["EntropyPool"]
-
-#: Hash_df SHA-256 as the conditioning component: output and narrowest internal width, in bits.
-BLOCK_BITS = 256
-#: Input min-entropy from which a block counts as full entropy: n_out + 64 (SP 800-90C).
-BLOCK_H_IN = 320
-#: Most seconds that all sources without credit together may cost a seed.
-UNCREDITED_SECONDS = 0.003
-#: Raw symbols taken from a source without credit.
-UNCREDITED_SYMBOLS = 64
+__all__ = ["BLOCK_BITS", "BLOCK_H_IN", "EntropyPool"]
 
 
 class EntropyPool:
@@ -82,11 +71,9 @@ class EntropyPool:
         self._health_profile = health_profile or HealthProfile()
         self._deadline_s = deadline_s
         self._lock = ProcessLock()
-        self._slots: dict[str, SourceSlot] = {}
-        self._groups: list[list[SourceSlot]] = []
-        #: Whether a rate was measured that the order of the groups does not know.
-        self._reorder = False
-        self._instance: RBG2Instance | None = None
+        self._queue = SourceQueue()
+        self._slots = self._queue.slots
+        self._instance: OwnInstance | None = None
         self._in_reserve: Callable[[], list[NoiseSource]] | None = None
         claims = dict(claims or {})
         for source in map(guarded, sources):
@@ -158,7 +145,7 @@ class EntropyPool:
     @property
     def sources(self) -> list[NoiseSource]:
         """The sources of the pool, available here or not."""
-        return [unguarded(slot.source) for slot in self._slots.values()]
+        return [unguarded(slot.source) for slot in list(self._slots.values())]  # others may add one meanwhile
 
     def add_source(self, source: NoiseSource, *, claim: Claim | None = None) -> None:
         """Add a source; it is read and credited from the next seed on.
@@ -183,12 +170,7 @@ class EntropyPool:
             )
         lock = self._lock.take()
         try:
-            if source.name in self._slots:
-                raise InvalidInputError(f"the pool has a source named {source.name!r} already")
-            self._slots[source.name] = SourceSlot(
-                source, claim, health_profile=self._health_profile, deadline_s=self._deadline_s
-            )
-            self._groups = self._order_credited_groups()
+            self._queue.add(SourceSlot(source, claim, health_profile=self._health_profile, deadline_s=self._deadline_s))
         finally:
             lock.release()
 
@@ -205,14 +187,12 @@ class EntropyPool:
         return self.instance.token_bytes(n)
 
     @property
-    def instance(self) -> RBG2Instance:
-        """This pool's RBG2 instance, instantiated with its first request."""
+    def instance(self) -> OwnInstance:
+        """This pool's :class:`~esoteric_drbg.RBG2Instance`, instantiated with its first request."""
         lock = self._lock.take()
         try:
             if self._instance is None:
-                from esoteric_drbg.rbg.rbg2 import RBG2Instance  # noqa: PLC0415 - the instance imports this module
-
-                self._instance = RBG2Instance(self, profile=self.profile)
+                self._instance = make_instance(self, self.profile)
             return self._instance
         finally:
             lock.release()
@@ -252,38 +232,20 @@ class EntropyPool:
     def _seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
         lock = self._lock.take()
         try:
-            blocks, ledger = self._gather(bits)
+            blocks, ledger = self._queue.gather(bits)
             if ledger.credited_bits < bits and self._in_reserve is not None:
                 blocks.clear()
                 self._call_reserve(self._in_reserve)
-                blocks, ledger = self._gather(bits)
+                blocks, ledger = self._queue.gather(bits)
             self.last_ledger = ledger
+            if ledger.credited_bits < bits:
+                del blocks
+                raise EntropyUnavailableError(self._queue.shortfall(ledger))
+            for entry in ledger.entries:
+                self._slots[entry.source].credited_bits += entry.credited_bits
         finally:
             lock.release()
-        if ledger.credited_bits < bits:
-            del blocks
-            raise EntropyUnavailableError(self._shortfall(ledger))
-        for entry in ledger.entries:
-            self._slots[entry.source].credited_bits += entry.credited_bits
         return b"".join(blocks), ledger
-
-    def _gather(self, bits: int) -> tuple[list[bytes], SeedLedger]:
-        """Take blocks group by group until they are worth ``bits``; the ledger says if they are."""
-        if self._reorder:
-            self._groups = self._order_credited_groups()
-        blocks: list[bytes] = []
-        entries: list[LedgerEntry] = []
-        missing: list[str] = []
-        credited = 0
-        for group in self._groups:
-            if credited >= bits:
-                break
-            group_blocks, group_entries = self._from_group(group, bits - credited, missing)
-            blocks += group_blocks
-            entries += group_entries
-            for entry in group_entries:
-                credited += entry.credited_bits
-        return blocks, SeedLedger(bits, credited, tuple(entries), tuple(missing))
 
     def _call_reserve(self, in_reserve: Callable[[], list[NoiseSource]]) -> None:
         """Let the sources join that were not loaded so far."""
@@ -294,28 +256,34 @@ class EntropyPool:
             self.add_source(source, claim=lowered.get(source.name))
         self._in_reserve = None  # only now: what interrupts this, an exception or a fork, begins it anew
 
+    def seeds_ahead(self, n_seeds: int) -> list[tuple[bytes, SeedLedger]]:
+        """Return up to ``n_seeds`` full-entropy seeds of 256 bits, each with noise and a ledger of its own.
+
+        The noise is read at once. None come from a class with its own :meth:`seed_material`, whose material need not
+        fall into blocks of one seed each.
+        """
+        if type(self).seed_material is not EntropyPool.seed_material:
+            return []
+        material, ledger = self.seed_material(n_seeds * BLOCK_BITS)
+        if len(ledger.entries) < n_seeds:
+            return []
+        seeds = []
+        for index, entry in enumerate(ledger.entries[:n_seeds]):
+            if entry.credited_bits >= BLOCK_BITS:
+                block = material[index * BLOCK_BITS // 8 : (index + 1) * BLOCK_BITS // 8]
+                seeds.append((block, SeedLedger(BLOCK_BITS, entry.credited_bits, (entry,), ledger.missing)))
+        return seeds
+
     def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
         """Return conditioned blocks of the sources without credit: defence in depth, 0 bits in any ledger.
 
         Only sources that answer quickly take part; together they may cost a few milliseconds.
         """
-        blocks: list[bytes] = []
-        entries: list[LedgerEntry] = []
-        left = UNCREDITED_SECONDS
         lock = self._lock.take()
         try:
-            for slot in self._slots.values():
-                cost = slot.seconds_for(UNCREDITED_SYMBOLS + (0 if slot.healthy else slot.startup_samples))
-                if slot.credit > 0 or not slot.usable or cost > left or not slot.availability()[0]:
-                    continue
-                left -= cost
-                symbols = slot.read_tested(UNCREDITED_SYMBOLS)
-                if symbols is not None:
-                    blocks.append(hash_df(symbols, BLOCK_BITS))
-                    entries.append(slot.ledger_entry(len(symbols), BLOCK_BITS))
+            return self._queue.uncredited()
         finally:
             lock.release()
-        return b"".join(blocks), tuple(entries)
 
     def start(self) -> None:
         """Run the start-up test of every available source now, instead of when its symbols are first needed.
@@ -325,20 +293,7 @@ class EntropyPool:
         """
         lock = self._lock.take()
         try:
-            slots = self._slots.values()
-            workers = [
-                Worker(partial(_start, slot), name=f"esoteric_drbg start {slot.name}")
-                for slot in slots
-                if not slot.source.bounded
-            ]
-            for worker in workers:
-                worker.start()
-            for slot in slots:
-                if slot.source.bounded:
-                    _start(slot)
-            for worker in workers:
-                join(worker)
-            self._reorder = True
+            self._queue.start()
         finally:
             lock.release()
 
@@ -346,8 +301,8 @@ class EntropyPool:
         """Run the on-demand health test of one source, or of all available ones; True where it passed."""
         lock = self._lock.take()
         try:
-            chosen = [self._slot(name)] if name is not None else list(self._slots.values())
-            self._reorder = True
+            chosen = [self._queue.slot(name)] if name is not None else list(self._slots.values())
+            self._queue.reorder = True
             return {slot.name: slot.on_demand() for slot in chosen if slot.availability().available}
         finally:
             lock.release()
@@ -356,7 +311,7 @@ class EntropyPool:
         """Put a retired or failed source back to its start-up test: the operator's act after a repair."""
         lock = self._lock.take()
         try:
-            self._slot(name).reset()
+            self._queue.slot(name).reset()
         finally:
             lock.release()
 
@@ -383,99 +338,11 @@ class EntropyPool:
 
     def print_health(self) -> None:
         """Run any start-up test that is due and print :meth:`health_report` as a table on standard output."""
-        try:
-            from esoteric_drbg.cli.health_table import print_health  # noqa: PLC0415 - rich loads only here
-        except ModuleNotFoundError as error:
-            from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
-
-            raise or_its_extra(error) from None
-
         self.start()
-        print_health(self.health_report())
-
-    def _slot(self, name: str) -> SourceSlot:
-        try:
-            return self._slots[name]
-        except KeyError:
-            raise InvalidInputError(f"no source named {name!r} in the pool ({', '.join(self._slots)})") from None
-
-    def _order_credited_groups(self) -> list[list[SourceSlot]]:
-        """Return the credited slots by independence group, best credited rate first in and among the groups."""
-        self._reorder = False
-        slots = sorted((slot for slot in self._slots.values() if slot.credit > 0), key=SourceSlot.rank, reverse=True)
-        groups: dict[str, list[SourceSlot]] = {}
-        for slot in slots:
-            groups.setdefault(slot.source.independence_group, []).append(slot)
-        return list(groups.values())
-
-    def _from_group(
-        self, group: Sequence[SourceSlot], bits: int, missing: list[str]
-    ) -> tuple[list[bytes], list[LedgerEntry]]:
-        """Take blocks worth ``bits`` from the first source of a group that delivers them: one source counts."""
-        for slot in group:
-            if not slot.decide_credit():
-                missing.append(f"{slot.name}: {slot.fault}")
-                continue
-            while True:
-                # What a source gave to this seed before it failed is dropped with the rest of it.
-                blocks, entries = self._from_slot(slot, -(-bits // BLOCK_BITS))
-                if entries:
-                    self._reorder = self._reorder or slot.rank_is_stale
-                    return blocks, entries
-                missing.append(f"{slot.name}: {slot.fault or slot.state}")
-                if not slot.awaits_restart:
-                    break
-        return [], []
-
-    @staticmethod
-    def _from_slot(slot: SourceSlot, n_blocks: int) -> tuple[list[bytes], list[LedgerEntry]]:
-        """Take ``n_blocks`` blocks from one source, or none."""
-        blocks: list[bytes] = []
-        entries: list[LedgerEntry] = []
-        n_symbols = slot.symbols_for(BLOCK_H_IN)
-        # Blocks of a fast source are read at once: one crossing into the kernel, symbols of their own for each.
-        many = n_blocks > 2 and slot.seconds_for(n_blocks * n_symbols) < slot.deadline_s / 4
-        at_once = n_blocks if many else 1
-        for _ in range(0, n_blocks, at_once):
-            symbols = slot.read_tested(at_once * n_symbols)
-            if symbols is None:
-                return [], []
-            entry = slot.ledger_entry(n_symbols, BLOCK_BITS)
-            if at_once == 1:
-                blocks.append(hash_df(symbols, BLOCK_BITS))
-                entries.append(entry)
-                continue
-            with memoryview(symbols) as view:
-                for begin in range(0, len(view), n_symbols):
-                    blocks.append(hash_df(view[begin : begin + n_symbols], BLOCK_BITS))
-                    entries.append(entry)
-        return blocks, entries
-
-    def _shortfall(self, ledger: SeedLedger) -> str:
-        reasons = list(ledger.missing)
-        listed = {reason.partition(":")[0] for reason in reasons}
-        reasons += [
-            f"{slot.name}: {'no credit' if available else reason}"
-            for slot, (available, reason) in ((slot, slot.availability()) for slot in self._slots.values())
-            if slot.credit == 0 and slot.name not in listed
-        ]
-        return (
-            f"{ledger.requested_bits} bits of min-entropy were asked for and {ledger.credited_bits} could be credited; "
-            f"missing: {'; '.join(reasons) or 'the pool has no sources'}"
-        )
+        print(health_text(self.health_report()))
 
     def __reduce__(self) -> NoReturn:
         raise CloneRefusedError("an entropy pool is neither copied nor pickled: its copies would share noise")
 
     def __repr__(self) -> str:
         return f"<EntropyPool of {len(self._slots)} sources, profile {self.profile.name}, process {os.getpid()}>"
-
-
-def _start(slot: SourceSlot) -> None:
-    """Test one source of a pool that starts all of them at once."""
-    if slot.availability().available:
-        if slot.takes_too_long and not slot.healthy:
-            seconds = slot.seconds_for(slot.startup_samples)
-            slot.fault = f"start-up test left out: {slot.startup_samples:,} symbols take some {seconds:,.0f} s"
-        else:
-            slot.start()

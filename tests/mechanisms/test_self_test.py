@@ -16,9 +16,12 @@ from esoteric_drbg.kernels.table import reference
 from esoteric_drbg.mechanisms import base as mechanism
 from esoteric_drbg.mechanisms import self_test
 from esoteric_drbg.mechanisms.base import DRBG
+from esoteric_drbg.mechanisms.envelope import Envelope
 from esoteric_drbg.mechanisms.known_answers import KNOWN_ANSWERS
 from esoteric_drbg.mechanisms.limits import DRBGLimits, hash_drbg_limits
-from esoteric_drbg.mechanisms.self_test import all_limits, check_mechanism, run_self_tests
+from esoteric_drbg.mechanisms.self_test import all_limits, check_mechanism
+from esoteric_drbg.rbg.self_test import run_self_tests
+from esoteric_drbg.seeding import self_test as before_the_drbg
 
 every_mechanism = pytest.mark.parametrize("limits", all_limits(), ids=lambda limits: limits.name)
 
@@ -63,9 +66,9 @@ def test_known_answers_come_from_the_reference_kernel_too(limits: DRBGLimits, mo
 
 @pytest.mark.parametrize("swallowed", ["generate", "reseed", "instantiate"])
 def test_a_swallowed_error_is_found(swallowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = getattr(DRBG, swallowed)
+    original = getattr(Envelope, swallowed)
 
-    def swallowing(self: DRBG, *args: Any, **kwargs: Any) -> bytes:
+    def swallowing(self: Envelope, *args: Any, **kwargs: Any) -> bytes:
         try:
             answer: bytes = original(self, *args, **kwargs)
         except errors.DRBGStateError:
@@ -73,17 +76,19 @@ def test_a_swallowed_error_is_found(swallowed: str, monkeypatch: pytest.MonkeyPa
         return answer
 
     swallowing.__name__ = swallowed
-    monkeypatch.setattr(DRBG, swallowed, swallowing)
+    monkeypatch.setattr(Envelope, swallowed, swallowing)
     with pytest.raises(errors.SelfTestError, match=f"{swallowed} did not report an error"):
         check_mechanism(all_limits()[2])
 
 
 def test_a_dead_health_test_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RepetitionCountTest", "AdaptiveProportionTest"):
-        healthy = getattr(self_test, name)
-        monkeypatch.setattr(self_test, name, lambda healthy=healthy, **arguments: healthy(**arguments | {"cutoff": 8}))
+        healthy = getattr(before_the_drbg, name)
+        monkeypatch.setattr(
+            before_the_drbg, name, lambda healthy=healthy, **arguments: healthy(**arguments | {"cutoff": 8})
+        )
     monkeypatch.setattr(
-        self_test, "LagPredictorTest", lambda cutoffs, **others: LagPredictorTest((99, 99, 99), **others)
+        before_the_drbg, "LagPredictorTest", lambda cutoffs, **others: LagPredictorTest((99, 99, 99), **others)
     )
     faults = [result.fault for result in run_self_tests() if not result.passed]
     assert faults == [
@@ -162,12 +167,12 @@ def test_when_a_mechanism_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_strength_and_prediction_resistance_flag_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[tuple[int, bool]] = set()
-    genuine = self_test._Tested.instantiate
+    genuine = Envelope.instantiate
 
-    def instantiate(self: DRBG, strength: int, *, prediction_resistance: bool = False, **kwargs: Any) -> None:
+    def instantiate(self: Envelope, strength: int, *, prediction_resistance: bool = False, **kwargs: Any) -> None:
         genuine(self, strength, prediction_resistance=prediction_resistance, **kwargs)
         seen.add((self.security_strength, prediction_resistance))
 
-    monkeypatch.setattr(self_test._Tested, "instantiate", instantiate)
+    monkeypatch.setattr(Envelope, "instantiate", instantiate)
     check_mechanism(hash_drbg_limits("sha256"))
     assert seen == {(strength, flag) for strength in (112, 128, 192, 256) for flag in (False, True)}

@@ -92,7 +92,6 @@ def says(act, extra):
 says(lambda: esoteric_drbg.BitGenerator, "lab")
 says(lambda: __import__("esoteric_drbg.conformance").conformance.assess_iid, "lab")
 says(lambda: pool.sources[0].collect(8), "lab")
-says(pool.print_health, "cli")
 print("fine")
 """
 

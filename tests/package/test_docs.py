@@ -102,11 +102,7 @@ def test_the_map_of_sp800_90a_names_what_exists() -> None:
         _, _, _, where, tests, met, _ = row.split("|")
         assert met.strip()
         for name in re.findall(r"`([\w.]+)`", where):
-            parts = name.split(".")
-            split = next(index for index, part in enumerate(parts) if part[0].isupper() or index == len(parts) - 1)
-            thing: object = importlib.import_module(".".join(["esoteric_drbg", *parts[:split]]))
-            for part in parts[split:]:
-                thing = getattr(thing, part)
+            pkgutil.resolve_name(f"esoteric_drbg.{name}")
         for file, test in re.findall(r"`(test_\w+\.py)::(test_\w+)`", tests):
             assert re.search(rf"^def {test}\(", TEST_FILES[file].read_text(), re.MULTILINE), (file, test)
         for page in re.findall(r"\]\(([\w.-]+\.md)\)", row):
@@ -134,3 +130,28 @@ def test_the_threat_model_names_what_exists() -> None:
     for file, test in named:
         assert re.search(rf"^(?:async )?def {test}\(", TEST_FILES[file].read_text(), re.MULTILINE), (file, test)
     assert page.count(".py::") == len(named)
+
+
+def test_the_map_of_the_rooms_names_what_exists() -> None:
+    """A newcomer finds every room and every key file that the pages name, and no package is left out."""
+    pages = [(ROOT / "docs" / name).read_text() for name in ("architecture.md", "kernels.md")]
+    rooms: set[str] = set()
+    for row in re.findall(r"^\| `\w[\w/]*/` \|.*$", "\n".join(pages), re.MULTILINE):
+        room, _, files = (re.findall(r"`([\w./-]+)`", cell) for cell in row.strip("| ").split(" | "))
+        rooms.add(room[0].rstrip("/"))
+        for file in ("", *files):
+            assert (ROOT / room[0] / file).exists(), (room, file)
+    for path in re.findall(r"`((?:\w+/)+(?:\w+\.(?:py|rs))?)`", "\n".join(pages)):
+        assert any((ROOT / room / path).exists() for room in ("", *rooms)), path
+    tops = ("benchmarks", "cli", "conformance", "drbg", "health_tests", "kernels", "noise_sources")
+    packages = {init.parent.relative_to(ROOT).as_posix() for top in tops for init in (ROOT / top).rglob("__init__.py")}
+    assert packages - {"cli/assess", "cli/audit", "conformance", "drbg"} == rooms & packages
+
+
+def test_every_public_package_has_a_page_of_the_reference() -> None:
+    texts = [page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md")]
+    rendered = {name for text in texts for name in re.findall(r"^::: (\S+)$", text, re.MULTILINE)}
+    public = ("aio", "conditioning", "conformance", "errors", "health_tests", "noise_sources")
+    assert {"esoteric_drbg", *(f"esoteric_drbg.{name}" for name in public)} <= rendered
+    for name in rendered:
+        assert pkgutil.resolve_name(name).__doc__

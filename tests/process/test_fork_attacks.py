@@ -61,11 +61,11 @@ def test_a_chain_passes_the_seed_that_a_clone_owes_to_its_root(tmp_path: Path, m
     device.write_bytes((7).to_bytes(4, "little") + bytes(4096 - 4))
     monkeypatch.setenv("ESOTERIC_DRBG_VM_GENERATION", str(device))
     root = RBG2Instance(EntropyPool.for_tokens)
-    root._state.mix_every(1 << 62)
+    root._core.state.mix_every(1 << 62)
     link = RBGCInstance(root)
     leaf = RBGCInstance(link)
-    link._core._state.mix_every(1 << 62)
-    leaf._core._state.mix_every(0)
+    link._core.state.mix_every(1 << 62)
+    leaf._core.state.mix_every(0)
     leaf.token_bytes(8)
     assert root.seeds == 1
     with device.open("r+b") as file:

@@ -333,7 +333,7 @@ def test_a_clone_whose_sources_are_dry_owes_its_seed(tmp_path: Path, monkeypatch
     assert vm_generation.vm_generation() == 7
     pool = Dry()
     rbg = RBG2Instance(pool, profile=SP800_90A)
-    rbg._state.mix_every(0)
+    rbg._core.state.mix_every(0)
     rbg.token_bytes(1)
     with device.open("r+b") as file:
         file.write((8).to_bytes(4, "little"))
@@ -363,13 +363,13 @@ def test_a_clone_seeds_its_chain_from_the_noise_sources(tmp_path: Path, monkeypa
     root = RBG2Instance(Dry(), profile=SP800_90A)
     middle = RBGCInstance(root)
     child = RBGCInstance(middle)
-    root._state.mix_every(1 << 62)
-    middle._core._state.mix_every(1 << 62)
+    root._core.state.mix_every(1 << 62)
+    middle._core.state.mix_every(1 << 62)
     child.token_bytes(1)
     assert root.seeds == 1
     with device.open("r+b") as file:
         file.write((8).to_bytes(4, "little"))
-    child._core._state.mix_every(0)
+    child._core.state.mix_every(0)
     child.token_bytes(1)
     assert (root.seeds, middle.status()["seeds"], child.status()["seeds"]) == (2, 2, 2)
 
@@ -395,13 +395,13 @@ def test_additional_input_is_used_once_with_prediction_resistance() -> None:
     used: list[bytes] = []
     rbg = RBG2Instance(Dry())
     rbg.token_bytes(1)
-    genuine = rbg._drbg.generate
+    genuine = rbg._core.drbg.generate
 
     def generate(n_bytes: int, *, additional_input: bytes = b"") -> bytes:
         used.append(additional_input)
         return genuine(n_bytes, additional_input=additional_input)
 
-    rbg._drbg.generate = generate  # type: ignore[method-assign, assignment]
+    rbg._core.drbg.generate = generate  # type: ignore[method-assign, assignment]
     rbg.generate(8, prediction_resistance=True, additional_input=b"once")
     rbg.generate(8, additional_input=b"once")
     assert used == [b"", b"once"]

@@ -121,6 +121,16 @@ def test_threads_share_a_child() -> None:
     assert len(set(outputs)) == 4000
 
 
+def test_a_child_leaves_its_error_state_by_instantiating_anew(root: RBG2Instance) -> None:
+    child = RBGCInstance(root)
+    child.token_bytes(1)
+    child._core.drbg.fail("a fault of memory")
+    with pytest.raises(errors.DRBGStateError, match=r"call instantiate\(\)"):
+        child.token_bytes(1)
+    child.instantiate()
+    assert len(child.token_bytes(1)) == 1
+
+
 def test_neither_copied_nor_pickled(root: RBG2Instance) -> None:
     child = RBGCInstance(root)
     for attempt in (copy.copy, copy.deepcopy, pickle.dumps):

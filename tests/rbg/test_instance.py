@@ -52,7 +52,7 @@ def make(profile: Profile = SP800_90C) -> tuple[RBG2Instance, CountingPool]:
     """Return an instance that mixes nothing in, so that its output and its requests can be foretold, and its pool."""
     pool = CountingPool()
     rbg = RBG2Instance(pool, profile=profile)
-    rbg._state.mix_every(1 << 62)
+    rbg._core.state.mix_every(1 << 62)
     return rbg, pool
 
 
@@ -106,8 +106,8 @@ def test_the_90a_profile_lifts_that_limit_only() -> None:
 @pytest.mark.parametrize("profile", [SP800_90C, SP800_90A], ids=lambda profile: profile.name)
 def test_output_equals_the_section_9_functions(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = b"fixed additional input"
-    monkeypatch.setattr("esoteric_drbg.rbg.rbg2._uncredited_bytes", lambda: extra)
-    monkeypatch.setattr("esoteric_drbg.rbg.rbg2._personalization", lambda construction: b"p")
+    monkeypatch.setattr("esoteric_drbg.rbg.core._uncredited_bytes", lambda: extra)
+    monkeypatch.setattr("esoteric_drbg.rbg.core._personalization", lambda construction: b"p")
     rbg, _ = make(profile)
     twin_pool = CountingPool()
     twin = HashDRBG(lambda bits: twin_pool.seed_material(bits)[0])
@@ -196,6 +196,12 @@ def test_instances_are_collected_although_their_state_calls_back() -> None:
     del rbg
     gc.collect()
     assert alive() is None
+
+
+def test_what_is_no_pool_is_refused_at_once() -> None:
+    for nothing in (None, b"seed", 7, ()):
+        with pytest.raises(errors.InvalidInputError, match="expected an EntropyPool, or a function that makes one"):
+            RBG2Instance(nothing)  # type: ignore[arg-type]
 
 
 def test_profiles_refuse_nonsense() -> None:

@@ -27,7 +27,7 @@ from esoteric_drbg.noise_sources import Claim, NoiseSource
 from esoteric_drbg.noise_sources.evidence import measured
 from esoteric_drbg.noise_sources.source import Availability
 from esoteric_drbg.process import vm_generation
-from esoteric_drbg.rbg import rbg2 as module
+from esoteric_drbg.rbg import core, lanes
 
 RUST = kernel_info().name == "rust"
 
@@ -41,7 +41,7 @@ def rbg() -> RBG2Instance:
 
 def flip(instance: RBG2Instance) -> None:
     """Change one bit of V, as a fault of memory would."""
-    state = instance._state
+    state = instance._core.state
     if isinstance(state, ReferenceState):
         state._v ^= 1 << 200
     else:
@@ -82,10 +82,10 @@ def test_a_failed_self_test_is_an_error_state_too(rbg: RBG2Instance, monkeypatch
 
 def clone(source: RBG2Instance, target: RBG2Instance) -> tuple[ctypes.Array[ctypes.c_ubyte], bytes] | None:
     """Give an instance the state of another one, as a restored snapshot has it. Return what to restore."""
-    if isinstance(source._state, ReferenceState):
-        assert isinstance(target._state, ReferenceState)
+    if isinstance(source._core.state, ReferenceState):
+        assert isinstance(target._core.state, ReferenceState)
         for name in ("_v", "_c", "_reseed_counter", "_budget_bits", "_seeded_in", "_mixed_at_ns", "_seal"):
-            setattr(target._state, name, getattr(source._state, name))
+            setattr(target._core.state, name, getattr(source._core.state, name))
         return None
     (ours, _), (theirs, _) = (slot_of(partial(item.token_bytes, 32)) for item in (source, target))
     kept = bytes(theirs)
@@ -99,7 +99,7 @@ def test_clones_part_as_soon_as_kernel_randomness_is_due(rbg: RBG2Instance, mixi
     twin = RBG2Instance(EntropyPool.auto(plugins=False))
     twin.token_bytes(32)
     for instance in (rbg, twin):
-        instance._state.mix_every(0 if mixing else 1 << 62)
+        instance._core.state.mix_every(0 if mixing else 1 << 62)
     kept = clone(rbg, twin)
     try:
         same = rbg.token_bytes(32) == twin.token_bytes(32)
@@ -111,7 +111,7 @@ def test_clones_part_as_soon_as_kernel_randomness_is_due(rbg: RBG2Instance, mixi
 
 def test_mixing_happens_once_in_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    genuine = module._uncredited_bytes
+    genuine = core._uncredited_bytes
 
     def counting() -> bytes:
         calls.append(1)
@@ -119,8 +119,8 @@ def test_mixing_happens_once_in_an_interval(monkeypatch: pytest.MonkeyPatch) -> 
 
     rbg = RBG2Instance(EntropyPool.auto(plugins=False), profile=SP800_90A)
     rbg.token_bytes(1)
-    monkeypatch.setattr(module, "_uncredited_bytes", counting)
-    rbg._state.mix_every(40_000_000)
+    monkeypatch.setattr(core, "_uncredited_bytes", counting)
+    rbg._core.state.mix_every(40_000_000)
     began, requests = time.monotonic(), 0
     while len(calls) < 3 and time.monotonic() - began < 60:
         rbg.token_bytes(1)
@@ -139,7 +139,7 @@ def test_a_changed_vm_generation_costs_a_seed_at_once(
     monkeypatch.setenv("ESOTERIC_DRBG_VM_GENERATION", str(device))
     assert vm_generation.vm_generation() == 7
     watched = RBG2Instance(EntropyPool.auto(plugins=False))
-    watched._state.mix_every(0)
+    watched._core.state.mix_every(0)
     watched.token_bytes(1)
     watched.token_bytes(1)
     assert (watched.status()["vm_generation"], watched.seeds) == (7, 1)
@@ -171,13 +171,13 @@ def test_64_threads_never_share_a_byte_nor_exceed_a_budget() -> None:
     assert len(set(tokens)) == len(tokens) == 64 * 12
     status = instance.status()
     assert sum(drawn) <= status["seeds"] * (1 << 14)
-    assert 1 <= status["lanes"] <= module.MOST_LANES
+    assert 1 <= status["lanes"] <= lanes.MOST_LANES
 
 
 def test_busy_lanes_have_seeds_of_their_own() -> None:
     instance = RBG2Instance(lambda: EntropyPool.auto(plugins=False))
     instance.token_bytes(1)
-    lock = instance._here.get().lock.take()
+    lock = instance._core.lock.take()
     try:
         answers: list[bytes] = []
         thread = threading.Thread(target=lambda: answers.append(instance.token_bytes(50_000)))
@@ -185,13 +185,57 @@ def test_busy_lanes_have_seeds_of_their_own() -> None:
         thread.join(20)
     finally:
         lock.release()
-    if module.MOST_LANES > 1:
+    if lanes.MOST_LANES > 1:
         assert len(answers) == 1
         assert instance.status()["lanes"] == 2
-        assert instance._here.get().lanes[0].pool is not instance.pool
-        assert instance._here.get().lanes[0].seeds >= 4
+        assert instance._lanes.others[0].source is not instance.pool
+        assert instance._lanes.others[0].seeds >= 4
     single = RBG2Instance(EntropyPool.auto(plugins=False))
-    assert single._free_lane(single._here.get()) is None
+    assert single._lanes.free_lane() is None
+
+
+def with_a_lane() -> tuple[RBG2Instance, core.RBGCore[EntropyPool]]:
+    """Return an instance that has another lane beside its first one, and the lane."""
+    instance = RBG2Instance(lambda: EntropyPool.auto(plugins=False), profile=SP800_90A)
+    instance.token_bytes(1)
+    lock = instance._core.lock.take()
+    try:
+        thread = threading.Thread(target=lambda: instance._lanes._answer(9))
+        thread.start()
+        thread.join()
+    finally:
+        lock.release()
+    return instance, instance._lanes.others[0]
+
+
+@pytest.mark.skipif(lanes.MOST_LANES < 2, reason="one processor, one lane")
+def test_instantiating_anew_leaves_the_error_state_of_every_lane() -> None:
+    instance, lane = with_a_lane()
+    lane.drbg.fail("a fault of memory")
+    with pytest.raises(errors.DRBGStateError, match=r"call instantiate\(\)"):
+        lane.state.token_bytes(8)
+    instance.instantiate()
+    assert len(lane.state.token_bytes(8)) == 8
+
+
+@pytest.mark.skipif(lanes.MOST_LANES < 2, reason="one processor, one lane")
+def test_every_lane_owes_the_seed_of_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain takes its seeds from whichever lane is free: none gives what the clone's twin would give too."""
+    device = tmp_path / "sysgenid"
+    device.write_bytes((7).to_bytes(4, "little") + bytes(mmap.PAGESIZE - 4))
+    monkeypatch.setenv("ESOTERIC_DRBG_VM_GENERATION", str(device))
+    instance, lane = with_a_lane()
+    for each in (instance._core, lane):
+        each.state.mix_every(1 << 62)
+    lane.state.token_bytes(8)
+    assert (instance.seeds, lane.seeds, instance.part_from_clone()) == (1, 1, False)
+    with device.open("r+b") as file:
+        file.write((8).to_bytes(4, "little"))
+    assert instance.part_from_clone()
+    lane.state.token_bytes(8)
+    assert (instance.seeds, lane.seeds) == (2, 2)
+    lane.state.token_bytes(8)
+    assert lane.seeds == 2
 
 
 def side_by_side(work: Callable[[], object]) -> float:

@@ -257,7 +257,7 @@ def test_a_declared_rate_jumps_no_queue() -> None:
 def test_the_order_follows_what_was_measured() -> None:
     slow, fast = Paced("slow", 1e6, pause_s=0.5), Paced("fast", 1e3)
     pool = EntropyPool([slow, fast])
-    assert [group[0].name for group in pool._groups] == ["slow", "fast"]  # nobody has measured yet
+    assert [group[0].name for group in pool._queue.groups] == ["slow", "fast"]  # nobody has measured yet
     pool.start()
     assert credited(pool) == {"fast"}
     assert slow.reads == 1  # its start-up test

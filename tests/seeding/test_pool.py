@@ -6,6 +6,8 @@ import copy
 import gc
 import json
 import pickle
+import subprocess
+import sys
 import threading
 import time
 import types
@@ -16,6 +18,8 @@ import pytest
 from esoteric_drbg import EntropyPool, errors
 from esoteric_drbg.noise_sources import Availability, Claim, Evidence, NoiseSource
 from esoteric_drbg.seeding.conditioning import hash_df, output_entropy
+from esoteric_drbg.seeding.ledger import SeedLedger
+from esoteric_drbg.seeding.slot import SourceSlot
 
 EVIDENCE = Evidence(
     dataset="seeded generator",
@@ -380,3 +384,85 @@ def test_threads_share_a_pool() -> None:
     for worker in workers:
         worker.join()
     assert len(set(blocks)) == 400
+
+
+def test_no_credit_is_lost_between_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread has a seed in the middle of ``credited_bits += ...``, as far as the pool's lock lets it."""
+    others: list[threading.Thread] = []
+
+    def count(slot: SourceSlot, bits: int) -> None:
+        if bits and not others:
+            others.append(threading.Thread(target=pool.seed_material, args=(256,)))
+            others[0].start()
+            others[0].join(0.5)  # without the lock it is done by then; with it, it waits for this thread
+        slot.__dict__["credited_bits"] = bits
+
+    counter = property(lambda slot: slot.__dict__["credited_bits"], count)
+    monkeypatch.setattr(SourceSlot, "credited_bits", counter, raising=False)
+    pool = EntropyPool([Scripted()])
+    pool.seed_material(256)
+    others[0].join()
+    assert pool.health_report()["sources"][0]["credited_bits"] == 512
+
+
+def test_a_shortfall_is_told_while_the_pool_is_locked() -> None:
+    """The sources are asked for their reasons: no other thread reads or adds one meanwhile."""
+    source = Scripted(credit=0)
+    pool = EntropyPool([source])
+    waited: list[bool] = []
+
+    def availability() -> Availability:
+        thread = threading.Thread(target=pool.uncredited_material)
+        if not waited:
+            waited.append(False)
+            thread.start()
+            thread.join(0.2)
+            waited[0] = thread.is_alive()
+        return Availability(True)
+
+    source.availability = availability  # type: ignore[method-assign]
+    with pytest.raises(errors.EntropyUnavailableError, match="scripted: no credit"):
+        pool.seed_material(256)
+    assert waited == [True]
+
+
+class OwnMaterial(EntropyPool):
+    """A pool that makes of its sources' material what it likes."""
+
+    def seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
+        material, ledger = super().seed_material(bits)
+        return hash_df(material, 8 * len(material)), ledger
+
+
+def test_seeds_ahead_are_those_of_one_request_each() -> None:
+    seeds = EntropyPool([Scripted()]).seeds_ahead(3)
+    twin = Scripted()
+    twin.symbols(1024)  # the start-up test
+    symbols = twin.symbols(3 * 80)
+    assert [material for material, _ in seeds] == [hash_df(symbols[n : n + 80], 256) for n in (0, 80, 160)]
+    assert [(ledger.requested_bits, ledger.credited_bits, len(ledger.entries)) for _, ledger in seeds] == [
+        (256, 256, 1)
+    ] * 3
+    assert OwnMaterial([Scripted()]).seeds_ahead(3) == []
+    with pytest.raises(errors.EntropyUnavailableError):
+        EntropyPool().seeds_ahead(3)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        "from esoteric_drbg import EntropyPool",
+        "from esoteric_drbg.rbg.rbg2 import EntropyPool",
+        "import warnings; warnings.simplefilter('ignore'); from esoteric_drbg.pool import EntropyPool",
+    ],
+)
+def test_a_pool_alone_has_its_own_instance(load: str) -> None:
+    code = f"{load}\npool = EntropyPool.auto()\nprint(len(pool.get_random_bytes(8)), type(pool.instance).__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "8 RBG2Instance\n"), done.stderr
+
+
+def test_a_pool_without_a_maker_of_instances_says_what_to_load() -> None:
+    code = "from esoteric_drbg.seeding.pool import EntropyPool\nEntropyPool().get_random_bytes(8)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "DRBGStateError: a pool's own instance needs esoteric_drbg.rbg.rbg2" in done.stderr

@@ -1,6 +1,6 @@
 //! Leaf functions on vectors, each with its portable twin: what the compiler does not find by itself.
 
-use crate::simd::{level, sample, Level, Path, NAMES};
+use crate::simd::{level, Level, Path, NAMES};
 
 /// 64 numbers, one to a step.
 pub type Steps = [i32; 64];
@@ -50,13 +50,11 @@ impl Lanes for Portable {
 /// What functions that have AVX2 use.
 #[cfg(target_arch = "x86_64")]
 pub type Vectors = with_avx2::Avx2;
-#[cfg(not(target_arch = "x86_64"))]
-pub type Vectors = Portable;
 
 pub(crate) static PATH: Path =
     Path::new(concat!(module_path!(), "::Vectors"), &NAMES, || usize::from(level() >= Level::Avx2), is_right);
 
-/// Whether [`Vectors`] do here what [`Portable`] does.
+/// Whether the vectors do here what [`Portable`] does.
 pub fn vectors_are_right() -> bool {
     PATH.chosen() == 1
 }
@@ -64,7 +62,7 @@ pub fn vectors_are_right() -> bool {
 fn is_right(_version: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        let words = sample::words::<64>();
+        let words = crate::simd::sample::words::<64>();
         let numbers: Steps = words.map(|word| word as i32 >> (word >> 59));
         // SAFETY: `Path` asks of a version that the level has AVX2 for.
         let equal = |mask, limit| unsafe { with_avx2::equal_portable(&numbers, mask, limit) };

@@ -1,6 +1,8 @@
 //! The MultiMCW predictor, SP 800-90B 6.3.7.
 
-use super::lanes::{vectors_are_right, Lanes, Portable, Steps, Vectors};
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Vectors;
+use super::lanes::{vectors_are_right, Lanes, Portable, Steps};
 use super::scoreboard::{Runs, Scoreboard};
 use crate::memory::{zeros, OutOfMemory};
 use crate::simd::{multiversion, sample};

@@ -3,7 +3,9 @@
 //! A binary Markov model keeps one number for each context: how often 1 followed, less how often 0 did. Orders up to 15 have at
 //! most 65,536 pairs and never fill up; order 16 can, and keeps both counts.
 
-use super::lanes::{vectors_are_right, Lanes, Portable, Steps, Vectors};
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Vectors;
+use super::lanes::{vectors_are_right, Lanes, Portable, Steps};
 use super::order_records::OrderRecords;
 use super::scoreboard::Scoreboard;
 use super::symbols::bit;

@@ -1,6 +1,6 @@
 //! Moving to front: each code is replaced by its rank among the most recent ones, as bzip2 does.
 
-use crate::simd::{level, sample, Level, Path, NAMES};
+use crate::simd::{level, Level, Path, NAMES};
 
 const ONES: u64 = 0x1111_1111_1111_1111;
 const HIGH: u64 = ONES << 3;
@@ -34,7 +34,7 @@ pub(crate) static PATH: Path =
 fn is_right(_version: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        let codes = sample::bytes::<{ 8 * 8 * PARTS }>(15);
+        let codes = crate::simd::sample::bytes::<{ 8 * 8 * PARTS }>(15);
         let start = |part: usize| Recent::after(&codes[..64 * part], 15);
         let (mut lists, mut others) = (std::array::from_fn(start), std::array::from_fn(start));
         let (mut ranks, mut expected) = ([[0; 8]; 8 * PARTS], [[0; 8]; 8 * PARTS]);

@@ -1,6 +1,6 @@
 //! Eight generators xoshiro256++ side by side, in vectors where the CPU has them.
 
-use crate::simd::{level, sample, Level, Path, NAMES};
+use crate::simd::{level, Level, Path, NAMES};
 
 pub const LANES: usize = 8;
 
@@ -20,7 +20,7 @@ fn is_right(_version: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         let mut lanes = Lanes { states: [[0; LANES]; 4] };
-        lanes.states.as_flattened_mut().copy_from_slice(&sample::words::<{ 4 * LANES }>());
+        lanes.states.as_flattened_mut().copy_from_slice(&crate::simd::sample::words::<{ 4 * LANES }>());
         let mut others = lanes.clone();
         let (mut steps, mut expected) = ([[0; LANES]; 8], [[0; LANES]; 8]);
         // SAFETY: `Path` asks of a version that the level has AVX2 for.

@@ -3,7 +3,7 @@
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
-use super::plain::{self, write_digest, INITIAL};
+use super::plain::{write_digest, INITIAL};
 #[cfg(target_arch = "x86_64")]
 use super::sha_ni;
 
@@ -12,7 +12,7 @@ use super::sha_ni;
 pub fn compress(state: &mut [u32; 8], blocks: &[[u8; 64]]) {
     #[cfg(target_arch = "x86_64")]
     if sha_ni::refused() {
-        return plain::compress(state, blocks);
+        return super::plain::compress(state, blocks);
     }
     compress256(state, blocks);
 }
