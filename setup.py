@@ -9,6 +9,7 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
 from setuptools_rust import Binding, RustExtension
 
 ROOT = Path(__file__).resolve().parent
@@ -42,6 +43,14 @@ def rust_extensions() -> list[RustExtension]:
             optional=mode == "auto",
         )
     ]
+
+
+class BuildPy(build_py):
+    """Leaves out an extension that an editable install left beside the sources: only links may name it."""
+
+    def find_data_files(self, package: str, src_dir: str) -> list[str]:
+        found: list[str] = super().find_data_files(package, src_dir)
+        return found if self.editable_mode else [path for path in found if not path.endswith((".so", ".pyd"))]
 
 
 class BdistWheel(bdist_wheel):
@@ -86,5 +95,5 @@ if __name__ == "__main__":
         packages=sorted(package_dir()),
         package_dir=package_dir(),
         rust_extensions=rust_extensions(),
-        cmdclass={"bdist_wheel": BdistWheel},
+        cmdclass={"bdist_wheel": BdistWheel, "build_py": BuildPy},
     )

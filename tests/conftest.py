@@ -11,10 +11,31 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from quick import QUICK_S, Quick
 
 # A shell's job in the background ignores Ctrl-C, and hands that down to the commands whose Ctrl-C is tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help=f"one case of each test that took {QUICK_S} s or less here")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from esoteric_drbg.kernels import kernel_info
+
+    if kernel_info().name == "reference":
+        for item in items:
+            if item.get_closest_marker("slow_reference"):
+                item.add_marker(pytest.mark.slow)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Without a cache (-p no:cacheprovider) nothing is known of any test, and nothing kept.
+    if hasattr(config, "cache"):
+        config.pluginmanager.register(Quick(config))
 
 
 @pytest.fixture(scope="session", autouse=True)

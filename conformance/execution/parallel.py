@@ -1,4 +1,7 @@
-"""Independent tasks on threads that never outlive a Ctrl-C, or on any executor."""
+"""Independent tasks on threads that never outlive a Ctrl-C, or on any executor.
+
+Not a ThreadPoolExecutor by itself: a program that a Ctrl-C ends waits for the tasks that its threads are at.
+"""
 
 from __future__ import annotations
 

@@ -85,6 +85,7 @@ def test_json_follows_the_schema_and_equals_the_library(recording: Path, options
     assert found == json.loads(json.dumps(result.as_dict()))
 
 
+@pytest.mark.slow_reference
 def test_the_other_documents_follow_their_schemas(recording: Path, tmp_path: Path) -> None:
     def check(name: str, *arguments: str | Path) -> None:
         schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())

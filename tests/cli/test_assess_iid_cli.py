@@ -68,6 +68,7 @@ def several(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow_reference
 def test_several_files_give_what_each_gives_alone(several: list[Path]) -> None:
     alone = [json.loads(run("--seed", "7", "--quick", "--json", path).stdout) for path in several]
     for jobs in ((), ("--jobs", "1"), ("--jobs", "3")):
@@ -139,6 +140,7 @@ def test_a_dask_cluster_gives_the_same() -> None:
     assert found == assess_iid(samples, seed=3, permutations=300)
 
 
+@pytest.mark.slow_reference
 def test_an_interrupted_assessment_goes_on(tmp_path: Path) -> None:
     path, checkpoint = tmp_path / "noise.bin", tmp_path / "state.json"
     samples = np.random.default_rng(22).integers(0, 256, 60_000).astype(np.uint8)

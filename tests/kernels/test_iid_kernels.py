@@ -151,7 +151,14 @@ def test_the_compression_is_what_bzip2_makes(native: ModuleType, symbols: bytes)
 
 
 @pytest.mark.parametrize(
-    "alphabet", [(0, 1), (0,), (111,), (7, 77, 255), (255, 111), (1, 11, 111, 112), range(256)], ids=str
+    "alphabet",
+    [
+        (0, 1),
+        (111,),
+        (1, 11, 111, 112),
+        *(pytest.param(more, marks=pytest.mark.slow) for more in ((0,), (7, 77, 255), (255, 111), range(256))),
+    ],
+    ids=str,
 )
 def test_the_compression_across_blocks(native: ModuleType, alphabet: range | tuple[int, ...]) -> None:
     """Texts that end within a few characters of a block's end, behind heads that shift them."""

@@ -174,6 +174,7 @@ def test_a_driver_that_hangs_costs_one_thread_and_no_more() -> None:
     assert source.read_raw(1) == b"\x01"
 
 
+@pytest.mark.slow
 def test_a_thousand_reads_leave_no_thread_behind() -> None:
     source = Scripted([1, 2, 3])
     source.collect(2)

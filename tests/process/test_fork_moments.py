@@ -118,14 +118,21 @@ ON_ITS_WAY = 8
 
 
 def traced(draw: Draw, number: int, act: Callable[[], object]) -> tuple[bytes, int]:
-    """Act at the n-th line that a request runs in the package; return its answer and how many lines followed."""
+    """Act at the n-th line that a request runs in the package.
+
+    Return its answer and how many lines followed, counted a little beyond :data:`ON_ITS_WAY`: to trace costs time.
+    """
     left = number
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal left
         # numpy and the interpreter's own modules have lines between ours
-        if event == "line" and "esoteric_drbg" in frame.f_globals.get("__name__", ""):
+        if "esoteric_drbg" not in frame.f_globals.get("__name__", ""):
+            return None
+        if event == "line":
             left -= 1
+            if left < -ON_ITS_WAY:
+                sys.settrace(None)
             if left == 0:
                 sys.settrace(None)
                 act()
@@ -145,7 +152,9 @@ def lines_of(draw: Draw) -> int:
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal count
-        if event == "line" and "esoteric_drbg" in frame.f_globals.get("__name__", ""):
+        if "esoteric_drbg" not in frame.f_globals.get("__name__", ""):
+            return None
+        if event == "line":
             count += 1
         return trace
 
@@ -218,6 +227,7 @@ def blocks(drawn: list[bytes]) -> set[bytes]:
     return {data[begin : begin + 16] for data in drawn for begin in range(0, len(data) - 15, 16)}
 
 
+@pytest.mark.slow_reference
 @pytest.mark.parametrize("stays", [False, True], ids=["returns", "stays"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_fork_at_any_line_of_a_request(way: str, stays: bool) -> None:

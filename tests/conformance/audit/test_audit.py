@@ -308,6 +308,7 @@ def test_an_iid_claim_has_to_pass_the_iid_tests(
     assert "the data are not IID, as was claimed" in result.reasons
 
 
+@pytest.mark.slow_reference
 def test_a_real_source_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESOTERIC_DRBG_MACHINE_PROFILE", str(tmp_path / "machine.json"))
     monkeypatch.setattr(AuditPlan, "quick", classmethod(lambda cls, rate, process_s: SMALL))

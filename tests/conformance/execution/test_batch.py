@@ -101,7 +101,7 @@ def test_results_are_delivered_in_order_as_soon_as_they_can_be(files: list[Path]
 
     executor = ThreadPoolExecutor(2) if pool else None
     assess_files(_slow_first, files, jobs=2, executor=executor, progress=progress, deliver=deliver)
-    assert came.index("a") >= 3
+    assert came.index("a") >= 2  # c has left its mark, and may be on its way
     assert [name.split()[0] for name in delivered] == ["a", "b", "victim", "c", "d"]
     assert delivered[0] == f"a after {came.index('a') + 1}"
 

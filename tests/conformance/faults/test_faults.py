@@ -79,6 +79,7 @@ def test_alphas_are_read_exactly() -> None:
             parse_alpha(bad)
 
 
+@pytest.mark.slow_reference
 def test_a_campaign_finds_what_it_must_says_what_it_cannot_and_repeats() -> None:
     campaign = induce_failures(trials=5, seed=7)
     document = campaign.as_dict()
@@ -99,6 +100,7 @@ def test_a_campaign_finds_what_it_must_says_what_it_cannot_and_repeats() -> None
     assert document != induce_failures(faults=few, trials=5, seed=8).as_dict()
 
 
+@pytest.mark.slow_reference
 @pytest.mark.parametrize("min_entropy", [0.5, 4.0])
 def test_by_default_each_test_sees_a_million_faulty_symbols_and_detects(
     min_entropy: float,
@@ -225,6 +227,7 @@ def test_recorded_data_are_used_and_exhausted_ones_refused() -> None:
         FaultySource(b"\x01\x02", Claim(min_entropy=1.0)).read_raw(3)
 
 
+@pytest.mark.slow_reference
 def test_plan_and_faults_on_the_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         cli, ["plan", "--h", "0.5", "--alpha", "2^-30", "--rate", "1e5", "--within", "900", "--json"]

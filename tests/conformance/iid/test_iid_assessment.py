@@ -100,6 +100,7 @@ def test_figures_of_the_golden_runs(name: str) -> None:
     )
 
 
+@pytest.mark.slow_reference
 def test_verdicts_equal_the_tools(vectors: Path) -> None:
     """Data sets that fail by far, or pass by far."""
     arrays = np.load(vectors / "90b" / "datasets.npz")
