@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from esoteric_drbg.conformance.entropy.non_iid import assess_non_iid
-from esoteric_drbg.progress import Progress
 from esoteric_drbg.conformance.samples.files import read_samples
+from esoteric_drbg.progress import Progress
 
 __all__ = ["non_iid_document"]
 

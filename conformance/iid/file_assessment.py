@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from esoteric_drbg.progress import Progress
 from esoteric_drbg.conformance.iid.assessment import assess_iid
 from esoteric_drbg.conformance.iid.permutation import PERMUTATIONS
 from esoteric_drbg.conformance.samples.files import read_samples
+from esoteric_drbg.progress import Progress
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
