@@ -12,7 +12,7 @@ from esoteric_drbg.cli.output import console, emit_json, json_option
 from esoteric_drbg.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from esoteric_drbg.conformance.faults.induced_failures import FaultCampaign
+    from esoteric_drbg.conformance.faults.results import FaultCampaign
 
 __all__ = ["faults"]
 

@@ -18,7 +18,7 @@ from esoteric_drbg.conformance.audit.folder import (
 from esoteric_drbg.conformance.audit.independence import IndependenceAudit
 from esoteric_drbg.conformance.audit.results import SourceAudit, Verdict
 from esoteric_drbg.conformance.document_files import read_document
-from esoteric_drbg.conformance.faults.induced_failures import FaultCampaign
+from esoteric_drbg.conformance.faults.results import FaultCampaign
 from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["COLUMNS", "KeptEntry", "KeptLedger", "Report", "figure", "figures", "read_report", "reasons", "summary"]

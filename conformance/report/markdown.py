@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from esoteric_drbg.conformance.audit.results import FalseAlarms
-from esoteric_drbg.conformance.faults.induced_failures import FaultResult
+from esoteric_drbg.conformance.faults.results import FaultResult
 from esoteric_drbg.conformance.rendering import render
 from esoteric_drbg.conformance.report.compliance import compliance
 from esoteric_drbg.conformance.report.findings import COLUMNS, KeptEntry, Report, figures, reasons, summary

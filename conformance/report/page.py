@@ -12,7 +12,7 @@ import numpy as np
 
 from esoteric_drbg.conformance.audit.results import SourceAudit
 from esoteric_drbg.conformance.audit.verdict import restart_family
-from esoteric_drbg.conformance.faults.induced_failures import FaultCampaign
+from esoteric_drbg.conformance.faults.results import FaultCampaign
 from esoteric_drbg.conformance.rendering import render
 from esoteric_drbg.conformance.report import page_tables as tables
 from esoteric_drbg.conformance.report.compliance import compliance

@@ -6,7 +6,7 @@ import attrs
 
 from esoteric_drbg.conformance.audit.independence import PairResult
 from esoteric_drbg.conformance.audit.results import FalseAlarms
-from esoteric_drbg.conformance.faults.induced_failures import FaultResult
+from esoteric_drbg.conformance.faults.results import FaultResult
 from esoteric_drbg.conformance.report.findings import KeptEntry
 
 __all__ = [

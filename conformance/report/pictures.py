@@ -11,7 +11,7 @@ import numpy as np
 
 from esoteric_drbg.conformance.audit.independence import IndependenceAudit, PairResult
 from esoteric_drbg.conformance.audit.results import SourceAudit
-from esoteric_drbg.conformance.faults.induced_failures import FaultResult
+from esoteric_drbg.conformance.faults.results import FaultResult
 from esoteric_drbg.conformance.report.marks import (
     SHADES,
     grid,

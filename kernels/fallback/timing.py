@@ -5,11 +5,8 @@ The deltas of an interpreted loop are not those of the Rust kernel: a source car
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import itertools
 import math
-import mmap
 import sys
 import threading
 import time
@@ -18,6 +15,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from esoteric_drbg.errors import InvalidInputError, SourceReadError, SourceUnavailableError
+from esoteric_drbg.kernels.fallback.work import (
+    ClockWork,
+    CpuWork,
+    MemoryWork,
+    PageWork,
+    sleep_work,
+    thread_work,
+    try_to_sleep,
+)
 from esoteric_drbg.kernels.process import take_lock
 
 __all__ = ["TimingSampler", "counter_facts", "counter_step", "read_counter"]
@@ -32,9 +38,6 @@ _LONGEST_NS = 1e7
 _STUCK_NS = 5e6
 _STUCK_READS = 1 << 18
 _DEADLINE_STRIDE = 64
-_LINE_BYTES = 64
-# Nanoseconds of the sleep before each read that shows whether sleeps are sleeps.
-_TRIAL_NS = 50_000
 # Python flushes no cache line: a walk through this much evicts most of it before it comes again.
 _EVICTION_BYTES = 32 << 20
 
@@ -180,127 +183,6 @@ def _refined(step: float, deltas: Sequence[float]) -> float:
     return step
 
 
-class _ClockWork:
-    """Reads the operating system's monotonic clock some times."""
-
-    def __init__(self, reads: int) -> None:
-        self.reads = reads
-
-    def __call__(self) -> None:
-        for _ in range(self.reads):
-            time.monotonic_ns()
-
-
-def _sleep_work() -> None:
-    time.sleep(1e-9)
-
-
-def _try_to_sleep() -> None:
-    """Sleep once for a known time: the kernel never sleeps shorter. Half of it allows for an inexact counter."""
-    before = time.perf_counter_ns()
-    time.sleep(_TRIAL_NS / 1e9)
-    slept = time.perf_counter_ns() - before
-    if slept < _TRIAL_NS / 2:
-        raise SourceReadError(f"a sleep of {_TRIAL_NS} ns ended after {slept} ns: the thread did not sleep")
-
-
-def _nothing() -> None:
-    pass
-
-
-def _thread_work() -> None:
-    """Create a thread that does nothing, and wait for its end."""
-    thread = threading.Thread(target=_nothing)
-    try:
-        thread.start()
-    except RuntimeError as error:  # "can't start new thread"
-        raise SourceReadError(f"no thread could be made: {error}") from None
-    thread.join()
-
-
-class _PageWork:
-    """First touches of fresh pages of a private anonymous mapping: each one a page fault."""
-
-    def __init__(self, region_bytes: int, touches: int) -> None:
-        if not hasattr(mmap, "MADV_DONTNEED"):
-            raise SourceUnavailableError("page faults are timed on Unix only")
-        self.pages = max(region_bytes // mmap.PAGESIZE, touches)
-        self.touches = touches
-        self.page = 0
-        try:
-            self.region = self._map()
-        except OSError as error:
-            raise SourceReadError(f"no memory could be mapped: {error.strerror}") from None
-        self.region[self.pages * mmap.PAGESIZE] = 1
-
-    def _map(self) -> mmap.mmap:
-        """Map the pages that symbols touch, and one more that shows whether they are given back."""
-        region = mmap.mmap(-1, (self.pages + 1) * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        with contextlib.suppress(OSError, AttributeError):  # a kernel without huge pages needs no such advice
-            region.madvise(mmap.MADV_NOHUGEPAGE)
-        return region
-
-    def __call__(self) -> None:
-        region = self.region
-        for page in range(self.page, self.page + self.touches):
-            region[page * mmap.PAGESIZE] = 1
-        self.page += self.touches
-
-    def give_back(self) -> None:
-        """Make every page fresh again: its next touch faults."""
-        self.page = 0
-        try:
-            if sys.platform == "linux":
-                self.region.madvise(mmap.MADV_DONTNEED)
-            else:  # a hint that may keep the pages
-                self.region.close()
-                self.region = self._map()
-        except OSError as error:
-            raise SourceReadError(f"the pages could not be given back: {error.strerror}") from None
-        last = self.pages * mmap.PAGESIZE
-        kept, self.region[last] = self.region[last], 1
-        if kept:
-            raise SourceReadError("the pages could not be given back: the kernel kept what it was told to drop")
-
-    @property
-    def symbols_left(self) -> int:
-        """Symbols until the pages have to be given back."""
-        return (self.pages - self.page) // self.touches
-
-
-class _MemoryWork:
-    """Dependent read-modify-writes in a private buffer, one a cache line: each line once before any comes again."""
-
-    def __init__(self, buffer_bytes: int, touches: int) -> None:
-        self.buffer = bytearray(b"\x01" * buffer_bytes)
-        self.touches = touches
-        self.line = 0
-        self.carry = 0
-
-    def __call__(self) -> None:
-        buffer, lines = self.buffer, len(self.buffer) // _LINE_BYTES
-        for _ in range(self.touches):
-            # Multiplier 1 mod 4 and odd increment: the full period of a power of two (Hull and Dobell 1962).
-            self.line = (self.line * 0x01FBF9A9 + 12345) % lines
-            # Where in the line is up to the value before: the next access waits for it.
-            address = _LINE_BYTES * self.line + self.carry % _LINE_BYTES
-            self.carry = buffer[address] = (buffer[address] + 1) & 0xFF
-
-
-class _CpuWork:
-    """A SHA-256 block whose digest says where the walk through a private buffer goes on."""
-
-    def __init__(self, buffer_bytes: int, touches: int) -> None:
-        self.memory = _MemoryWork(buffer_bytes, touches)
-        self.block = b"\x5a" * 55
-
-    def __call__(self) -> None:
-        digest = hashlib.sha256(self.block).digest()
-        self.memory.line ^= int.from_bytes(digest[:8], "little")
-        self.memory()
-        self.block = digest + bytes(22) + bytes([self.memory.carry])
-
-
 class TimingSampler:
     """A source of timing deltas.
 
@@ -328,21 +210,21 @@ class TimingSampler:
         self._busy = threading.Lock()
         self._stride = _DEADLINE_STRIDE
         self._work: Callable[[], None]
-        self._pages: _PageWork | None = None
+        self._pages: PageWork | None = None
         if kind == "clock":
-            self._work = _ClockWork(touches)
+            self._work = ClockWork(touches)
         elif kind == "sleep":
-            self._work, self._stride = _sleep_work, 1
+            self._work, self._stride = sleep_work, 1
         elif kind == "memory":
-            self._work = _MemoryWork(buffer_bytes, touches)
+            self._work = MemoryWork(buffer_bytes, touches)
         elif kind == "cpu":
-            self._work = _CpuWork(buffer_bytes, touches)
+            self._work = CpuWork(buffer_bytes, touches)
         elif kind == "flush":
-            self._work = _MemoryWork(max(buffer_bytes, _EVICTION_BYTES), touches)
+            self._work = MemoryWork(max(buffer_bytes, _EVICTION_BYTES), touches)
         elif kind == "pages":
-            self._work = self._pages = _PageWork(buffer_bytes, touches)
+            self._work = self._pages = PageWork(buffer_bytes, touches)
         elif kind == "thread":
-            self._work, self._stride = _thread_work, 1
+            self._work, self._stride = thread_work, 1
         elif kind == "beat":
             raise SourceUnavailableError("counter beat: the interpreter lock lets one thread run at a time")
         else:
@@ -367,8 +249,8 @@ class TimingSampler:
         try:
             if self._pages is not None:
                 return self._page_deltas(self._pages, n_samples, deadline_s)
-            if self._work is _sleep_work:
-                _try_to_sleep()
+            if self._work is sleep_work:
+                try_to_sleep()
             return self._deltas(n_samples, deadline_s)
         except (
             OSError
@@ -377,7 +259,7 @@ class TimingSampler:
         finally:
             self._busy.release()
 
-    def _page_deltas(self, pages: _PageWork, n_samples: int, deadline_s: float | None) -> array[int]:
+    def _page_deltas(self, pages: PageWork, n_samples: int, deadline_s: float | None) -> array[int]:
         """Lap after lap through the pages; giving them back is no part of a delta."""
         until = math.inf if deadline_s is None else time.monotonic() + deadline_s
         deltas = array("Q")

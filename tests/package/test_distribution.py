@@ -86,7 +86,7 @@ def says(act, extra):
     try:
         act()
     except esoteric_drbg.EsotericDRBGError as error:
-        assert f"python -m pip install 'esoteric-drbg[{extra}]'" in str(error), error
+        assert f'pip install "esoteric-drbg[{extra}]"' in str(error), error
     else:
         raise AssertionError(extra)
 says(lambda: esoteric_drbg.BitGenerator, "lab")
@@ -124,7 +124,7 @@ def test_a_command_without_its_extra_is_one_line_and_code_2(package: str, comman
     code = WITHOUT.format(names=names) + "from esoteric_drbg.__main__ import main\nmain()\n"
     done = run(code, *command.format(path=path).split())
     assert (done.returncode, done.stdout) == (2, "")
-    said = re.fullmatch(r"Error: (\w+) is not installed: python -m pip install 'esoteric-drbg\[(\w+)\]'\n", done.stderr)
+    said = re.fullmatch(r'Error: (\w+) is not installed: pip install "esoteric-drbg\[(\w+)\]"\n', done.stderr)
     assert said is not None, done.stderr
     assert said.groups() in {(name, EXTRA_OF[name]) for name in names}
     assert sorted(os.listdir(tmp_path)) == ["noise.bin"]
@@ -160,4 +160,4 @@ def test_a_wheel_of_the_core_gives_tokens_in_a_fresh_environment(tmp_path: Path)
     command = [python, "-I", "-m", "esoteric_drbg", "info"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 2
-    assert done.stderr == "Error: click is not installed: python -m pip install 'esoteric-drbg[cli]'\n"
+    assert done.stderr == 'Error: click is not installed: pip install "esoteric-drbg[cli]"\n'

@@ -1,4 +1,4 @@
-"""The rooms: doors that open one way, and no circle of files, neither in Python nor in Rust."""
+"""The rooms of the package: no circle of files, and files that can be read. Doors that open one way: .importlinter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pytest
 from places import ROOT
 
 FOLDERS = ("drbg", "benchmarks", "cli", "conformance", "health_tests", "kernels", "noise_sources")
@@ -76,14 +75,10 @@ def test_no_circle_of_python_files() -> None:
     assert circles(graph) == []
 
 
-def rust_files() -> Iterator[Path]:
-    yield from sorted(path for path in (ROOT / "native").rglob("*.rs") if "target" not in path.parts)
-
-
-@pytest.mark.skipif(not any(rust_files()), reason="no Rust sources here")
 def test_files_are_not_long() -> None:
-    paths = [*FILES.values(), *rust_files()]
-    long = {str(path.relative_to(ROOT)): n for path in paths if (n := len(path.read_text().splitlines())) > 400}
+    long = {
+        str(path.relative_to(ROOT)): n for path in FILES.values() if (n := len(path.read_text().splitlines())) > 400
+    }
     assert long == {}
 
 
