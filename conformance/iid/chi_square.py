@@ -129,7 +129,7 @@ def _shares(samples: SampleSet) -> NDArray[np.float64]:
 
 
 def _bins(expected: NDArray[np.float64]) -> Counts:
-    """Assign each value to a bin, the rarest first: every bin has an expected count of at least 5, the last takes the rest."""
+    """Assign each value to a bin, the rarest first: each bin expects 5 or more, and the last one takes the rest."""
     bins = np.empty(expected.size, dtype=np.int64)
     current, total = 0, 0.0
     for value in np.argsort(expected, kind="stable"):

@@ -37,7 +37,7 @@ Fact = str | int | float | None
 
 @attrs.frozen(kw_only=True)
 class Sidecar:
-    """The sidecar fields that an audit reads; `restarts` and `jobs` are of a restart matrix, `samples` of each restart."""
+    """The sidecar fields that an audit reads. A restart matrix has `restarts`, `jobs`, and `samples` of each."""
 
     source: str
     symbol_bits: int
