@@ -18,7 +18,7 @@ __all__ = ["record"]
 
 @contextlib.contextmanager
 def _kept(name: str) -> Iterator[None]:
-    """Say, where a recording is interrupted, that it can go on."""
+    """If a recording is interrupted, print that it can be continued."""
     try:
         yield
     except KeyboardInterrupt:
