@@ -1,4 +1,4 @@
-"""``esoteric-drbg record``: raw symbols of a source, and its restart matrix."""
+"""``esoteric-drbg record``: raw samples of a source, and its restart matrix."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def audit_source(
         Judge the recordings already in the folder, such as restarts by power cycling, instead of making new ones. Their
         sizes are then used, not the plan's.
     threads : int, optional
-        Threads of the estimators.
+        Number of threads for the estimators.
     progress : callable, optional
         ``progress(done, total, step)``.
 

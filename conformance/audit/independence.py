@@ -62,7 +62,7 @@ class PairResult:
         Largest absolute cross-correlation in standard deviations, and its lag; at a positive lag the second follows the
         first. The standard deviation is that of two independent series with the autocorrelations of these.
     correlation_p : float
-        Its p-value, times the number of lags.
+        p-value of `max_z`, times the number of lags.
     serial : bool
         Whether both sources are serially correlated over many samples: they drift, and more data are needed to decide.
     mutual_information, mutual_information_p : float
@@ -149,7 +149,7 @@ def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[f
 
 
 def _sixteen(symbols: Symbols) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Reduce symbols to 16 levels, twice: by rank, and by their low bits."""
+    """Reduce samples to 16 levels in two ways: by rank, and by their low bits."""
     ranked = np.sort(symbols)
     edges = ranked[np.arange(1, 16) * symbols.size // 16]
     return np.searchsorted(np.unique(edges), symbols, side="right"), (symbols & 15).astype(np.intp)
@@ -198,7 +198,7 @@ def joint_entropy(x: Symbols, y: Symbols) -> tuple[float | None, float | None]:
         if levels.size == 1:
             figures.append(0.0)
             continue
-        # The estimators take binary symbols packed.
+        # The estimators take binary samples packed.
         raw = (np.packbits(translated == 1) if levels.size == 2 else translated.astype(np.uint8)).tobytes()
         runs = (estimators.mcv(raw, data.size, levels.size), estimators.lag(raw, data.size, levels.size))
         found = [one.min_entropy for one in runs if one.min_entropy is not None]

@@ -41,7 +41,7 @@ class FalseAlarms:
     alpha : float
         The false-alarm rate from which the cutoff was computed.
     can_fail : bool
-        False where the cutoff exceeds the window, so that the test is not run.
+        False if the cutoff exceeds the window, so that the test is not run.
     """
 
     test: str

@@ -100,7 +100,7 @@ class SelfAssessment(Document):
 
     @property
     def limit(self) -> float:
-        """Half of the lowest estimate, in bits per sample: the most that seeding credits, besides the shipped claim."""
+        """Half of the lowest estimate, in bits per sample; seeding credits this or the claim, whichever is lower."""
         return ASSESSED_SHARE * self.h_lowest
 
     def as_dict(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def self_assess(
     moment_s : float
         Seconds after which a slow source's moment ends with the samples read so far, at least 10,000.
     threads : int, optional
-        Threads of the estimators.
+        Number of threads for the estimators.
     progress : callable, optional
         ``progress(done, total, step)``.
 

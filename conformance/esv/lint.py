@@ -67,7 +67,7 @@ def lint_bundle(folder: Path, *, assess: bool = True, threads: int | None = None
     assess : bool
         Whether to assess the data again and compare the claim with the result.
     threads : int, optional
-        Threads of the estimators.
+        Number of threads for the estimators.
 
     Raises
     ------

@@ -106,7 +106,7 @@ def call_on_processes(
                     raise error
                 done(number, result)
     finally:
-        # Nobody waits for workers that still count; idle workers may still be importing.
+        # The results of busy workers are not needed any more; idle workers may still be importing.
         with InterruptsWait():
             for worker in crew:
                 worker.process.kill()

@@ -112,7 +112,7 @@ def rct_within(distribution: Sequence[tuple[float, int]], cutoff: int, n: int) -
     Parameters
     ----------
     distribution : sequence of (float, int)
-        Probabilities, and how many symbols have each.
+        Each probability, with the number of symbols that have it.
     cutoff, n : int
         In samples.
 

@@ -18,9 +18,9 @@ Symbols = np.ndarray[Any, np.dtype[np.uint8]]
 def worst_distribution(min_entropy: float, symbol_bits: int) -> list[tuple[float, int]]:
     """Return the IID source of a min-entropy that raises the most false alarms, as (probability, number of symbols).
 
-    As many symbols as fit have probability 2^-H, and one has the rest. No other source has more alarms, since the rates
-    are convex in the probabilities as long as 2^-H is below (C - 1)/(C + 1), which holds for every cutoff of alpha 2^-4
-    or less.
+    As many symbols as fit have probability 2^-H, and one has the rest. No other source of this min-entropy has more
+    alarms, since the alarm rates are convex in the probabilities as long as 2^-H is below (C - 1)/(C + 1), which holds
+    for every cutoff of alpha 2^-4 or less.
 
     Examples
     --------

@@ -54,7 +54,7 @@ class PermutationStatistic:
     value : float
         The statistic of the samples in their original order, in the units of SP 800-90B 5.1.
     greater, equal, less : int
-        Permutations whose statistic was greater, equal, less.
+        Numbers of permutations whose statistic was greater, equal, or less.
     passed : bool
         Whether the rank of the samples among their permutations is not extreme.
     """

@@ -47,7 +47,7 @@ class PermutationCounts:
     Attributes
     ----------
     counts : tuple of 19 tuples (greater, equal, less)
-        Permutations whose statistic was greater than, equal to, less than the original's.
+        Numbers of permutations whose statistic was greater than, equal to, or less than the original's.
     permutations, compressions : int
         Permutations made, and those for which the compression statistic was computed.
     """
@@ -189,7 +189,7 @@ def count_permutations(
     Parameters
     ----------
     symbols : bytes
-        The sequence, one symbol a byte.
+        The samples, one a byte.
     seed : int
         0 to 2^64 - 1.
     permutations : int

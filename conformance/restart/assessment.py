@@ -87,7 +87,7 @@ class RestartAssessment(Document):
     sha256 : str
         SHA-256 of the samples, one a byte, row after row.
     reduction : Reduction or None
-        How wider raw values were reduced to the symbols.
+        How wider raw values were reduced to symbols; None if they were not.
     warnings : tuple of str
         What a reader of the result has to know.
     version : str
@@ -167,7 +167,7 @@ def assess_restart(
     format, reduction : str, optional
         As in `read_samples`.
     threads : int, optional
-        Threads of the non-IID estimators.
+        Number of threads for the non-IID estimators.
     executor : concurrent.futures.Executor, optional
         Estimates the two data sets, at the same time.
     progress : callable, optional

@@ -58,9 +58,9 @@ def read_samples(
     Parameters
     ----------
     source : bytes, bytearray, memoryview, mmap, ndarray, str or path
-        The samples, or the file with them. An array has one dimension other than 1; it holds unsigned integers, or
-        signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map. Writable memory is
-        copied first, and a file is read as a whole: later changes have no effect.
+        The samples, or the file with them. An array has one dimension whose length is not 1; it holds unsigned
+        integers, or signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map. Writable
+        memory is copied first, and a file is read as a whole: later changes have no effect.
     bits : int, optional
         Width of a raw sample, 1 to 64; found from the highest bit set if None.
     format : str

@@ -101,7 +101,7 @@ class SampleSet(Frozen):
         return cls(symbols=array, bits=bits or found, distinct=distinct, warnings=tuple(warnings), reduction=reduction)
 
     def first(self, samples: int) -> SampleSet:
-        """Return the first `samples` of the samples, with a warning if there are others."""
+        """Return a set of the first `samples` samples, with a warning if there are others."""
         if samples >= self.symbols.size:
             return self
         part = SampleSet.from_symbols(self.symbols[:samples], self.bits, reduction=self.reduction)
