@@ -9,7 +9,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line: Ctrl-C is its own from here on, and of no program that imports the package."""
+    """Run the command line, which handles Ctrl-C from here on; importing the package never changes its handling."""
     interrupts.exit_at_once()
     try:
         try:
