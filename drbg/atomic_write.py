@@ -54,7 +54,7 @@ def replacing(path: Name, *, mode: int | None = None) -> Iterator[BinaryIO]:
     path : str or path
         The name. A regular file of that name is replaced, a symbolic link too: it is not followed.
     mode : int, optional
-        Permissions of the file; by default those that the umask leaves. Until it is complete only its owner may read it.
+        Permissions of the file; by default those that the umask leaves. Only its owner can read it until it is renamed
 
     Raises
     ------
