@@ -13,7 +13,7 @@ def main() -> None:
     interrupts.exit_at_once()
     try:
         try:
-            from esoteric_drbg.cli.main import main as command  # noqa: PLC0415 - not before Ctrl-C is in hand
+            from esoteric_drbg.cli.main import main as command  # noqa: PLC0415 - not before Ctrl-C is handled
         except ModuleNotFoundError as error:
             from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
 

@@ -62,7 +62,7 @@ def replacing(path: Name, *, mode: int | None = None) -> Iterator[BinaryIO]:
         If the name is a folder, a pipe or a device, the folder cannot be written, or the disk is full.
     """
     folder, target = _split(path)
-    private = os.path.join(folder, _private_name())  # noqa: PTH118 - nothing of pathlib where seeds are made
+    private = os.path.join(folder, _private_name())  # noqa: PTH118 - no pathlib on the token path
     try:
         with _said_of(target):
             _refuse(target)
@@ -206,7 +206,7 @@ def _cannot(target: str, error: OSError) -> InvalidInputError:
 def _refuse(target: str) -> None:
     """Refuse a name of something else than a file: replacing it would lose it, or it was meant to be written to."""
     folder = os.path.realpath(os.path.dirname(target) or os.curdir) + "/"  # noqa: PTH120
-    if folder.startswith(("/proc/", "/dev/")) and not folder.startswith("/dev/shm/"):  # noqa: S108 - which holds files
+    if folder.startswith(("/proc/", "/dev/")) and not folder.startswith("/dev/shm/"):  # noqa: S108 - that holds files
         raise InvalidInputError(f"{target}: a name of the system's, not a file's; use the standard output for that")
     try:
         found = os.lstat(target)

@@ -26,7 +26,7 @@ class _AttrsView:
 def _frozen_error() -> AttributeError:
     """Return attrs' own error, or its base class AttributeError where attrs is not installed."""
     try:
-        from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - for a mistake
+        from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - only on an error
     except ModuleNotFoundError:
         return AttributeError("can't set attribute")
     return FrozenInstanceError()

@@ -81,9 +81,9 @@ class _Moved:
         if fullname not in self._new:
             return None
         warnings.warn(f"{fullname} is {self._new[fullname]} now", DeprecationWarning, stacklevel=2)
-        from importlib.machinery import ModuleSpec  # noqa: PLC0415 - who needs no old name does not load it
+        from importlib.machinery import ModuleSpec  # noqa: PLC0415 - loaded only for an old name
 
-        return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # a Loader in all but its costly base class
+        return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # a Loader without its costly base class
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(self._new[spec.name])

@@ -52,7 +52,7 @@ class GuardedSource(NoiseSource):
         return self.reader
 
     def availability(self) -> Availability:
-        """Return the source's answer whether it can be read; without an answer it is unavailable."""
+        """Ask the source whether it can be read; without an answer it is unavailable."""
         return said(self.reader.ask(ASK_DEADLINE_S))
 
     def take(self, n_samples: int, deadline_s: float, *, told_s: float | None = None) -> bytes | Fault:
@@ -133,7 +133,7 @@ def digitization(source: NoiseSource) -> str:
 
 
 def ask(source: NoiseSource, deadline_s: float = ASK_DEADLINE_S) -> Availability | Fault:
-    """Return the answer of a guarded source, or of one of ours, whether it can be read."""
+    """Ask a guarded source, or one of ours, whether it can be read; return its answer, or why there is none."""
     reader = source.reader if type(source) is GuardedSource else InlineReader(source)
     return reader.ask(deadline_s)
 

@@ -2,7 +2,7 @@
 
 It runs six of the ten estimators of SP 800-90B 6.3, on the samples and on their bitstring, from counts of the kernels
 and plain floats: no numpy with the Rust kernels. It leaves out Compression, whose equation takes a second to solve
-without numpy, and Collision, MultiMCW and LZ78Y, which found little in the faults that the others had not found
+without numpy, and Collision, MultiMCW and LZ78Y, which on faults found little that the others had not found
 (docs/self-assessment.md).
 """
 

@@ -66,7 +66,7 @@ class RawSource(abc.ABC):
         """Take over the metadata of a class that states them as class attributes, the way before ``info``."""
         super().__init_subclass__(**options)
         if from_class_attributes(cls):
-            import warnings  # noqa: PLC0415 - for what will go
+            import warnings  # noqa: PLC0415 - only for the deprecated way
 
             words = "a noise source states info = SourceInfo(...): class attributes are read for one release more"
             warnings.warn(words, DeprecationWarning, stacklevel=3)

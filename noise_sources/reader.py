@@ -52,7 +52,7 @@ def patience(n_samples: int, rate: float) -> float:
 
 
 def said(answer: Availability | Fault, deadline_s: float = ASK_DEADLINE_S) -> Availability:
-    """Return an answer whether a source can be read; a fault means that it is unavailable."""
+    """Return the answer; a fault becomes the reason why the source is unavailable."""
     if isinstance(answer, Fault):
         words = f"did not say within {deadline_s:g} s whether it is available" if answer.hung else answer.words
         return Availability(False, words)
@@ -71,7 +71,7 @@ class InlineReader:
         return self._source.info
 
     def ask(self, deadline_s: float) -> Availability | Fault:
-        """Return the source's answer whether it can be read, or why there is none."""
+        """Ask the source whether it can be read; return its answer, or why there is none."""
         return _ask_inline(self._source)
 
     def read(self, n_samples: int, deadline_s: float | None) -> bytes | Fault:
@@ -110,7 +110,7 @@ class ThreadReader:
         return within(task, deadline_s, name=f"{verb} {class_name(self._source)}", ours=not self.foreign)
 
     def ask(self, deadline_s: float) -> Availability | Fault:
-        """Return the source's answer whether it can be read, or why there is none."""
+        """Ask the source whether it can be read; return its answer, or why there is none."""
         if not self.foreign:
             return _ask_inline(self._source)
         source = self._source

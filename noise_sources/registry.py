@@ -117,7 +117,7 @@ def _class_of(name: str) -> type[NoiseSource]:
 
 
 def _made(entry: EntryPoint) -> NoiseSource | Fault:
-    """Return a new source of an entry point, or why there is none, in full: no sample was read before."""
+    """Return a new source of an entry point, or the full reason why there is none: no sample was read yet."""
     try:
         source: NoiseSource = entry.load()()
     except BaseException as error:

@@ -155,7 +155,7 @@ def token_hex(nbytes: int | None = None) -> str:
 
 def token_urlsafe(nbytes: int | None = None) -> str:
     """Return a random URL-safe text string: ``nbytes`` (32) random bytes in Base64 without padding."""
-    import base64  # noqa: PLC0415 - other tokens do without
+    import base64  # noqa: PLC0415 - only this function needs it
 
     return base64.urlsafe_b64encode(token_bytes(nbytes)).rstrip(b"=").decode("ascii")
 

@@ -1,7 +1,7 @@
-"""Forks that wait while a part of the package is loaded: a child cannot finish an import that another thread began.
+"""A lock around imports for which a fork waits: a child cannot finish an import that another thread began.
 
-A fork waits for nothing else, and no lock is held across a fork: the fork generation tells a child what it must not
-share with its parent (:mod:`esoteric_drbg.kernels.process`).
+A fork waits for nothing else, and no lock is held across a fork: by the fork generation a child recognises what it must
+not share with its parent (:mod:`esoteric_drbg.kernels.process`).
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class RBG2Instance:
 
     @property
     def seeds(self) -> int:
-        """How many seeds the first lane has had."""
+        """The number of seeds that the first lane has received."""
         return self._core.seeds
 
     @property

@@ -69,7 +69,7 @@ def if_guarded(bits: float, basis: str, words: str, symbol_bits: int, alpha: flo
 
 
 def rounded_down(bits: float) -> float:
-    """Return bits per sample, rounded down to few digits for readers and cutoffs."""
+    """Return bits per sample, rounded down to three decimals."""
     return math.floor(bits * 1000) / 1000
 
 

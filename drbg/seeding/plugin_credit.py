@@ -85,7 +85,7 @@ def _named_by_environment() -> list[str]:
 
 
 def _unknown(name: object, known: list[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - for a mistake
+    from difflib import get_close_matches  # noqa: PLC0415 - only on an error
 
     if isinstance(name, str) and name in BUILT_IN:
         return f"{name} is a source of esoteric_drbg and needs no such word"

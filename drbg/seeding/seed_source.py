@@ -1,4 +1,4 @@
-"""The source of an instance's seeds: an entropy pool, a parent instance or another giver of material with a ledger."""
+"""The source of an instance's seeds, which gives seed material with a ledger: an entropy pool or a parent instance."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class SourceSlot:
         return self._health.name
 
     def availability(self) -> Availability:
-        """Return the source's own answer whether it can be read; an error that it raises is the reason why not.
+        """Ask the source whether it can be read; an error that it raises is the reason why not.
 
         A source that does not answer within the deadline is retired and not asked again.
         """

@@ -138,7 +138,7 @@ class DarwinCounters:
         return {name.decode(): int.from_bytes(value, "little") for name, value in values if value is not None}
 
     def read_next(self) -> tuple[str, bytes]:
-        """Return the number of the next part and its values, 8 bytes each; keys that are gone are left out.
+        """Return the number of the next part and its values, 8 bytes each; zeros for a key that is gone.
 
         Raises
         ------

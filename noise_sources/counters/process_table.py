@@ -87,7 +87,7 @@ class ProcessTableSource(CounterSource[LookUps]):
         return super().measure_parts()
 
     def read_counters(self) -> LookUps:
-        """Return the next processes' numbers and their schedstat lines; an empty line for a process that is gone."""
+        """Return the next processes' numbers and schedstat contents, which are empty for a process that is gone."""
         look_ups = []
         for _ in range(LOOK_UPS):
             self._next = (self._next + 1) % len(self._pids)

@@ -125,7 +125,7 @@ def _folder() -> tuple[str, str]:
     for folder in dict.fromkeys((tempfile.gettempdir(), SECOND_FOLDER)):
         if not os.access(folder, os.W_OK | os.X_OK):
             reasons.append(f"no file can be made in {folder}")
-        elif (kind := _file_system(os.stat(folder).st_dev)) in IN_MEMORY:  # noqa: PTH116 - a name is all there is
+        elif (kind := _file_system(os.stat(folder).st_dev)) in IN_MEMORY:  # noqa: PTH116 - the path is a string
             reasons.append(f"{folder} is in memory ({kind})")
         else:
             return folder, ""
