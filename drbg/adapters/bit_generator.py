@@ -136,7 +136,7 @@ def _own_instance() -> RBGCInstance:
 def _failure(stream: WordStream, error: BaseException | None) -> BaseException | None:
     """Return the error to raise, without its traceback: variables of the frames may hold seed material.
 
-    ``error`` is None where the stream begins in a forked child: a RandomState then drops the normal that it had kept.
+    ``error`` is None if the stream begins in a forked child: a RandomState then drops the normal that it had kept.
     """
     if error is None:
         for user in gc.get_referrers(stream):

@@ -151,7 +151,7 @@ def _error_handling_test(limits: DRBGLimits) -> None:
 
 
 def _every_instantiation_test(limits: DRBGLimits, get_entropy_input: Callable[[int], bytes]) -> None:
-    """Instantiate with every strength and both prediction_resistance_flags; generate by both requests (11.3.3)."""
+    """Instantiate with every strength and prediction_resistance_flag; generate by both kinds of request (11.3.3)."""
     for strength in STRENGTHS:
         if strength > limits.highest_supported_security_strength:
             break

@@ -1,4 +1,4 @@
-"""A block at whose end a Ctrl-C takes effect."""
+"""A block that delays Ctrl-C to its end."""
 
 from __future__ import annotations
 
