@@ -94,8 +94,8 @@ __all__ = [
     "token_urlsafe",
 ]
 
-#: Where the public names are at home. A module is imported when the first of its names is asked for: the command line
-#: and an assessment need neither instance nor pool. Not all are in __all__, which star imports load: some load numpy.
+#: The module of each public name. A module is imported when the first of its names is used: the command line and an
+#: assessment need neither instance nor pool. __all__ leaves out names that load numpy: star imports load all of it.
 __getattr__, __dir__ = _lazy_names(
     __name__,
     {

@@ -9,11 +9,11 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line: Ctrl-C is its own from here on, and of no program that imports the package."""
+    """Run the command line, which handles Ctrl-C from here on; importing the package never changes its handling."""
     interrupts.exit_at_once()
     try:
         try:
-            from esoteric_drbg.cli.main import main as command  # noqa: PLC0415 - not before Ctrl-C is in hand
+            from esoteric_drbg.cli.main import main as command  # noqa: PLC0415 - not before Ctrl-C is handled
         except ModuleNotFoundError as error:
             from esoteric_drbg.extras import or_its_extra  # noqa: PLC0415
 

@@ -1,11 +1,11 @@
-"""Writing files and folders: complete under their names or not there at all, and never through what somebody planted.
+"""Writing of files and folders: complete under their names or absent, and never through a link that somebody planted.
 
-A file is written under a private name in its own folder, opened so that nothing can be there already, and renamed when
-it is complete. A name that is a symbolic link is replaced itself: nothing is written through it. On any failure, an
-interrupt too, the private file is removed, and nothing else is.
+A file is written under a private name in its own folder, opened so that it must be new, and renamed when it is
+complete. If the name is a symbolic link, the link itself is replaced: nothing is written through it. On any failure or
+interrupt the private file is removed, and nothing else.
 
-Recordings that go on where they stopped need a name that stays. It is opened only if it is a regular file of this very
-user, with no other name: see :func:`resumable`.
+A recording that is resumed needs a file that keeps its name. That file is opened only if it is a regular file, belongs
+to this user and has no other name: see :func:`resumable`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Name = str | os.PathLike[str]
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-#: Reasons of the file system why nothing more can be written.
+#: Errors of the file system that mean that nothing more can be written.
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -47,14 +47,14 @@ def write_file(path: Name, data: bytes | str, *, mode: int | None = None) -> Non
 
 @contextlib.contextmanager
 def replacing(path: Name, *, mode: int | None = None) -> Iterator[BinaryIO]:
-    """Give a new file that gets its name, in place of what had it, when the block ends without an error.
+    """Open a new file that takes the name, in place of any file that had it, when the block ends without an error.
 
     Parameters
     ----------
     path : str or path
-        The name. It may be that of a regular file, or of a symbolic link, which is replaced itself.
+        The name. A regular file of that name is replaced, a symbolic link too: it is not followed.
     mode : int, optional
-        Permissions of the file; those that the umask leaves if None. While it is written only its owner may read it.
+        Permissions of the file; by default those that the umask leaves. Only its owner can read it until it is renamed
 
     Raises
     ------
@@ -62,7 +62,7 @@ def replacing(path: Name, *, mode: int | None = None) -> Iterator[BinaryIO]:
         If the name is a folder, a pipe or a device, the folder cannot be written, or the disk is full.
     """
     folder, target = _split(path)
-    private = os.path.join(folder, _private_name())  # noqa: PTH118 - nothing of pathlib where seeds are made
+    private = os.path.join(folder, _private_name())  # noqa: PTH118 - no pathlib on the token path
     try:
         with _said_of(target):
             _refuse(target)
@@ -84,7 +84,7 @@ def replacing(path: Name, *, mode: int | None = None) -> Iterator[BinaryIO]:
             _refuse(target)
             os.replace(private, target)  # noqa: PTH105 - as above
     except BaseException:
-        # The name is ours alone: nobody could guess it.
+        # Only this process knows the name: nobody could guess it.
         with contextlib.suppress(OSError):
             os.unlink(private)  # noqa: PTH108 - as above
         raise
@@ -92,14 +92,14 @@ def replacing(path: Name, *, mode: int | None = None) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def new_folder(path: Name) -> Iterator[str]:
-    """Give a new empty folder that gets its name when the block ends without an error; it is removed otherwise.
+    """Make a new empty folder that takes the name when the block ends without an error, and is removed otherwise.
 
-    Its name may be that of an empty folder, which is replaced. Folders above it are made.
+    An empty folder of that name is replaced. Missing parent folders are made.
 
     Raises
     ------
     InvalidInputError
-        If there is something else of that name, or the folder cannot be made.
+        If anything else has that name, or the folder cannot be made.
     """
     folder, target = _split(path)
     private = os.path.join(folder, _private_name())  # noqa: PTH118
@@ -115,7 +115,7 @@ def new_folder(path: Name) -> Iterator[str]:
                 for name in names:
                     _sync(os.path.join(place_, name))  # noqa: PTH118
             os.chmod(private, usual)  # noqa: PTH101
-            # Replaces an empty folder, and refuses a full one or a file: at once, whatever happens meanwhile.
+            # Atomically replaces an empty folder, and refuses a file or a folder that is not empty.
             os.rename(private, target)  # noqa: PTH104
     except BaseException:
         import shutil  # noqa: PLC0415 - only here
@@ -126,13 +126,13 @@ def new_folder(path: Name) -> Iterator[str]:
 
 @contextlib.contextmanager
 def resumable(path: Name) -> Iterator[BinaryIO]:
-    """Open a file that is added to, and was perhaps begun before; nobody else may be adding to it.
+    """Open a file to append to, new or begun before; no other process may be writing it.
 
     Raises
     ------
     InvalidInputError
-        If the name is a symbolic link or no regular file, belongs to another user or has other names (hard links): then
-        somebody may have put it there so that another file is overwritten. Or if another process is writing it.
+        If the name is a symbolic link or no regular file, belongs to another user or has other names (hard links):
+        somebody may have put it there to have another file overwritten. Also if another process is writing it.
     OSError
         If it cannot be opened.
     """
@@ -144,7 +144,7 @@ def resumable(path: Name) -> Iterator[BinaryIO]:
 
 
 def read_own(path: Name) -> bytes | None:
-    """Return the contents of a file that this user wrote before, None where there is none of that name.
+    """Return the contents of a file that this user wrote before, or None if there is no file of that name.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def read_own(path: Name) -> bytes | None:
 
 
 def place(finished: Name, path: Name) -> None:
-    """Give a finished file of :func:`resumable` its name.
+    """Rename a finished file of :func:`resumable` to its final name.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def _private_name() -> str:
 
 @contextlib.contextmanager
 def _said_of(target: str) -> Iterator[None]:
-    """Turn what the system says of a private name into an error that names the target."""
+    """Turn the system's error about a private name into an error that names the target."""
     try:
         yield
     except OSError as error:
@@ -204,9 +204,9 @@ def _cannot(target: str, error: OSError) -> InvalidInputError:
 
 
 def _refuse(target: str) -> None:
-    """Refuse a name that is not a file's: what it leads to would be lost, or was meant to be written to."""
+    """Refuse a name of something else than a file: replacing it would lose it, or it was meant to be written to."""
     folder = os.path.realpath(os.path.dirname(target) or os.curdir) + "/"  # noqa: PTH120
-    if folder.startswith(("/proc/", "/dev/")) and not folder.startswith("/dev/shm/"):  # noqa: S108 - which holds files
+    if folder.startswith(("/proc/", "/dev/")) and not folder.startswith("/dev/shm/"):  # noqa: S108 - that holds files
         raise InvalidInputError(f"{target}: a name of the system's, not a file's; use the standard output for that")
     try:
         found = os.lstat(target)
@@ -255,7 +255,7 @@ def _lock(descriptor: int, target: str) -> None:
     except OSError as error:
         if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
             raise InvalidInputError(f"{target}: another recording is writing it at this moment") from None
-        # A file system without locks: nothing is lost but this check.
+        # A file system without locks: only this check is lost.
 
 
 def _permit(descriptor: int, mode: int) -> None:

@@ -12,7 +12,7 @@
     ├── HealthTestError                       an SP 800-90B section 4 test raised an alarm; the data was dropped
     ├── DRBGError                             an SP 800-90A function refused
     │   ├── DRBGStateError                    the instance is not instantiated, or is in its error state
-    │   │   ├── StateIntegrityError           the working state changed by itself; it is in its error state now
+    │   │   ├── StateIntegrityError           a fault changed the working state; the instance is in its error state
     │   │   └── ForkedStateError              the working state was seeded in another process; reseed it in this one
     │   ├── RequestTooLargeError              a length limit of SP 800-90A table 2 is exceeded; split the request
     │   ├── ReseedRequiredError               the seed's lifetime is over and no entropy source is attached
@@ -55,7 +55,7 @@ __all__ = [
 
 
 class EsotericDRBGError(Exception):
-    """Base of every error this package raises on its own account."""
+    """Base class of every error that this package raises itself."""
 
 
 class InvalidInputError(EsotericDRBGError, ValueError):
@@ -65,13 +65,13 @@ class InvalidInputError(EsotericDRBGError, ValueError):
 class EntropyUnavailableError(EsotericDRBGError):
     """The healthy, credited sources together fall short of the min-entropy asked for.
 
-    Nothing was output and no state was changed. The message names the bits asked for, the bits credited and,
-    source by source, why the rest was missing. Repair or add a source, then call again.
+    Nothing was output and no state was changed. The message names the bits requested, the bits credited and,
+    for each source, why it gave less. Repair or add a source, then call again.
     """
 
 
 class SourceError(EsotericDRBGError):
-    """A noise source could not deliver; base of the three reasons below."""
+    """A noise source could not deliver; base class of the three errors below."""
 
 
 class SourceUnavailableError(SourceError):
@@ -83,25 +83,25 @@ class SourceTimeoutError(SourceError):
 
 
 class SourceReadError(SourceError):
-    """A read raised, or returned fewer symbols than were asked for."""
+    """A read raised an error, or returned fewer samples than requested."""
 
 
 class HealthTestError(EsotericDRBGError):
-    """A health test of SP 800-90B section 4 raised an alarm. The data tested was dropped.
+    """A health test of SP 800-90B section 4 raised an alarm. The tested samples were dropped.
 
     Attributes
     ----------
     source : str
-        Name of the source; empty where the monitor was not told it.
+        Name of the source; empty if the monitor was not given it.
     alarm : Alarm or None
-        Everything about the alarm (:class:`esoteric_drbg.health_tests.Alarm`); None where a source that is not healthy
-        was to be tested.
+        Everything about the alarm (:class:`esoteric_drbg.health_tests.Alarm`); None if samples of a source that is not
+        healthy were refused.
     test : str
-        Test whose cutoff was reached first: ``"RCT"``, ``"APT"`` or ``"lag"``; empty without an alarm.
+        The test whose cutoff was reached first: ``"RCT"``, ``"APT"`` or ``"lag"``; empty without an alarm.
     tier : str
         ``"intermittent"`` or ``"permanent"``; empty without an alarm.
     sample_index : int or None
-        Sample at which that cutoff was first reached, counting from 0 since the monitor's last (re)start.
+        The sample at which that cutoff was first reached, counted from 0 at the monitor's last (re)start.
     cutoff : int or None
         That cutoff.
     """
@@ -118,7 +118,7 @@ class HealthTestError(EsotericDRBGError):
 
 
 class DRBGError(EsotericDRBGError):
-    """Base of what an SP 800-90A DRBG function can refuse with."""
+    """Base class of the errors with which an SP 800-90A DRBG function refuses a call."""
 
 
 class DRBGStateError(DRBGError):
@@ -126,13 +126,13 @@ class DRBGStateError(DRBGError):
 
 
 class StateIntegrityError(DRBGStateError):
-    """The working state is not the one its last function left: a fault of memory. Nothing is output (11.3.6)."""
+    """The working state is not as the last DRBG function left it: a memory fault. Nothing is output (11.3.6)."""
 
 
 class ForkedStateError(DRBGStateError):
-    """The working state was seeded in another process, or its entropy input was got there.
+    """The working state was seeded in another process, or its entropy input was obtained there.
 
-    Instances and mechanisms reseed and go on; only who calls a kernel's working state directly meets it.
+    Instances and mechanisms reseed and go on; only code that calls a kernel's working state directly sees this error.
     """
 
 
@@ -141,7 +141,7 @@ class RequestTooLargeError(DRBGError, ValueError):
 
 
 class ReseedRequiredError(DRBGError):
-    """The seed has reached the end of its lifetime and no source of entropy is attached to reseed from."""
+    """The seed has reached the end of its lifetime and no entropy source is attached to reseed from."""
 
 
 class SelfTestError(DRBGError):
@@ -153,22 +153,22 @@ class CloneRefusedError(EsotericDRBGError, TypeError):
 
 
 class OutOfMemoryError(EsotericDRBGError, MemoryError):
-    """There is not enough memory for what was asked for; the message says for what.
+    """There is not enough memory for a request; the message names the request.
 
-    Nothing was changed, and what was allocated on the way is free again. Ask for less, assess fewer samples or files
-    at a time, or raise the limit (``ulimit -v``, a container's).
+    Nothing was changed, and what was allocated for the request was freed. Ask for less, assess fewer samples or files
+    at a time, or raise the limit (``ulimit -v``, or the container's limit).
     """
 
 
 class MissingExtraError(EsotericDRBGError, ImportError):
-    """A package is not installed that an extra brings. Nothing was opened or written; the message has the pip line.
+    """A package of an extra is not installed. Nothing was opened or written; the message has the pip line.
 
     Attributes
     ----------
     package : str
-        The package, as it is imported: ``"numpy"``.
+        Import name of the package: ``"numpy"``.
     extra : str
-        The extra: ``"lab"``.
+        Name of the extra: ``"lab"``.
     """
 
     def __init__(self, message: str = "", *, package: str = "", extra: str = "") -> None:

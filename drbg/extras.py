@@ -1,4 +1,4 @@
-"""Which extra of this package brings which other package: the core, tokens and streams and the pool, needs none."""
+"""Which extra of this package installs which other package; the core (tokens, streams and the pool) needs none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXTRA_OF", "install_line", "load", "missing", "need", "or_its_extra"]
 
-#: By package as it is imported, the extra that brings it.
+#: The extra that installs a package, by the package's import name.
 EXTRA_OF = {
     "attr": "lab",
     "attrs": "lab",
@@ -44,9 +44,9 @@ def install_line(extra: str) -> str:
 
 
 def missing(*packages: str) -> str:
-    """Return which of an extra's packages is not installed and how to install it; an empty string if all are there.
+    """Return which package is not installed and how to install it; an empty string if all are installed.
 
-    They are looked for, not imported.
+    The packages are searched for, not imported.
 
     >>> missing()
     ''
@@ -58,7 +58,7 @@ def missing(*packages: str) -> str:
             found = find_spec(package) is not None
         except ImportError:
             found = False
-        except ValueError:  # it is loaded, and was made by hand
+        except ValueError:  # a loaded module without a spec: it was made by hand
             found = True
         if not found:
             return _words(package)
@@ -66,12 +66,12 @@ def missing(*packages: str) -> str:
 
 
 def need(*packages: str) -> None:
-    """Raise unless all packages are installed: what is called before anything is opened or written.
+    """Raise unless all packages are installed; to be called before anything is opened or written.
 
     Raises
     ------
     MissingExtraError
-        For the first one that is not.
+        For the first package that is not installed.
     """
     for package in packages:
         if missing(package):
@@ -79,7 +79,7 @@ def need(*packages: str) -> None:
 
 
 def load(package: str) -> Any:
-    """Import a package of an extra when it is asked for, and not before: nothing on the way to a token names it.
+    """Import a package of an extra at the moment it is needed, so that the token path never loads it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Frozen classes that cost nothing to define: parameter sets and results on the way to a first token or assessment.
+"""Frozen classes that are cheap to define: parameter sets and results needed for a first token or assessment.
 
 They behave like ``attrs.frozen(kw_only=True)``, which the rest of the package uses. But attrs takes longer to import
 than everything else that a token needs, and compiles an ``__init__`` for every class, a millisecond for each. Here all
@@ -24,9 +24,9 @@ class _AttrsView:
 
 
 def _frozen_error() -> AttributeError:
-    """Return attrs' own error, or where attrs is not installed the one that it is a kind of."""
+    """Return attrs' own error, or its base class AttributeError where attrs is not installed."""
     try:
-        from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - for a mistake
+        from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - only on an error
     except ModuleNotFoundError:
         return AttributeError("can't set attribute")
     return FrozenInstanceError()
@@ -34,7 +34,7 @@ def _frozen_error() -> AttributeError:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class _FrozenType(type):
-    """Makes a slot of each annotated name, behind those of the base class, and keeps its default."""
+    """Makes a slot for each annotated name, after those of the base class, and keeps its default."""
 
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
@@ -51,7 +51,7 @@ class _FrozenType(type):
 
     @property
     def __signature__(cls) -> Any:
-        """What :func:`help` and editors show."""
+        """The signature that :func:`help` and editors show."""
         import inspect  # noqa: PLC0415 - for people, not for tokens
 
         kind, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
@@ -61,16 +61,16 @@ class _FrozenType(type):
 
 
 class Frozen(metaclass=_FrozenType):
-    """Base of classes whose annotated names are keyword-only parameters, and attributes that never change.
+    """Base of classes whose annotated names are keyword-only parameters and read-only attributes.
 
-    Objects are equal if they are of the same class and all attributes are; they are hashed, shown and pickled by them.
-    A subclass that has something to check does so in ``_check``. It stands in a module that imports ``annotations``
-    from ``__future__``, as all of ours do.
+    Two objects are equal if their classes are the same and all their attributes are equal. Hash, ``repr`` and pickle
+    use the attributes, too. A subclass checks its values in ``_check``. Its module must import ``annotations`` from
+    ``__future__``, as all modules of this package do.
 
     Raises
     ------
     TypeError
-        If a parameter without default is missing, or one is unknown.
+        If a parameter without a default is missing, or a parameter is unknown.
     AttributeError
         If an attribute is set or deleted (``attrs.exceptions.FrozenInstanceError``).
 
@@ -102,16 +102,16 @@ class Frozen(metaclass=_FrozenType):
         self._check()
 
     def _check(self) -> None:
-        """Raise if the values are not possible together."""
+        """Raise if the values are not possible, alone or together."""
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with other values, checked anew."""
+        """Return a copy with some values changed; the copy is checked like a new object."""
         return type(self)(**self._values() | changes)
 
     __replace__ = replace  # copy.replace, Python 3.13
 
     def _values(self) -> dict[str, Any]:
-        """Return the attributes by name, in the order of the class; what they hold is not converted."""
+        """Return the attributes by name, in the order of the class; their values are not converted."""
         return {field: getattr(self, field) for field in type(self)._fields}
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

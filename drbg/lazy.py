@@ -1,4 +1,4 @@
-"""Public names of a package that are loaded when they are asked for: who needs one does not wait for the others."""
+"""Public names of a package that are loaded on first use, so that using one does not load the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
     package : str
         Its full name.
     homes : mapping of str to str
-        By public name, the module that defines it, without the package's name; an empty one for a public module.
+        The module that defines each public name, without the package's name; an empty string for a public module.
 
     Examples
     --------

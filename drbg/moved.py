@@ -1,6 +1,6 @@
-"""Modules under the names of version 0.1: for one release they work, with a DeprecationWarning.
+"""Modules under their names of version 0.1, which work for one more release with a DeprecationWarning.
 
-What a package names in its ``__init__`` is public; where its modules lie may change.
+The names in a package's ``__init__`` are public; the places of its modules may change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "moved_modules"]
 
-#: By old and new package: the modules, and their new names where they have one.
+#: The moved modules by old and new package, with their new names where those differ.
 _ROOMS = {
     ("", "mechanisms"): "ctr_drbg hash_drbg hmac_drbg known_answers mechanism=base mechanism_limits=limits self_test",
     ("", "seeding"): "credit gate ledger machine_profile plugin_credit pool slot",
@@ -70,7 +70,7 @@ def moved_modules() -> dict[str, str]:
 
 
 class _Moved:
-    """Finder and loader of old names: ``sys.meta_path`` asks it for what is nowhere else."""
+    """Finder and loader of old names; it stands last in ``sys.meta_path``."""
 
     def __init__(self) -> None:
         self._new = moved_modules()
@@ -81,24 +81,24 @@ class _Moved:
         if fullname not in self._new:
             return None
         warnings.warn(f"{fullname} is {self._new[fullname]} now", DeprecationWarning, stacklevel=2)
-        from importlib.machinery import ModuleSpec  # noqa: PLC0415 - who needs no old name does not load it
+        from importlib.machinery import ModuleSpec  # noqa: PLC0415 - loaded only for an old name
 
-        return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # a Loader in all but its costly base class
+        return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # a Loader without its costly base class
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(self._new[spec.name])
-        if spec.name == "esoteric_drbg.pool":  # whose pools have instances
+        if spec.name == "esoteric_drbg.pool":  # whose pools make instances
             importlib.import_module("esoteric_drbg.rbg.rbg2")
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # It is loaded already; what the import system has written into it under the old name is put right.
+        # The module is loaded already; restore its spec, which the import system replaced under the old name.
         if module.__spec__ is not None:
             module.__spec__ = module.__spec__.loader_state
 
 
 def install() -> None:
-    """Let old names be found."""
+    """Make the old names importable."""
     if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
         sys.meta_path.append(_Moved())

@@ -1,4 +1,4 @@
-"""The one shape in which long work says what it has done; what draws it is :mod:`esoteric_drbg.cli.progress`."""
+"""The one interface by which long work reports its progress; :mod:`esoteric_drbg.cli.progress` draws it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Progress(Protocol):
     """
 
     def __call__(self, done: int, total: int, step: str, /) -> object:
-        """Tell how much is done, of how much, and what was done last; `step` may be empty."""
+        """Report how much is done, of how much, and what was done last; `step` may be empty."""
 
 
 def silent(_done: int, _total: int, _step: str, /) -> None:
-    """Tell nobody: what a function calls that was given no progress."""
+    """Report nothing: the progress of a function that was given none."""

@@ -1,7 +1,7 @@
 """Min-entropy claims and the evidence behind them (SP 800-90B 3.1.3: H_submitter).
 
-A claim without evidence earns no credit: its sources are read, tested and mixed in, and count 0 bits. A claim is at
-most half of what its evidence assessed, unless it rests on a certificate that an operator names.
+A claim without evidence gets no credit: its source is read, tested and mixed in, and counts 0 bits. A claim is at most
+half of the figure that its evidence assessed, unless it rests on a certificate that an operator names.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ANY_MACHINE", "NATIVE_READ_NS", "STEP_FACTOR", "Claim", "Evidence"]
 
-#: The architecture of evidence that depends on no machine: noise of a device that brings its own.
+#: The architecture of evidence that depends on no machine: the noise comes from a separate device.
 ANY_MACHINE = "any"
-#: By which factor the counter's step may differ, either way. A step that is coarser by it shows at most log2(1.5) = 0.6
-#: bits less of a duration, and a finer one is another digitization: low bits that beat with the core's clock on the
-#: machine that was recorded may be constant there. Claims are at most half of what was assessed.
+#: Factor by which the counter's step may differ, either way. A step that is coarser by this factor shows at most
+#: log2(1.5) = 0.6 bits less of a duration. A finer step is another digitization: low bits that beat with the core's
+#: clock on the recorded machine may be constant there. Claims are at most half of what was assessed.
 STEP_FACTOR = 1.5
-#: Longest read of the counter, in ns, that recordings of the CPU's own counter stand for. An instruction and a call of
-#: the language that hands it on take 10 to 300 ns; an exit to a hypervisor or a signal takes 500 at least.
+#: Longest read of the counter, in ns, to which recordings of the CPU's own counter apply. The instruction and the call
+#: from the programming language take 10 to 300 ns; an exit to a hypervisor or a signal takes at least 500.
 NATIVE_READ_NS = 400.0
 
 #: Days of each month.
@@ -35,7 +35,7 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 
 def _is_date(text: str) -> bool:
-    """Return True for YYYY-MM-DD, a day of the calendar; datetime is not loaded on the token path."""
+    """Return True for a calendar day YYYY-MM-DD, without datetime, which the token path does not load."""
     year, *rest = text.split("-")
     if [len(part) for part in (year, *rest)] != [4, 2, 2] or not all(
         part.isascii() and part.isdigit() for part in (year, *rest)
@@ -47,16 +47,16 @@ def _is_date(text: str) -> bool:
 
 
 class Evidence(Frozen):
-    """What a min-entropy claim rests on.
+    """The evidence of a min-entropy claim: one assessed recording, or a certificate.
 
     Attributes
     ----------
     dataset : str
-        Which recording was assessed: samples, restarts, recipe.
+        The recording that was assessed: samples, restarts, recipe.
     date : str
         ISO date of the recording.
     machine_class : str
-        CPU family, counter and operating system the recording was made on.
+        CPU family, counter and operating system on which the recording was made.
     assessed : float
         Lowest figure of the assessment, in bits per sample; the claim is at most half of it.
     method : str
@@ -64,21 +64,21 @@ class Evidence(Frozen):
     provisional : bool
         True while the complete SP 800-90B assessment is not part of the evidence.
     certificate : str
-        For noise that this package cannot reach: the certificate an operator names. Shown in every ledger.
+        For noise that this package cannot assess: the certificate that an operator names. Every ledger shows it.
     system, architecture, kernels, counter : str
-        What :class:`~esoteric_drbg.noise_sources.machine.MachineFacts` says of the machine that was recorded. Without
-        an architecture the evidence fits no machine; :data:`ANY_MACHINE` fits all of them. What else is empty, or 0,
-        does not matter to this source.
+        The :class:`~esoteric_drbg.noise_sources.machine.MachineFacts` of the recorded machine. Without an architecture
+        the evidence fits no machine; with :data:`ANY_MACHINE` it fits all. Other fields that are empty, or 0, do not
+        matter to this source.
     counter_step_ns : float
-        By how many ns the counter moved at a time.
+        Step of the counter in ns.
     l2_kib : int
         Second-level cache of a core in KiB.
 
     Raises
     ------
     InvalidInputError
-        If there is no certificate and ``dataset``, ``date``, ``machine_class`` or ``method`` is missing, the date is
-        none, or ``assessed`` is not above 0 and at most 8.
+        If there is no certificate and ``dataset``, ``date``, ``machine_class`` or ``method`` is missing, ``date`` is no
+        date, or ``assessed`` is not above 0 and at most 8.
     """
 
     dataset: str
@@ -96,7 +96,7 @@ class Evidence(Frozen):
     l2_kib: int = 0
 
     def fits(self, facts: MachineFacts) -> str:
-        """Return why this evidence says nothing of a machine; an empty string if it fits.
+        """Return why this evidence does not fit a machine; an empty string if it fits.
 
         Examples
         --------
@@ -164,9 +164,9 @@ class Claim(Frozen):
     iid : bool
         Whether the source is claimed to be IID (SP 800-90B 3.1.2). An audit then runs the tests of section 5.
     further_evidence : tuple of Evidence
-        Other recordings that the claim rests on, of other machine classes: one that fits is enough.
+        Recordings of other machine classes that the claim rests on, too: one that fits is enough.
     health_min_entropy : float, optional
-        The H from which health-test cutoffs follow where nothing is claimed (SP 800-90B 4.4 needs H > 0).
+        The H from which health-test cutoffs follow if nothing is claimed (SP 800-90B 4.4 needs H > 0).
 
     Raises
     ------
@@ -214,11 +214,11 @@ class Claim(Frozen):
 
     @property
     def all_evidence(self) -> tuple[Evidence, ...]:
-        """Every recording that the claim rests on; none where nothing is credited."""
+        """All evidence of the claim; empty if nothing is credited."""
         return () if self.evidence is None else (self.evidence, *self.further_evidence)
 
     def fits(self, facts: MachineFacts) -> str:
-        """Return why no evidence of this claim says anything of a machine; an empty string if one does."""
+        """Return why no evidence of this claim fits a machine; an empty string if one does."""
         reasons = [evidence.fits(facts) for evidence in self.all_evidence]
         if not reasons:
             return "no evidence"
@@ -226,22 +226,22 @@ class Claim(Frozen):
 
     @property
     def credit(self) -> float:
-        """Most min-entropy credited per raw sample, in bits: the claim if there is evidence, otherwise 0.
+        """The highest credit per raw sample, in bits: the claim if there is evidence, otherwise 0.
 
-        What is credited on the machine at hand is decided by :mod:`esoteric_drbg.seeding.credit`.
+        :mod:`esoteric_drbg.seeding.credit` decides what is credited on this machine.
         """
         return self.min_entropy if self.evidence is not None else 0.0
 
     @property
     def cutoff_entropy(self) -> float:
-        """The H that health-test cutoffs follow from, in bits per sample: always above 0."""
+        """The H from which health-test cutoffs follow, in bits per sample: always above 0."""
         if self.health_min_entropy:
             return self.health_min_entropy
         return self.min_entropy or self.symbol_bits / 16
 
     @classmethod
     def by_operator(cls, min_entropy: float, *, certificate: str, symbol_bits: int = 8) -> Claim:
-        """Return a claim that an operator makes for conditioned noise, naming the certificate it rests on.
+        """Return an operator's claim for conditioned noise, which rests on a certificate.
 
         Examples
         --------

@@ -1,7 +1,7 @@
-"""What is read only when the user says so: sensors by name, network targets by address.
+"""The user's consent to sources that need it: sensors by name, network targets by address.
 
-No source of ours listens, watches or sends a packet by default. The user's word is an environment variable, so that it
-reaches the fresh processes of a restart recording too; a command that names a source (``probe NAME``) says it for this
+No source of ours listens, watches or sends a packet by default. The user consents by an environment variable, so that
+the fresh processes of a restart recording see it, too; a command that names a source (``probe NAME``) sets it for this
 process and its children.
 """
 
@@ -44,7 +44,7 @@ def network_targets(text: str, *, default_port: int | None = None) -> list[tuple
     Parameters
     ----------
     text : str
-        The list; an empty one has no targets.
+        The list; an empty list has no targets.
     default_port : int, optional
         The port of a target that names none.
 

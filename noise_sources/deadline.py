@@ -1,4 +1,4 @@
-"""Deadlines: a call in a thread that is abandoned when its time is over, and the seconds that are left."""
+"""Deadlines: calls in a thread that is abandoned at the deadline, and the seconds that are left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 def seconds_left(until: float | None, at_most: float) -> float:
-    """Return the seconds that may pass until a time of the monotonic clock: 0 or more, and at most ``at_most``.
+    """Return the seconds until a time of the monotonic clock: at least 0 and at most ``at_most``.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def seconds_left(until: float | None, at_most: float) -> float:
 
 
 class Call(Worker):
-    """One call of a source in a thread of its own, which never raises and may be abandoned."""
+    """One call of a source in its own thread, which never raises an error and may be abandoned."""
 
     def __init__(self, task: Callable[[], Any], name: str, *, ours: bool) -> None:
         super().__init__(name=f"esoteric_drbg {name}")
@@ -35,7 +35,7 @@ class Call(Worker):
         self._outcome: list[Any] = []
 
     def run(self) -> None:
-        """Make the call and keep what came of it."""
+        """Make the call and keep its outcome."""
         try:
             outcome = self._task()
         except Exception as error:
@@ -46,7 +46,7 @@ class Call(Worker):
         del self._task
 
     def result(self, deadline_s: float) -> Any:
-        """Return what came of the call within ``deadline_s`` seconds."""
+        """Start the call and return its outcome, or a fault if there is none within ``deadline_s`` seconds."""
         try:
             self.start()
         except (RuntimeError, MemoryError):
@@ -61,12 +61,12 @@ class Call(Worker):
 
 
 def still_runs(thread: Worker, seconds: float) -> bool:
-    """Return whether a thread has not ended within ``seconds``; a parent's thread does not run in its child."""
+    """Return whether a thread still runs after ``seconds``; a thread of the parent does not run in a forked child."""
     wait_for(thread, seconds)
     return thread.generation == fork_generation() and thread.is_alive()
 
 
 def within(task: Callable[[], _T], deadline_s: float, *, name: str, ours: bool = False) -> _T | Fault:
-    """Return what ``task`` returns, or why it did not: it is called in a thread that is abandoned at the deadline."""
+    """Return the result of ``task``, or why there is none; its thread is abandoned at the deadline."""
     outcome: _T | Fault = Call(task, name, ours=ours).result(deadline_s)
     return outcome

@@ -9,12 +9,12 @@ __all__ = ["EPYC_25", "EPYC_26", "MachineClass", "measured", "recorded"]
 
 
 class MachineClass(Frozen):
-    """A kind of machine that recordings were made on.
+    """A class of machines on which recordings were made.
 
     Attributes
     ----------
     words : str
-        For people.
+        Description for people.
     counter_step_ns : float
         Step of the CPU's counter, and of the clock that the reference kernels read, in ns.
     l2_kib : int
@@ -44,16 +44,16 @@ _COUNTERS = {"rust": "tsc", "reference": "perf_counter"}
 def recorded(
     assessed: float, *, on: MachineClass, kernels: str = "rust", date: str = "2026-11-23", cache: bool = False
 ) -> Evidence:
-    """Return the evidence of recordings of a machine class whose lowest figure is ``assessed`` bits per sample.
+    """Return the evidence of recordings on a machine class, assessed at ``assessed`` bits per sample.
 
     Parameters
     ----------
     assessed : float
-        The lowest figure.
+        The lowest figure of the assessment.
     on : MachineClass
-        What was recorded.
+        The machine class that was recorded.
     kernels : str
-        With which kernels: they read different counters and time different work.
+        The kernels of the recording: they read different counters and time different work.
     date : str
         ISO date of the recording.
     cache : bool
@@ -75,7 +75,7 @@ def recorded(
 
 
 def measured(assessed: float, *, machine_class: str = "any machine", date: str = "2026-11-23") -> Evidence:
-    """Return evidence that depends on no machine, such as that of simulated noise in a test."""
+    """Return evidence that depends on no machine, for example of simulated noise in a test."""
     return Evidence(
         dataset=_DATASET,
         date=date,

@@ -1,8 +1,7 @@
-"""Foreign sources behind a guard: a noise source that keeps to the interface, whatever the one behind it does.
+"""The guard of foreign sources: a noise source that keeps to the interface, whatever the source behind it does.
 
-The guard reads the metadata once and keeps to them, asks and reads in threads that are abandoned at the deadline, and
-hands over nothing but what the :mod:`~esoteric_drbg.noise_sources.intake` has checked. Bounded sources of ours need no
-guard.
+The guard reads the metadata once and keeps them, calls the source in threads that are abandoned at the deadline, and
+returns only what the :mod:`~esoteric_drbg.noise_sources.intake` has checked. Bounded sources of ours need no guard.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ __all__ = [
 
 
 class GuardedSource(NoiseSource):
-    """What the package deals with in place of a source that is foreign, or cannot bound its reads.
+    """The stand-in for a source that is foreign, or cannot bound its reads.
 
-    It is a source by itself, with the metadata that the one behind it told when it was guarded, and every call of it
-    goes through a :class:`~esoteric_drbg.noise_sources.reader.ThreadReader`.
+    It is a noise source itself, with the metadata that the source behind it had when it was guarded. Every call goes
+    through a :class:`~esoteric_drbg.noise_sources.reader.ThreadReader`.
 
     Raises
     ------
@@ -53,18 +52,18 @@ class GuardedSource(NoiseSource):
         return self.reader
 
     def availability(self) -> Availability:
-        """Return the source's word on whether it can be read; no word is a reason why not."""
+        """Ask the source whether it can be read; without an answer it is unavailable."""
         return said(self.reader.ask(ASK_DEADLINE_S))
 
     def take(self, n_samples: int, deadline_s: float, *, told_s: float | None = None) -> bytes | Fault:
         """Return a private copy of ``n_samples`` samples, or why there are none; within ``deadline_s`` seconds.
 
-        ``told_s`` is the deadline that the source itself is told.
+        ``told_s`` is the deadline that is passed to the source itself.
         """
         return self.reader.take(n_samples, deadline_s, told_s=told_s)
 
     def forget(self) -> None:
-        """Give up a read that never returned: an operator says that the source is well again."""
+        """Forget a read that never returned; for an operator who has repaired the source."""
         self.reader.forget()
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
@@ -97,7 +96,7 @@ def guarded(source: NoiseSource) -> NoiseSource:
     Raises
     ------
     InvalidInputError
-        If it is no noise source, or its metadata are not complete.
+        If it is no noise source, or its metadata are incomplete.
 
     Examples
     --------
@@ -129,12 +128,12 @@ def has_wide_values(source: NoiseSource) -> bool:
 
 
 def digitization(source: NoiseSource) -> str:
-    """Return the first paragraph of what the class of a source says of itself."""
+    """Return the first paragraph of the docstring of a source's class: its digitization."""
     return source.reader.digitization if type(source) is GuardedSource else digitization_of(source)
 
 
 def ask(source: NoiseSource, deadline_s: float = ASK_DEADLINE_S) -> Availability | Fault:
-    """Return the word of a guarded source, or of one of ours, on whether it can be read."""
+    """Ask a guarded source, or one of ours, whether it can be read; return its answer, or why there is none."""
     reader = source.reader if type(source) is GuardedSource else InlineReader(source)
     return reader.ask(deadline_s)
 

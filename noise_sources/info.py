@@ -1,4 +1,4 @@
-"""What a noise source says of itself: one frozen object, stated by its class, or by an instance that knows more."""
+"""The metadata of a noise source: one frozen object, set by its class, or by an instance that knows more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from esoteric_drbg.noise_sources.claims import Claim
 
 __all__ = ["SourceInfo", "Told", "fault_of", "from_class_attributes", "read_through"]
 
-#: What is text, and may not be empty.
+#: The fields that are text and must not be empty.
 TEXTS = ("name", "description", "category", "physics", "independence_group")
 
 
@@ -30,27 +30,28 @@ class SourceInfo(Frozen):
     physics : str
         What fluctuates and why, in a sentence or two.
     independence_group : str
-        Sources that share a cause of their noise share a group; only one of a group is credited in a seed.
+        Sources whose noise has a common cause share a group; a seed credits only one source of a group.
     estimated_rate : float
-        Raw samples per second to expect, for planning only: what is measured counts.
+        Expected raw samples per second, for planning only: the measured rate counts.
     platforms : tuple of str
-        Values of ``sys.platform`` the source is written for; empty means every platform.
+        Values of ``sys.platform`` for which the source is written; empty means every platform.
     physical : bool
         True for a physical noise source, False for a non-physical one (SP 800-90B 2.2.1).
     symbol_bits : int
         Width of a raw sample in bits, 1 to 8.
     claim : Claim
-        H_submitter with its evidence.
+        H_submitter, with its evidence.
     bounded : bool
-        True if ``read_raw`` honours ``deadline_s`` by itself, whatever the hardware does. Any other source, and every
-        one of another package, is read in a thread that is abandoned at the deadline.
+        True if ``read_raw`` itself keeps ``deadline_s``, whatever the hardware does. Any other source, and every source
+        of another package, is read in a thread that is abandoned at the deadline.
     opt_in : bool
-        True if the source is read only when the user names it: it listens to a sensor, or sends packets.
+        True if the source is read only when the user names it, because it listens to a sensor or sends packets.
 
     Raises
     ------
     InvalidInputError
-        If a text is empty, ``symbol_bits`` is not 1 to 8 or not that of the claim, or ``estimated_rate`` not above 0.
+        If a text is empty, ``symbol_bits`` is not 1 to 8 or not that of the claim, or ``estimated_rate`` is not
+        above 0.
 
     Examples
     --------
@@ -125,10 +126,10 @@ def _is_plain(value: object) -> bool:
 
 
 def from_class_attributes(cls: type) -> bool:
-    """Give ``info`` to a class that states its metadata as class attributes; return whether it does that.
+    """Set ``info`` of a class that states its metadata as class attributes; return whether the class does so.
 
-    That was the way before :class:`SourceInfo`, and works for one release more. Where the attributes are not complete,
-    or not possible, there is no ``info``: whoever guards the source says what is missing.
+    That was the way before :class:`SourceInfo`, and works for one more release. If the attributes are incomplete or
+    impossible, ``info`` is not set, and the guard of the source reports what is missing.
     """
     own = vars(cls)
     old = [label for label in SourceInfo._fields if label in own and _is_plain(own[label])]

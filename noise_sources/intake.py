@@ -1,13 +1,13 @@
-"""The intake: the one place where anything that a noise source returns, or throws, is taken over.
+"""The intake: the one place that accepts what a noise source returns or raises.
 
-Nothing that comes from a source is believed. Samples become a private immutable copy whose type, count and width were
-checked; health tests, conditioning, recordings and assessments all see that copy. What a source throws becomes a
-:class:`Fault` in words of ours: what was returned is never part of a message.
+Nothing from a source is trusted. Samples become a private immutable copy whose type, count and width were checked;
+health tests, conditioning, recordings and assessments all use that copy. An exception of a source becomes a
+:class:`Fault` with our own text: returned data are never part of a message.
 
-A source that is not ours, or that cannot bound its reads, is called in a thread that is abandoned at the deadline.
-There everything it throws is a fault, ``SystemExit`` and ``KeyboardInterrupt`` included: no user presses Ctrl-C in that
-thread. Bounded sources of ours are called in the caller's own thread. They throw nothing but ``Exception``, so whatever
-else comes out of such a call was thrown into it, by Ctrl-C or by a signal handler, and is passed on.
+A source that is not ours, or that cannot bound its reads, is called in a thread that is abandoned at the deadline. In
+that thread every exception is a fault, ``SystemExit`` and ``KeyboardInterrupt`` included: a user's Ctrl-C never reaches
+it. Bounded sources of ours are called in the caller's own thread. They raise only ``Exception``, so any other
+``BaseException`` came from Ctrl-C or a signal handler and is passed on.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from esoteric_drbg.noise_sources.raw_source import Availability, RawSource
 
 __all__ = ["Fault", "checked_answer", "checked_samples", "checked_values", "one_line", "read_inline"]
 
-#: Longest text of a source that is shown, in characters.
+#: Longest text from a source that is shown, in characters.
 LONGEST_TEXT = 200
-#: Longest time that anybody waits for one call of a source, in seconds.
+#: Longest wait for one call of a source, in seconds.
 LONGEST_WAIT_S = 86_400.0
-# Classes are asked by ``type`` itself: a metaclass has no say in it.
+# Read by ``type`` itself, so that a metaclass cannot interfere.
 _MRO = type.__dict__["__mro__"].__get__
 _NAME = type.__dict__["__name__"].__get__
 _MODULE = type.__dict__["__module__"].__get__
@@ -37,15 +37,15 @@ class Fault(NamedTuple):
     Attributes
     ----------
     words : str
-        What happened, in one line. No sample is part of it.
+        What happened, in one line, without any sample.
     hung : bool
         True if the call did not return within its deadline.
     came : int or None
-        Samples that came, where their number is what was wrong.
+        Number of samples returned, if that number is the fault.
     error : EsotericDRBGError or None
-        What a source of ours raised.
+        The error that a source of ours raised.
     forked : bool
-        True in a child that was forked off meanwhile: the thread that made the call was the parent's.
+        True in a child that was forked during the call: the calling thread belonged to the parent.
     """
 
     words: str
@@ -56,7 +56,7 @@ class Fault(NamedTuple):
 
 
 def one_line(text: object, longest: int = LONGEST_TEXT) -> str:
-    """Return a text of others as one printable line of at most ``longest`` characters; nothing where it is no text.
+    """Return a foreign text as one printable line of at most ``longest`` characters; empty if it is no text.
 
     Examples
     --------
@@ -71,9 +71,9 @@ def one_line(text: object, longest: int = LONGEST_TEXT) -> str:
 
 
 def class_name(thing: object) -> str:
-    """Return the name of a thing's class, or of the nearest of its base classes that stands in a module.
+    """Return the name of an object's class, or of the nearest base class that a module defines.
 
-    A class that was made at run time may have samples in its name.
+    The name of a class that was made at run time may contain samples.
     """
     for cls in _MRO(type(thing)):
         name, module = _NAME(cls), _MODULE(cls)
@@ -93,9 +93,9 @@ def is_ours(source: object) -> bool:
 
 
 def described(error: BaseException, *, ours: bool = False) -> Fault:
-    """Return what a source raised. Words of a foreign source are shown only where they are literals of its code.
+    """Return the fault for an exception; text of a foreign source is shown only if it is a literal in its code.
 
-    Anything else may have been made of samples.
+    Other text may contain samples.
     """
     if ours:
         if isinstance(error, EsotericDRBGError):
@@ -108,7 +108,7 @@ def described(error: BaseException, *, ours: bool = False) -> Fault:
 
 
 def _literal(error: BaseException) -> str:
-    """Return the words of an exception if they stand, as they are, in the code that raised it."""
+    """Return the text of an exception if it is a literal in the code that raised it, otherwise an empty string."""
     arguments = BaseException.__dict__["args"].__get__(error)
     if len(arguments) != 1 or type(arguments[0]) is not str:
         return ""
@@ -122,7 +122,7 @@ def _literal(error: BaseException) -> str:
 
 
 def _is_array(kind: type) -> bool:
-    """Return True for the types of ``array`` and numpy, should anybody have loaded them."""
+    """Return True for ``array.array`` and ``numpy.ndarray``, if their modules are loaded."""
     for module, name in (("array", "array"), ("numpy", "ndarray")):
         found = sys.modules.get(module)
         if found is not None and getattr(found, name, None) is kind:
@@ -136,12 +136,12 @@ def checked_samples(data: object, n_samples: int, symbol_bits: int, *, trusted: 
     Parameters
     ----------
     data : object
-        What came: ``bytes``, ``bytearray``, ``memoryview``, ``array`` or ``ndarray``, and no subclass of these, of
-        8-bit unsigned items in one contiguous row.
+        The returned object: ``bytes``, ``bytearray``, ``memoryview``, ``array`` or ``ndarray``, and no subclass of
+        these, with 8-bit unsigned items in one contiguous dimension.
     n_samples, symbol_bits : int
-        How many samples were asked for, and how wide the claim says that one is.
+        How many samples were asked for, and their width in bits.
     trusted : bool
-        Whether an immutable object need not be copied: nobody else has a way to its memory.
+        True if an immutable object need not be copied, because nobody else can change its memory.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def checked_samples(data: object, n_samples: int, symbol_bits: int, *, trusted: 
 
 
 def _private_copy(data: Any, n_samples: int) -> bytes | Fault:
-    """Return a copy of a buffer; of one that has not ``n_samples`` bytes, none is made."""
+    """Return a copy of a buffer; a buffer of another length than ``n_samples`` bytes is not copied."""
     kind = type(data)
     if not (kind in (bytes, bytearray, memoryview) or _is_array(kind)):
         return Fault(f"returned a {class_name(data)}: expected bytes")
@@ -195,7 +195,7 @@ def checked_values(data: object, n_samples: int) -> Any:
 
 
 def checked_answer(answer: object) -> Availability | Fault:
-    """Return what ``availability()`` returned, its reason as one line, or what is wrong with it."""
+    """Return the answer of ``availability()``, with its reason as one line, or what is wrong with it."""
     if type(answer) not in (Availability, tuple):
         return Fault(f"availability() returned a {class_name(answer)}: expected an Availability")
     fields: Any = answer
@@ -216,7 +216,7 @@ def read_inline(source: RawSource, n_samples: int, symbol_bits: int, deadline_s:
 
 
 def raise_fault(name: str, fault: Fault) -> NoReturn:
-    """Raise the error that a fault is, for those who asked the source ``name`` by themselves."""
+    """Raise the error for a fault of the source ``name``, for direct callers of the source."""
     if fault.error is not None:
         raise fault.error
     raise SourceReadError(f"{name}: {fault.words}")

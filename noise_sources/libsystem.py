@@ -1,6 +1,6 @@
-"""macOS's system library through ctypes: the C signatures of the functions that sources call. No subprocess.
+"""macOS's system library by ctypes: the C signatures of the functions that sources call, without a subprocess.
 
-Nothing of it is loaded on other systems, nor on the token path.
+It is not loaded on other systems, nor on the token path.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["declare", "libsystem", "libsystem_fault"]
 
 
 def declare(library: Any) -> Any:
-    """Give a library's functions their C signatures, those that it has, and return it."""
+    """Declare the C signatures of those functions that a library has, and return the library."""
     integers = ctypes.POINTER(ctypes.c_int)
     sizes = ctypes.POINTER(ctypes.c_size_t)
     words = ctypes.POINTER(ctypes.c_uint32)
@@ -44,7 +44,7 @@ def libsystem() -> Any:
 
 
 def libsystem_fault(*functions: str) -> str:
-    """Return what keeps these functions from being called; empty if nothing does."""
+    """Return why these functions cannot be called; an empty string if they can."""
     try:
         library = libsystem()
     except OSError as error:

@@ -1,8 +1,8 @@
-"""A quick and low estimate of the min-entropy of fresh samples: what the gate asks where no evidence fits.
+"""A quick, low estimate of the min-entropy of fresh samples, for the gate if no evidence fits.
 
-Six of the ten estimators of SP 800-90B 6.3, on the samples and on their bitstring, from the counts of the kernels and
-plain floats: no numpy with the Rust kernels. Left out are Compression, whose equation takes a second to solve without
-numpy, Collision, MultiMCW and LZ78Y, which found little in the faults that the others had not found
+It runs six of the ten estimators of SP 800-90B 6.3, on the samples and on their bitstring, from counts of the kernels
+and plain floats: no numpy with the Rust kernels. It leaves out Compression, whose equation takes a second to solve
+without numpy, and Collision, MultiMCW and LZ78Y, which on faults found little that the others had not found
 (docs/self-assessment.md).
 """
 
@@ -26,22 +26,22 @@ __all__ = ["LowestEstimate", "load_kernels", "lowest_estimate"]
 
 
 def load_kernels() -> None:
-    """Load what :func:`lowest_estimate` counts with: a seed that a fork cuts into must not be in the middle of it."""
+    """Load the kernels of :func:`lowest_estimate`, so that no seed that a fork interrupts is importing them."""
     for name in ("bit_counts", "lag", "multi_mmc", "tuple_counts"):
         kernel(name)
 
 
 class LowestEstimate(NamedTuple):
-    """What was found.
+    """The lowest estimate, and what it comes from.
 
     Attributes
     ----------
     min_entropy : float
-        Bits per sample: the least of all estimates, those of the bitstring times ``symbol_bits``.
+        Bits per sample: the lowest of all estimates, those of the bitstring times ``symbol_bits``.
     decided_by : str
-        Data set and estimator of the least value.
+        Data set and estimator of the lowest value.
     samples : int
-        How many samples it was found from.
+        How many samples it was estimated from.
     """
 
     min_entropy: float
@@ -50,7 +50,7 @@ class LowestEstimate(NamedTuple):
 
 
 def lowest_estimate(samples: bytes, symbol_bits: int = 8) -> LowestEstimate:
-    """Return the least estimate of raw samples, one a byte.
+    """Return the lowest estimate of raw samples, one per byte.
 
     Parameters
     ----------
@@ -85,14 +85,14 @@ def lowest_estimate(samples: bytes, symbol_bits: int = 8) -> LowestEstimate:
 
 
 def _packed(samples: bytes, width: int) -> bytes:
-    """Return the bitstring of samples of ``width`` bits, the first bit in the most significant place; zeros fill up."""
+    """Return the bitstring of samples of ``width`` bits, most significant bit first, padded with zeros."""
     digits = "".join([format(sample, f"0{width}b") for sample in samples])
     digits += "0" * (-len(digits) % 8)
     return int(digits, 2).to_bytes(len(digits) // 8, "big")
 
 
 def _estimates(data: bytes, n: int, k: int, mode: int = 0) -> list[tuple[str, float]]:
-    """Return the estimates of ``n`` samples of an alphabet of ``k``, packed if they are bits; ``mode`` as in 6.3.1."""
+    """Return the estimates of ``n`` samples of an alphabet of ``k`` symbols, packed if bits; ``mode`` as in 6.3.1."""
     found = []
     if k == 2:
         ones, n_00, n_01, n_10, n_11 = kernel("bit_counts")(data, n)

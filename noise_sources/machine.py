@@ -1,4 +1,4 @@
-"""What this machine is, as far as a claim's evidence depends on it; read in a few 100 us, and kept by the process."""
+"""The facts of this machine on which a claim's evidence depends; read in a few 100 us, and kept by the process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["MachineFacts", "MachineIdentity", "machine_facts", "machine_identity
 
 _CPU = "/sys/devices/system/cpu/cpu0/cache"
 _CLOCK = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
-#: What other systems call an architecture.
+#: Names of other systems for an architecture.
 _SYNONYMS = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 class MachineFacts(Frozen):
-    """What evidence is compared with.
+    """The facts of a machine that evidence is compared with.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class MachineFacts(Frozen):
     kernels : str
         ``"rust"`` or ``"reference"``: they time different work.
     counter : str
-        What is read: ``"tsc"``, ``"cntvct"``, ``"monotonic"``, ``"perf_counter"``.
+        The counter that is read: ``"tsc"``, ``"cntvct"``, ``"monotonic"``, ``"perf_counter"``.
     counter_step_ns, counter_read_ns : float
-        By how much it moves at a time, and what one read takes, in ns.
+        The counter's step, and the duration of one read, in ns.
     l2_kib : int
-        Second-level cache of the first CPU in KiB; 0 where nobody says.
+        Second-level cache of the first CPU in KiB; 0 if unknown.
     """
 
     system: str
@@ -50,7 +50,7 @@ class MachineFacts(Frozen):
 
 
 class MachineIdentity(Frozen):
-    """What a stored self-assessment holds for, beside :class:`MachineFacts`: it is made again when one of them changes.
+    """What a stored self-assessment depends on besides :class:`MachineFacts`: if it changes, a new one is needed.
 
     Attributes
     ----------
@@ -59,9 +59,9 @@ class MachineIdentity(Frozen):
     kernel : str
         Release of the operating system's kernel.
     hypervisor : str
-        Who runs this machine: a name, ``"unknown"`` where only the CPU's flag says that somebody does, or nothing.
+        The hypervisor's name, ``"unknown"`` if only the CPU's flag shows that there is one, or empty.
     clock_source : str
-        What the kernel takes the time from.
+        The kernel's clock source.
     """
 
     cpu: str
@@ -76,7 +76,7 @@ class MachineIdentity(Frozen):
 
 @functools.cache
 def machine_facts() -> MachineFacts:
-    """Return the facts of this machine, found at the first call."""
+    """Return the facts of this machine, determined at the first call."""
     counter = counter_facts()
     return MachineFacts(
         system=sys.platform,
@@ -91,7 +91,7 @@ def machine_facts() -> MachineFacts:
 
 @functools.cache
 def machine_identity() -> MachineIdentity:
-    """Return what this machine calls itself: asked where a self-assessment is stored or made."""
+    """Return the identity of this machine, needed where a self-assessment is stored or made."""
     facts = _first_cpu()
     if facts:
         names = ("vendor_id", "model name", "cpu family", "model", "stepping", "CPU implementer", "CPU part")
@@ -108,7 +108,7 @@ def machine_identity() -> MachineIdentity:
 def _architecture() -> str:
     name = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown")
     name = name.lower()
-    if sys.maxsize < 1 << 32:  # an interpreter of 32 bits on a kernel of 64
+    if sys.maxsize < 1 << 32:  # a 32-bit interpreter on a 64-bit kernel
         name += " (32 bits)"
     return _SYNONYMS.get(name, name)
 
@@ -117,7 +117,7 @@ def _l2_kib() -> int:
     """Return the size of the first CPU's second-level cache in KiB, or 0."""
     if sys.platform == "darwin":
         return _sysctl_int(b"hw.perflevel0.l2cachesize") // 1024 or _sysctl_int(b"hw.l2cachesize") // 1024
-    for index in (2, 1, 3, 0, 4):  # on most machines 0 and 1 are of the first level, and 2 is it
+    for index in (2, 1, 3, 0, 4):  # on most machines 0 and 1 are first-level caches and 2 is the second level
         if _text(f"{_CPU}/index{index}/level") == "2":
             size = _text(f"{_CPU}/index{index}/size")
             if size[:-1].isdigit() and size[-1:] in {"K", "M"}:
@@ -126,7 +126,7 @@ def _l2_kib() -> int:
 
 
 def _first_cpu() -> dict[str, str]:
-    """Return what the kernel says of its first CPU. Not more is read: the kernel writes the file as it is read."""
+    """Return the kernel's entry of its first CPU; no more is read, because the kernel writes the file as it is read."""
     facts: dict[str, str] = {}
     for line in _text("/proc/cpuinfo", 4096).splitlines():
         if not line.strip() and facts:
@@ -138,7 +138,7 @@ def _first_cpu() -> dict[str, str]:
 
 
 def _text(path: str, at_most: int = 256) -> str:
-    """Return the beginning of a small file of the kernel without blanks around it; nothing if it cannot be read."""
+    """Return the beginning of a small file of the kernel, stripped of blanks; empty if it cannot be read."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError:
@@ -152,7 +152,7 @@ def _text(path: str, at_most: int = 256) -> str:
 
 
 def _sysctl(name: bytes) -> str:
-    """Return a value of macOS's sysctl as text; nothing elsewhere or where it is unknown."""
+    """Return a value of macOS's sysctl as text; empty on other systems or if it is unknown."""
     return _sysctl_bytes(name).rstrip(b"\0").decode("utf-8", "replace")
 
 

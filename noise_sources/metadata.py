@@ -1,4 +1,4 @@
-"""The metadata of a source as the package believes them: read once, checked, and copied."""
+"""The metadata of a source as the package uses them: read once, checked, and copied."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from esoteric_drbg.noise_sources.raw_source import RawSource
 
 __all__ = ["Metadata", "checked_claim", "checked_metadata", "digitization_of", "has_wide_values_of"]
 
-#: Fastest rate that is believed before it was measured, in samples per second.
+#: Highest declared rate that is accepted before the rate was measured, in samples per second.
 FASTEST_DECLARED = 1e7
 #: Longest name of a source, in characters.
 LONGEST_NAME = 200
 
-# Classes are asked by ``type`` itself: a metaclass has no say in it.
+# Read by ``type`` itself, so that a metaclass cannot interfere.
 _MRO = type.__dict__["__mro__"].__get__
 _NAMES = type.__dict__["__dict__"].__get__
 
-#: Every value that a source told, by name.
+#: Every value that a source stated, by name.
 Metadata = dict[str, Any]
 
 
 def read_metadata(source: RawSource) -> Metadata:
-    """Read ``info`` of a source once, and once every attribute that it has in place of one of ``info``.
+    """Read ``info`` of a source once, and once every attribute that overrides a value of ``info``.
 
-    In the reader's thread, for it may do what it likes meanwhile.
+    This runs in the reader's thread, because the source may do anything meanwhile.
     """
     info = _attribute(source, "info")
     told = info._values() if type(info) is SourceInfo else {}
@@ -47,12 +47,12 @@ def read_metadata(source: RawSource) -> Metadata:
 
 
 def checked_metadata(found: Metadata, label: str) -> SourceInfo:
-    """Return the info that a foreign source's metadata make.
+    """Return the info made from a foreign source's metadata.
 
     Raises
     ------
     InvalidInputError
-        If they are not complete, or not possible: the message begins with the source's name, or else ``label``.
+        If they are incomplete or impossible; the message begins with the source's name, or else ``label``.
     """
     fault = next((value.words for value in found.values() if type(value) is Fault), "") or _fault(found)
     if fault:
@@ -77,12 +77,12 @@ def has_wide_values_of(source: RawSource) -> bool:
 
 
 def digitization_of(source: RawSource) -> str:
-    """Return the first paragraph of what the class of a source says of itself."""
+    """Return the first paragraph of the docstring of a source's class: its digitization."""
     return " ".join((type(source).__doc__ or "").split("\n\n")[0].split())
 
 
 def _is_overridden(source: RawSource, label: str) -> bool:
-    """Return whether a source has an attribute of its own where ``info`` is read: the way before there was one."""
+    """Return whether a source overrides a value of ``info`` by an attribute, as sources did before ``info``."""
     if label in object.__getattribute__(source, "__dict__"):
         return True
     return next(type(names[label]) is not Told for cls in _MRO(type(source)) if label in (names := _NAMES(cls)))
@@ -96,12 +96,12 @@ def _attribute(source: RawSource, label: str) -> Any:
 
 
 def checked_claim(claim: Any) -> Claim:
-    """Return a copy of a claim, checked anew: it may have been altered behind its back.
+    """Return a copy of a claim, checked again: the original may have been altered unnoticed.
 
     Raises
     ------
     InvalidInputError
-        If it is no :class:`Claim`, or an impossible one.
+        If it is no :class:`Claim`, or an invalid one.
     """
     if type(claim) is not Claim or type(claim.evidence) not in (Evidence, type(None)):
         raise InvalidInputError(f"{class_name(claim)}: expected a Claim, and Evidence or None in it")
@@ -118,7 +118,7 @@ def checked_claim(claim: Any) -> Claim:
 
 
 def _plain(values: Claim | Evidence) -> dict[str, Any]:
-    """Return the values of a claim or of evidence; numbers of classes that compare as they like become plain ones."""
+    """Return the values of a claim or of evidence as plain types, since a subclass may compare in its own way."""
     plain: dict[str, Any] = {}
     for label, value in values._values().items():
         if isinstance(value, str):

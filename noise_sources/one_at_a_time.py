@@ -15,23 +15,23 @@ __all__ = ["OneByOneSource", "ticks_to_samples"]
 
 
 def ticks_to_samples(wide: array[int]) -> bytes:
-    """Return duration / counter step, rounded, mod 256 of each duration in ticks of the CPU's counter."""
+    """Return, for each duration in ticks of the CPU's counter, duration / counter step, rounded, mod 256."""
     return bytes(whole_steps(ticks) & 0xFF for ticks in wide)
 
 
 class OneByOneSource(NoiseSource):
-    """A source whose raw values come from one call each of :meth:`measure`.
+    """A source that measures one raw value after another, each by a call of :meth:`measure`.
 
-    A subclass gives :meth:`availability`, :meth:`measure` and, if a device or file stays open between reads,
-    :meth:`open` and :meth:`close`. An ``OSError`` on the way closes the source and is raised as
-    :class:`~esoteric_drbg.errors.SourceReadError`; the next read opens it anew. A measurement that waits for something
-    waits for :meth:`patience` at most and raises ``TimeoutError`` then: if it was the read's deadline that ran out, the
-    read ends there with what it has.
+    A subclass defines :meth:`availability`, :meth:`measure` and, if a device or file stays open between reads,
+    :meth:`open` and :meth:`close`. An ``OSError`` during a read closes the source and is raised as
+    :class:`~esoteric_drbg.errors.SourceReadError`; the next read opens it again. A measurement that has to wait waits
+    for at most :meth:`patience` seconds and then raises ``TimeoutError``. If the read's deadline has expired, the read
+    returns what it has.
 
     Attributes
     ----------
     until : float, optional
-        When the read under way must end, on the monotonic clock.
+        When the current read must end, on the monotonic clock.
     """
 
     until: float | None = None
@@ -50,7 +50,7 @@ class OneByOneSource(NoiseSource):
         self.close()
 
     def patience(self, at_most: float) -> float:
-        """Return for how many seconds a measurement may wait now: ``at_most``, or what the deadline leaves of it."""
+        """Return how many seconds a measurement may wait now: at most ``at_most``, and not beyond the deadline."""
         return seconds_left(self.until, at_most)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:

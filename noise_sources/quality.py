@@ -1,4 +1,4 @@
-"""Quick quality figures of raw samples. They describe; they are no assessment and no claim."""
+"""Quick quality figures of raw samples, which are neither an assessment nor a claim."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["entropy_quality", "grade", "most_common_value", "shannon"]
 
-#: Seconds of reading between two words on the progress.
+#: Seconds of reading between two progress reports.
 PROGRESS_S = 0.25
-#: Seconds, by the source's own estimate, that a part may take at most.
+#: Most seconds that a part may take, by the source's own estimate.
 LONGEST_PART_S = 10.0
 
 #: Lowest min-entropy per symbol bit of each grade; below the last one is F.
@@ -62,7 +62,7 @@ def entropy_quality(
     Parameters
     ----------
     read : callable
-        Returns so many fresh raw samples, such as :meth:`~esoteric_drbg.noise_sources.NoiseSource.read_exactly`.
+        Returns so many fresh raw samples, for example :meth:`~esoteric_drbg.noise_sources.NoiseSource.read_exactly`.
     n_samples : int
         How many samples, at least 1.
     symbol_bits : int
@@ -71,7 +71,7 @@ def entropy_quality(
         Samples per second to expect.
     progress : callable, optional
         Called with (samples read, ``n_samples``, ``""``) some four times a second, less often for a source that is
-        slow to start reading; the samples are then read in as many parts.
+        slow to start a read. The samples are then read in that many parts.
 
     Returns
     -------
@@ -113,6 +113,6 @@ def _read_in_parts(read: Callable[[int], bytes], n_samples: int, rate: float, pr
         progress(len(samples), n_samples, "")
         if len(samples) >= n_samples:
             return samples
-        # A source that opens a device for each read spends most of a short one on that: few long parts, then.
+        # A source that opens a device for each read spends most of a short read on that: use few long parts.
         if time.perf_counter() - began > 2 * PROGRESS_S:
             step = min(2 * step, longest)

@@ -1,4 +1,4 @@
-"""The interface of a noise source (SP 800-90B 2.2.1: noise source and digitization): what a contributor writes."""
+"""The interface of a noise source (SP 800-90B 2.2.1: noise source and digitization) that a contributor implements."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Availability(NamedTuple):
     Attributes
     ----------
     available : bool
-        True where :meth:`NoiseSource.read_raw` can be called.
+        True if :meth:`NoiseSource.read_raw` can be called.
     reason : str
-        Empty when available; otherwise one sentence that says which part is missing.
+        Empty if available; otherwise one sentence that names the missing part.
     """
 
     available: bool
@@ -39,7 +39,7 @@ def _told(label: str) -> Any:
 
 
 class RawSource(abc.ABC):
-    """What a noise source is asked for, before anything of it is checked.
+    """The interface of a noise source, whose answers are not checked yet.
 
     Attributes
     ----------
@@ -63,10 +63,10 @@ class RawSource(abc.ABC):
     opt_in: bool = _told("opt_in")
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Take over metadata of a class that states them as class attributes, as all did once."""
+        """Take over the metadata of a class that states them as class attributes, the way before ``info``."""
         super().__init_subclass__(**options)
         if from_class_attributes(cls):
-            import warnings  # noqa: PLC0415 - for what will go
+            import warnings  # noqa: PLC0415 - only for the deprecated way
 
             words = "a noise source states info = SourceInfo(...): class attributes are read for one release more"
             warnings.warn(words, DeprecationWarning, stacklevel=3)
@@ -74,23 +74,23 @@ class RawSource(abc.ABC):
 
     @abc.abstractmethod
     def availability(self) -> Availability:
-        """Return whether the source can be read here and, if not, why. Cheap, and free of side effects."""
+        """Return whether the source can be read here and, if not, why; fast and without side effects."""
 
     @abc.abstractmethod
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next ``n_samples`` raw samples, one a byte, in the order they were measured.
+        """Return the next ``n_samples`` raw samples, one per byte, in the order in which they were measured.
 
-        ``bytes``, or a ``bytearray``, ``memoryview``, ``array`` or numpy array of 8-bit unsigned items, which is copied
-        at once: nothing else is taken. This is the seed path: it imports no numpy, and what it returns is secret until
-        it is discarded.
+        Return ``bytes``, or a ``bytearray``, ``memoryview``, ``array`` or numpy array of 8-bit unsigned items, which is
+        copied at once; no other type is accepted. Seeds are made of these samples: the method imports no numpy, and the
+        samples stay secret until they are discarded.
 
         Parameters
         ----------
         n_samples : int
             How many samples, at least 1.
         deadline_s : float, optional
-            Seconds after which a source that can tell returns what it has got (its caller treats fewer samples
-            than asked for as a failed read).
+            Seconds after which a source that can do so returns the samples it has. The caller treats fewer samples than
+            asked for as a failed read.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class RawSource(abc.ABC):
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
         """Return the next ``n_samples`` raw values at full width, before digitization (typecode ``Q``).
 
-        A source whose samples are all there is returns them unchanged.
+        A source without wider values returns its samples.
         """
         from array import array  # noqa: PLC0415 - not needed on the token path
 
@@ -113,16 +113,16 @@ class RawSource(abc.ABC):
         return bytes(value & mask for value in wide)
 
     def parameters(self) -> dict[str, str | int]:
-        """Return what the raw samples depend on: a stored self-assessment holds for these values only."""
+        """Return the parameters on which raw samples depend; a stored self-assessment holds only for these values."""
         return {}
 
     def set_restart_options(self, *options: str) -> None:
-        """Set what a restart recording asks of this source, word by word (``restart_worker``); none by default.
+        """Set the options that a restart recording passes to this source (``restart_worker``); by default it has none.
 
         Raises
         ------
         InvalidInputError
-            If one of the words is none of this source's.
+            If this source has no option of that name.
         """
         if options:
             raise InvalidInputError(f"{self.name}: {' '.join(options)} is no option of its restarts")

@@ -1,8 +1,8 @@
-"""Readers: the two ways in which a noise source is asked and read, whatever it does.
+"""Readers: the two ways to ask and read a noise source, whatever it does.
 
-A bounded source of ours is called in the caller's own thread. Any other is called in threads that are abandoned at the
-deadline, and never two at a time. Nothing but what the :mod:`~esoteric_drbg.noise_sources.intake` has checked is handed
-over.
+A bounded source of ours is called in the caller's own thread. Any other source is called in threads that are abandoned
+at the deadline, never two at a time. Readers return only what the :mod:`~esoteric_drbg.noise_sources.intake` has
+checked.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
 
 __all__ = ["InlineReader", "Reader", "ThreadReader", "reader_of", "said"]
 
-#: Seconds that a source may take to answer, where nobody gave a deadline.
+#: Seconds that a source may take to answer if no deadline is given.
 ASK_DEADLINE_S = 5.0
-#: Seconds that a read may take where nobody gave a deadline, beside 20 times what its samples should take.
+#: Seconds that a read may take if no deadline is given, in addition to 20 times its expected duration.
 READ_TIMEOUT_S = 60.0
-#: The part of a deadline after which a source that can tell is asked to return: before its thread is abandoned.
+#: Share of the deadline that is passed to the source, so that it can return before its thread is abandoned.
 SHARE = 0.9
 
 
 def patience(n_samples: int, rate: float) -> float:
-    """Return the seconds that a read may take where nobody gave a deadline, by the rate that the source declares."""
+    """Return the seconds that a read may take if no deadline is given, by the rate that the source declares."""
     return min(LONGEST_WAIT_S, READ_TIMEOUT_S + 20 * n_samples / rate)
 
 
 def said(answer: Availability | Fault, deadline_s: float = ASK_DEADLINE_S) -> Availability:
-    """Return an answer; none is a reason why the source is unavailable."""
+    """Return the answer; a fault becomes the reason why the source is unavailable."""
     if isinstance(answer, Fault):
         words = f"did not say within {deadline_s:g} s whether it is available" if answer.hung else answer.words
         return Availability(False, words)
@@ -71,7 +71,7 @@ class InlineReader:
         return self._source.info
 
     def ask(self, deadline_s: float) -> Availability | Fault:
-        """Return the source's word on whether it can be read, or why there is none."""
+        """Ask the source whether it can be read; return its answer, or why there is none."""
         return _ask_inline(self._source)
 
     def read(self, n_samples: int, deadline_s: float | None) -> bytes | Fault:
@@ -80,10 +80,10 @@ class InlineReader:
 
 
 class ThreadReader:
-    """Asks and reads a source that is foreign, or cannot bound its reads, in threads of its own.
+    """Asks and reads a source that is foreign, or cannot bound its reads, in separate threads.
 
-    Its metadata are those that the source told when the reader was made; should the source tell others later, nobody
-    hears of it. Every method ends: within the deadline, or within a time that suits the declared rate.
+    Its metadata are those that the source had when the reader was made; later changes are ignored. Every method ends:
+    within the deadline, or within a time that suits the declared rate.
 
     Raises
     ------
@@ -110,7 +110,7 @@ class ThreadReader:
         return within(task, deadline_s, name=f"{verb} {class_name(self._source)}", ours=not self.foreign)
 
     def ask(self, deadline_s: float) -> Availability | Fault:
-        """Return the source's word on whether it can be read, or why there is none."""
+        """Ask the source whether it can be read; return its answer, or why there is none."""
         if not self.foreign:
             return _ask_inline(self._source)
         source = self._source
@@ -125,7 +125,7 @@ class ThreadReader:
     def take(self, n_samples: int, deadline_s: float, *, told_s: float | None = None) -> bytes | Fault:
         """Return a private copy of ``n_samples`` samples, or why there are none; within ``deadline_s`` seconds.
 
-        ``told_s`` is the deadline that the source itself is told.
+        ``told_s`` is the deadline that is passed to the source itself.
         """
         bits = self.info.symbol_bits
         samples: bytes | Fault = self._read(
@@ -152,18 +152,18 @@ class ThreadReader:
         return samples
 
     def forget(self) -> None:
-        """Give up a read that never returned: an operator says that the source is well again."""
+        """Forget a read that never returned; for an operator who has repaired the source."""
         self._reading = None
 
     def _read(self, task: Callable[[], Any], deadline_s: float) -> Any:
-        """Make a call that reads, never two at a time: a foreign source need not bear that."""
+        """Make a call that reads, never two at a time: a foreign source need not support that."""
         if self._reading is not None and still_runs(self._reading, deadline_s):
             return Fault("an earlier read has not returned yet", hung=True)
         self._reading = call = Call(task, f"read {self.info.name}", ours=not self.foreign)
         return call.result(deadline_s)
 
     def _deadlines(self, n_samples: int, deadline_s: float | None) -> tuple[float, float | None]:
-        """Return when a read is given up, and what the source is told."""
+        """Return the deadline of a read, and the deadline that is passed to the source."""
         if deadline_s is None:
             return patience(n_samples, self.info.estimated_rate), None
         return deadline_s, SHARE * deadline_s
@@ -173,7 +173,7 @@ Reader = InlineReader | ThreadReader
 
 
 def reader_of(source: RawSource) -> Reader:
-    """Return how a source is read: inline if it is a bounded one of ours, in threads otherwise.
+    """Return the reader of a source: inline for a bounded source of ours, in threads for any other.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def _ask_inline(source: RawSource) -> Availability | Fault:
     """Ask a source of ours in this thread."""
     try:
         answer = source.availability()
-    except KernelUnavailableError:  # no fault of the source: nothing works with kernels that are not there
+    except KernelUnavailableError:  # not the source's fault: nothing works without the kernels
         raise
     except Exception as error:
         return described(error, ours=True)

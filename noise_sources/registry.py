@@ -1,8 +1,8 @@
-"""Which noise sources are installed: ours, and those of other packages.
+"""The installed noise sources: ours, and those of other packages.
 
 Another package adds a source by an entry point in the group ``esoteric_drbg.noise_sources`` that names a
 :class:`~esoteric_drbg.noise_sources.NoiseSource` subclass. A plug-in that cannot be loaded is listed as unavailable
-with its reason; it never stops the others.
+with the reason; it never stops the others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ENTRY_POINT_GROUP = "esoteric_drbg.noise_sources"
 #: Seconds that loading one plug-in may take.
 LOAD_DEADLINE_S = 30.0
 
-#: Our own sources: name -> room and class. The module, of the source's name, is imported when it is first asked for.
+#: Our own sources: name -> room and class. The module has the source's name and is imported at its first use.
 BUILT_IN = {
     "audio_thermal": "sensors:AudioThermalSource",
     "bluetooth_ble": "sensors:BluetoothBleSource",
@@ -66,8 +66,8 @@ BUILT_IN = {
 }
 
 
-#: Those of ours that seeds are made of. A process that wants tokens loads no other, however many there are, unless
-#: these fall short.
+#: The sources of ours that seeds are made of. A process that wants tokens loads no other source, however many exist,
+#: unless these fall short.
 SEEDING = (
     "clock_jitter",
     "cpu_jitter",
@@ -80,7 +80,7 @@ SEEDING = (
 
 
 class BrokenPlugin(NoiseSource):
-    """Stands for a plug-in that could not be loaded, so that it is listed with its reason."""
+    """Stand-in for a plug-in that could not be loaded, so that it is listed with the reason."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.info = SourceInfo(
@@ -117,7 +117,7 @@ def _class_of(name: str) -> type[NoiseSource]:
 
 
 def _made(entry: EntryPoint) -> NoiseSource | Fault:
-    """Return a new source of an entry point, or why there is none; nothing was read so far, so all may be said."""
+    """Return a new source of an entry point, or the full reason why there is none: no sample was read yet."""
     try:
         source: NoiseSource = entry.load()()
     except BaseException as error:
@@ -130,12 +130,12 @@ def _made(entry: EntryPoint) -> NoiseSource | Fault:
 
 
 def _load(entry: EntryPoint) -> NoiseSource:
-    """Return the source that an entry point names, or a stand-in that says why it cannot be used."""
+    """Return the source that an entry point names, or a stand-in with the reason why it cannot be used."""
     label = f"plug-in {one_line(entry.value)}"
     source: Any = within(lambda: _made(entry), LOAD_DEADLINE_S, name=f"load {entry.name}")
     if type(source) is Fault:  # isinstance would ask the source for its __class__
         return BrokenPlugin(entry.name, f"{label} {source.words}")
-    if is_ours(source):  # what it is credited with would be our claim, or one that was put in its place
+    if is_ours(source):  # it would be credited by our claim, or by one that replaced ours
         return BrokenPlugin(entry.name, f"{label} is of a class of esoteric_drbg: a plug-in brings its own")
     try:
         guard = guarded(source)
@@ -151,7 +151,7 @@ def _load(entry: EntryPoint) -> NoiseSource:
 
 
 def guarded_all(sources: Iterable[NoiseSource]) -> list[NoiseSource]:
-    """Return sources behind their guards; what cannot be guarded is listed as unavailable, with its reason."""
+    """Return sources behind guards; a source that cannot be guarded is listed as unavailable with the reason."""
     found: list[NoiseSource] = []
     for source in sources:
         try:
@@ -162,7 +162,7 @@ def guarded_all(sources: Iterable[NoiseSource]) -> list[NoiseSource]:
 
 
 def _plugins() -> dict[str, NoiseSource]:
-    """Load the sources of other packages, the first of a name. Reading their metadata takes some 20 ms."""
+    """Load the sources of other packages, the first of each name; reading their metadata takes some 20 ms."""
     from importlib.metadata import entry_points  # noqa: PLC0415 - off the token path
 
     found: dict[str, NoiseSource] = {}
@@ -191,7 +191,7 @@ def installed(*, plugins: bool = True) -> list[NoiseSource]:
 
 
 def load_seeding() -> None:
-    """Load the modules of :data:`SEEDING`: a seed that a fork cuts into must not be in the middle of an import."""
+    """Load the modules of :data:`SEEDING`, so that no seed that a fork interrupts is importing them."""
     for name in SEEDING:
         _class_of(name)
 
@@ -218,12 +218,12 @@ def names(*, plugins: bool = True) -> list[str]:
 
 
 def create(name: str) -> NoiseSource:
-    """Return a new instance of one source. Plug-ins are searched only if the name is not one of ours.
+    """Return a new instance of one source; plug-ins are searched only if no source of ours has the name.
 
     Raises
     ------
     InvalidInputError
-        If no source of that name is installed; the message lists those that are.
+        If no source of that name is installed; the message lists the installed ones.
     """
     if name in BUILT_IN:
         return _built_in(name)

@@ -1,7 +1,7 @@
-"""One restart: ``python -m esoteric_drbg.noise_sources.restart_worker NAME SAMPLES`` writes its first raw samples.
+"""One restart: ``python -m esoteric_drbg.noise_sources.restart_worker NAME SAMPLES`` writes the first raw samples.
 
-A restart matrix (SP 800-90B 3.1.4.1) takes a thousand of these processes: it imports nothing of the conformance layer.
-A third argument, ``durations``, leaves the counters' growth out, for sources that read the kernel's counters.
+A restart matrix (SP 800-90B 3.1.4.1) takes a thousand of these processes, so this imports nothing of the conformance
+layer. A third argument, ``durations``, leaves the counters' growth out, for sources that read the kernel's counters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from esoteric_drbg.noise_sources import registry
 
 __all__ = ["WORD", "main"]
 
-#: What the worker's own line on standard error begins with.
+#: The beginning of the worker's own line on standard error.
 WORD = "restart: "
 
 

@@ -1,4 +1,4 @@
-"""A noise source for those who use one: the interface of its maker, and reads that are checked.
+"""A noise source as users see it: the interface that a contributor implements, and checked reads.
 
 A contributor writes a subclass that states ``info``, :meth:`NoiseSource.availability` and
 :meth:`NoiseSource.read_raw`; everything else is inherited. The complete recipe is in CONTRIBUTING.md.
@@ -22,13 +22,13 @@ __all__ = ["Availability", "NoiseSource"]
 
 
 class NoiseSource(RawSource):
-    """One noise source: raw samples from hardware, with a min-entropy claim. Never conditioned, never whitened.
+    """One noise source: raw samples from hardware, never conditioned or whitened, with a min-entropy claim.
 
     Attributes
     ----------
     info : SourceInfo
-        What the source is, as :class:`~esoteric_drbg.noise_sources.SourceInfo` describes it: stated by the class, or
-        by an instance that knows more. Each of its values (``name``, ``claim``, ...) is an attribute, too.
+        The metadata, a :class:`~esoteric_drbg.noise_sources.SourceInfo` set by the class, or by an instance that knows
+        more. Each of its values (``name``, ``claim``, ...) is an attribute of the source, too.
     """
 
     def _reader(self) -> readers.Reader:
@@ -48,12 +48,12 @@ class NoiseSource(RawSource):
         SourceError
             If the source is unavailable, or delivered fewer samples.
         """
-        numpy = load("numpy")  # it never loads on the token path
+        numpy = load("numpy")  # never loaded on the token path
         found: npt.NDArray[np.uint8] = numpy.frombuffer(self.read_exactly(n_samples), dtype=numpy.uint8).copy()
         return found
 
     def read_exactly(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return exactly ``n_samples`` raw samples from :meth:`read_raw`, or raise.
+        """Return exactly ``n_samples`` raw samples from :meth:`read_raw`, or raise an error.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class NoiseSource(RawSource):
         SourceUnavailableError
             If the source cannot be read here.
         SourceReadError
-            If the read raised or did not return, something else than so many bytes came, or a sample is wider than
+            If the read raised an error or did not return, did not return ``n_samples`` bytes, or a sample is wider than
             ``symbol_bits``; see :mod:`~esoteric_drbg.noise_sources.intake`.
         """
         return readers.read_exactly(self._reader(), n_samples, deadline_s)

@@ -1,7 +1,7 @@
-"""The start-up test of the timer itself, once per process: a counter that cannot time anything times no noise.
+"""The start-up test of the CPU's counter, once per process: a counter that cannot time anything cannot time noise.
 
-Four faults, each a refusal with the figure that was measured. What passes is not yet credited: that takes evidence that
-fits this counter, or what this machine shows by itself (:mod:`esoteric_drbg.seeding.credit`).
+It looks for four faults and refuses each with the measured figure. A counter that passes gets no credit by that: credit
+takes evidence that fits this counter, or what this machine itself shows (:mod:`esoteric_drbg.seeding.credit`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from esoteric_drbg.kernels.timing import CounterFacts, counter_facts
 
 __all__ = ["COARSEST_NS", "CPU_COUNTER", "TRAPPED_NS", "fault_of", "timer_fault"]
 
-#: Independence group of everything that the CPU's counter times: their noise may be one and the same.
+#: Independence group of all sources that the CPU's counter times: their noise may have the same cause.
 CPU_COUNTER = "cpu_counter"
-#: Coarsest step in ns. The most that any source of ours was assessed at is 6.64 bits in steps of 10 ns: most of its
-#: durations lie within 1 us of each other. A step of half of that leaves the best of them about one bit, and the others
+#: Coarsest step in ns. The highest assessment of any source of ours is 6.64 bits in steps of 10 ns: most of its
+#: durations lie within 1 us of each other. A step of half of that leaves the best source about one bit, and the others
 #: nothing. Real counters are well below: 0.3 to 52 ns (TSC, CNTVCT), 100 ns (Windows), 279 ns (ACPI).
 COARSEST_NS = 500.0
-#: Longest read in ns. An instruction takes some 10, a call of the operating system some 100; what takes two
-#: microseconds is answered by somebody else: a hypervisor, an emulator, a signal handler, an I/O port.
+#: Longest read in ns. An instruction takes some 10, a call of the operating system some 100; a read of two
+#: microseconds is answered by a hypervisor, an emulator, a signal handler or an I/O port.
 TRAPPED_NS = 2000.0
-#: One read in so many may be below the one before: a move to a CPU whose counter is a little behind.
+#: One read in this many may be below the one before, after a move to a CPU whose counter is a little behind.
 BACKWARDS_EVERY = 1000
 
 
@@ -52,5 +52,5 @@ def fault_of(facts: CounterFacts) -> str:
 
 @functools.cache
 def timer_fault() -> str:
-    """Return why this process's counter times nothing, or an empty string; measured once, in some 0.5 ms."""
+    """Return why this process's counter cannot time anything, or an empty string; measured once, in some 0.5 ms."""
     return fault_of(counter_facts())

@@ -1,1 +1,1 @@
-"""Adapters: an RBG as secrets, a file, coroutines and numpy's bit generator."""
+"""Adapters that offer an RBG as functions like those of secrets, a file, coroutines and numpy's bit generator."""

@@ -1,7 +1,8 @@
 """Random tokens in coroutines: ``await esoteric_drbg.adapters.aio.token_bytes(32)``.
 
-A small request that the current seed still covers is answered at once, in some microseconds. What needs a new seed,
-or is large, is answered by a thread, and the event loop goes on. Any event loop with asyncio's interface will do.
+A small request that the current seed still covers is answered at once, in some microseconds. A request that needs a
+new seed, or is large, is answered by a thread while the event loop goes on. Any event loop with asyncio's interface
+works.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ __all__ = ["token_bytes", "token_hex", "token_urlsafe"]
 
 #: Largest request answered in the event loop: 0.1 ms with the reference kernels, some microseconds in Rust.
 INLINE_BYTES = 1 << 12
-#: Bytes that a thread draws before it lets the event loop have the interpreter: two seeds of the default profile.
+#: Bytes that a thread draws before it releases the interpreter to the event loop: two seeds of the default profile.
 PIECE_BYTES = 1 << 15
-#: Pause between two pieces; without one the thread would take the interpreter back before the loop wakes up.
+#: Pause between two pieces; without it the thread would take the interpreter back before the loop wakes up.
 PAUSE_S = 50e-6
 
 
@@ -35,14 +36,14 @@ async def token_bytes(nbytes: int | None = None, *, instance: ByteSource | None 
         Bytes asked for, 0 or more.
     instance : object, optional
         An :class:`~esoteric_drbg.RBG2Instance` or another object with ``token_bytes(n)``; without one, the process-wide
-        instance. Of an object without ``status()`` nothing is known: all its answers come from a thread.
+        instance. The budget of an object without ``status()`` is unknown, so a thread answers all its requests.
 
     Raises
     ------
     InvalidInputError
         If ``nbytes`` is negative.
     EntropyUnavailableError
-        If a seed is due and cannot be had.
+        If a seed is due and cannot be obtained.
 
     Notes
     -----
@@ -92,4 +93,4 @@ def _draw(source: ByteSource, n_bytes: int, cancelled: threading.Event) -> bytes
             return b""
         pieces.append(source.token_bytes(min(PIECE_BYTES, n_bytes - begin)))
         time.sleep(PAUSE_S)
-    return b"".join(pieces)  # which lets other threads run if it is long; filling one large buffer does not
+    return b"".join(pieces)  # a long join lets other threads run; filling one large buffer does not

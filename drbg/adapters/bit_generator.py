@@ -1,6 +1,6 @@
 """The bit generator for numpy: ``numpy.random.Generator(esoteric_drbg.BitGenerator())``.
 
-The words come from a buffer that an instance fills. An error of the instance is raised by the numpy method that met it.
+The words come from a buffer that an instance fills. A numpy method raises the error that the instance raised meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from esoteric_drbg.rbg.rbgc import RBGCInstance
 
 __all__ = ["BitGenerator"]
 
-#: Largest buffer: more would only be secret memory.
+#: Largest buffer: a larger one would only keep more secret bytes in memory.
 MAX_BUFFER_BYTES = 1 << 26
 
 
@@ -32,10 +32,10 @@ class BitGenerator(np.random.BitGenerator):
     Parameters
     ----------
     instance : object, optional
-        What the words come from: an :class:`~esoteric_drbg.RBG2Instance`, or anything whose ``token_bytes(n)`` returns
-        n random bytes. Without one, a child of the process-wide instance in the profile ``SP800_90A``.
+        Where the words come from: an :class:`~esoteric_drbg.RBG2Instance`, or any object whose ``token_bytes(n)``
+        returns n random bytes. Without one, a child of the process-wide instance in the profile ``SP800_90A``.
     buffer_bytes : int
-        Bytes asked of the instance at a time: a multiple of 8, up to 2^26.
+        Bytes requested from the instance at a time: a multiple of 8, up to 2^26.
 
     Raises
     ------
@@ -44,16 +44,16 @@ class BitGenerator(np.random.BitGenerator):
 
     Notes
     -----
-    *Words.* The instance's bytes in their order, little-endian, each used once: 8 for a 64-bit word and for a double
-    (its upper 53 bits times 2^-53), 4 for a 32-bit word.
+    *Words.* The instance's bytes are used in order, little-endian, each once: 8 for a 64-bit word and for a double (its
+    upper 53 bits times 2^-53), 4 for a 32-bit word.
 
-    *Errors.* What the instance raises, the numpy method raises, once; the next call asks the instance anew. No array
-    is returned. An array that was handed over, by ``out=`` or to ``shuffle``, then holds worthless numbers.
+    *Errors.* The numpy method raises the instance's error, once; the next call asks the instance again. No array is
+    returned. An array passed as ``out=`` or to ``shuffle`` then holds numbers that must not be used.
 
     *Secrets.* Up to ``buffer_bytes`` of future output lie in memory. Each word is overwritten when it is served, the
-    rest when the generator is freed; :meth:`discard` does it at once. A forked child begins with an empty buffer. Words
-    of an instance of this package are dropped when they are 10 ms old at the beginning of a draw: that is how long a
-    clone of a virtual machine may share them. So a buffer larger than what is drawn in 10 ms is filled in vain.
+    rest when the generator is freed or by :meth:`discard`. A forked child begins with an empty buffer. If the instance
+    is one of this package, words that are 10 ms old at the beginning of a draw are dropped: that is how long a clone of
+    a virtual machine may share them. So a buffer larger than what is drawn in 10 ms is wasted.
 
     *Threads.* Several generators may share one bit generator; numpy takes its lock. Copying, pickling, ``spawn`` and
     ``jumped`` are refused.
@@ -77,17 +77,17 @@ class BitGenerator(np.random.BitGenerator):
         self._stream = new_word_stream(
             filler(self._instance), _failure, buffer_bytes, MIX_INTERVAL_NS if ours else None
         )
-        super().__init__(0)  # the base class makes an unused SeedSequence of it
+        super().__init__(0)  # the base class makes an unused SeedSequence from it
         self._stream.install(self.capsule)
 
     @property
     def lock(self) -> Any:  # type: ignore[override]
-        """The lock that numpy holds while it draws. Leaving it raises what went wrong meanwhile."""
+        """The lock that numpy holds while it draws; releasing it raises any error that occurred meanwhile."""
         return self._stream
 
     @property
     def instance(self) -> ByteSource:
-        """What the words come from."""
+        """Where the words come from."""
         return self._instance
 
     def random_raw(self, size: Any = None, output: bool = True) -> Any:
@@ -107,7 +107,7 @@ class BitGenerator(np.random.BitGenerator):
         return words if output else None
 
     def discard(self) -> None:
-        """Overwrite the words in the buffer; the next draw asks the instance anew."""
+        """Overwrite the words in the buffer; the next draw asks the instance again."""
         self._stream.discard()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
@@ -134,9 +134,9 @@ def _own_instance() -> RBGCInstance:
 
 
 def _failure(stream: WordStream, error: BaseException | None) -> BaseException | None:
-    """Return the error to raise, without the frames that it passed: their variables may hold seed material.
+    """Return the error to raise, without its traceback: variables of the frames may hold seed material.
 
-    Without one, the stream begins in a forked child: a RandomState forgets the normal that it keeps for the next call.
+    ``error`` is None if the stream begins in a forked child: a RandomState then drops the normal that it had kept.
     """
     if error is None:
         for user in gc.get_referrers(stream):
@@ -151,7 +151,7 @@ def _failure(stream: WordStream, error: BaseException | None) -> BaseException |
             seen.add(id(link))
             link.__traceback__ = None
             pending += [other for other in (link.__cause__, link.__context__) if other is not None]
-    # RandomState keeps the second of each pair of normals for the next call, which would draw nothing and fail nowhere.
+    # RandomState keeps the second normal of each pair for the next call, which would then neither draw nor raise.
     if any(isinstance(user, np.random.RandomState) for user in gc.get_referrers(stream)):
         stream.retire("a RandomState may keep a worthless number of the failed draw: make a new one, or use Generator")
     return error

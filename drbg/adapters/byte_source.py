@@ -1,4 +1,4 @@
-"""What the adapters draw from: anything with ``token_bytes``, and ``readinto`` where there is one."""
+"""What the adapters draw from: any object with ``token_bytes``, and ``readinto`` if it has that method."""
 
 from __future__ import annotations
 

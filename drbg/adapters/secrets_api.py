@@ -40,12 +40,12 @@ try:
     _process = RBG2Instance(EntropyPool.for_tokens)
     token_bytes = _process.token_bytes
 except KernelUnavailableError as _unusable:
-    # ESOTERIC_DRBG_KERNELS asks for what is not there. The import goes on, so that the command line can say so in
-    # one line; the first request raises.
+    # ESOTERIC_DRBG_KERNELS names kernels that are not there. The import still succeeds, so that the command line can
+    # report it in one line; the first request raises.
     _reason = _unusable.with_traceback(None)
 
     def token_bytes(nbytes: int | None = None) -> bytes:
-        """Raise what made the kernels unusable."""
+        """Raise the error that made the kernels unusable."""
         raise _reason
 
 
@@ -65,7 +65,7 @@ def process_instance() -> RBG2Instance:
 
 
 class SystemRandom(random.Random):
-    """A :class:`random.Random` whose every number comes from an RBG instance.
+    """A :class:`random.Random` that takes every number from an RBG instance.
 
     Parameters
     ----------
@@ -155,13 +155,13 @@ def token_hex(nbytes: int | None = None) -> str:
 
 def token_urlsafe(nbytes: int | None = None) -> str:
     """Return a random URL-safe text string: ``nbytes`` (32) random bytes in Base64 without padding."""
-    import base64  # noqa: PLC0415 - other tokens do without
+    import base64  # noqa: PLC0415 - only this function needs it
 
     return base64.urlsafe_b64encode(token_bytes(nbytes)).rstrip(b"=").decode("ascii")
 
 
 def __getattr__(name: str) -> Any:
-    # It is the standard library's, and loads OpenSSL: only for who asks.
+    # The standard library's function loads OpenSSL, so it is imported only when it is used.
     if name == "compare_digest":
         from hmac import compare_digest  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Random bytes as a file: for code that reads from one."""
+"""Random bytes as a file, for code that reads from a file."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class RandomFile(io.RawIOBase):
         An :class:`~esoteric_drbg.RBG2Instance` or another object with ``token_bytes(n)``; without one, the process-wide
         instance.
     limit : int, optional
-        Bytes after which the file ends; without one it is endless.
+        Bytes after which the file ends; without a limit it is endless.
 
     Notes
     -----
     Nothing is read ahead: no output lies in memory before it is asked for. A read returns as many bytes as it was
-    asked for, unless the file ends first. If the instance raises, so does the read, and ``limit`` counts none of its
-    bytes; a buffer given to :meth:`readinto` may have been overwritten in part.
+    asked for, unless the file ends first. If the instance raises an error, the read raises it and does not count
+    towards ``limit``; a buffer passed to :meth:`readinto` may have been overwritten in part.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class RandomFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        """Overwrite ``buffer`` with random bytes, without a copy in between.
+        """Overwrite ``buffer`` with random bytes, without an intermediate copy.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class RandomFile(io.RawIOBase):
         Raises
         ------
         EntropyUnavailableError
-            If a seed is due and cannot be had.
+            If a seed is due and cannot be obtained.
         InvalidInputError
             If the file is closed.
         """
@@ -89,7 +89,7 @@ class RandomFile(io.RawIOBase):
         InvalidInputError
             If ``size`` is negative or None, and there is no ``limit``; if the file is closed.
         EntropyUnavailableError
-            If a seed is due and cannot be had.
+            If a seed is due and cannot be obtained.
         """
         self._require_open()
         if size is None or size < 0:
@@ -101,7 +101,7 @@ class RandomFile(io.RawIOBase):
             return bytes(answer)
 
     def readall(self) -> bytes:
-        """Return what is left of ``limit``; refused without one."""
+        """Return what is left of ``limit``; raise if there is no limit."""
         if self._left is None:
             raise InvalidInputError("read() to the end of an endless file: give a size, or make it with a limit")
         return self.read(self._left)

@@ -14,15 +14,14 @@ class CtrDRBG(DRBG):
     Parameters
     ----------
     get_entropy_input : callable
-        ``get_entropy_input(min_entropy_bits) -> bytes``. What it raises passes through, and leaves the state as
-        it was.
+        ``get_entropy_input(min_entropy_bits) -> bytes``. Its exceptions are passed on and leave the state unchanged.
     cipher_name : str
         ``"aes128"``, ``"aes192"`` or ``"aes256"`` (default).
     derivation_function : bool
         Whether Block_Cipher_df is used (default). Without it, ``get_entropy_input`` is asked for seedlen bits and
         has to return exactly that many bits, of full entropy.
     ctr_len : int
-        Bits of V that count, 4 to 128 (default).
+        Length of the counter field of V in bits, 4 to 128 (default).
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """The DRBG functions of SP 800-90A Rev. 1 section 9, around any working state; they do not test themselves.
 
-:class:`~esoteric_drbg.mechanisms.base.DRBG` adds the self-test of section 11.3, which is made of these functions.
+:class:`~esoteric_drbg.mechanisms.base.DRBG` adds the self-test of section 11.3, which uses these functions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from esoteric_drbg.mechanisms.limits import FULL_CTR_LEN, VERIFICATION_ONLY, DRB
 
 __all__ = ["STRENGTHS", "Envelope", "GetEntropyInput"]
 
-#: Get_entropy_input (9.1): bits of min-entropy asked for -> entropy input that has them, or an error raised.
+#: Get_entropy_input (9.1): bits of min-entropy requested -> entropy input that has them; or raises an error.
 GetEntropyInput = Callable[[int], bytes]
 
 _Answer = TypeVar("_Answer")
@@ -36,9 +36,8 @@ class Envelope:
 
     Notes
     -----
-    Thread-safe. A forked child reseeds before its first byte, however it was forked off and whatever the parent was in
-    the middle of. Copying and pickling are refused. What ``get_entropy_input`` raises passes through, and leaves the
-    state as it was.
+    Thread-safe. A forked child reseeds before its first byte, however it was forked and whatever the parent was doing.
+    Copying and pickling are refused. An exception of ``get_entropy_input`` is passed on and leaves the state unchanged.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Envelope:
 
     @property
     def failed(self) -> str:
-        """Why the instance is in its error state (11.3.6); empty when it is not."""
+        """Why the instance is in its error state (11.3.6); empty if it is not."""
         return self._failed
 
     @property
@@ -95,14 +94,14 @@ class Envelope:
         Parameters
         ----------
         security_strength : int, optional
-            Bits asked for; the next of 112, 128, 192, 256 is taken. Default: the highest that is supported.
+            Bits requested, rounded up to 112, 128, 192 or 256. Default: the highest strength supported.
         prediction_resistance : bool
             Whether :meth:`generate` may be asked for prediction resistance.
         personalization_string : bytes
             At most 2^35 bits (seedlen without a derivation function). It adds no credited entropy.
         nonce : bytes, optional
-            8.6.7. Without one, the entropy input carries half as many bits again (3/2 security_strength). CTR_DRBG
-            without a derivation function takes none, but seedlen bits of full entropy.
+            Section 8.6.7. Without a nonce, the entropy input carries 3/2 security_strength bits of min-entropy.
+            CTR_DRBG without a derivation function takes no nonce, but seedlen bits of full entropy.
 
         Raises
         ------
@@ -132,7 +131,7 @@ class Envelope:
         limits = self.limits
         lock = self._lock.take()
         try:
-            # In a child that is forked off in the middle this begins anew, over what the parent came to.
+            # In a child that is forked meanwhile this function starts again and overwrites what the parent had done.
             if self.instantiated and began_in == fork_generation():
                 raise DRBGStateError(f"{limits.name} is already instantiated; uninstantiate it first")
             self._test_before_instantiate()
@@ -183,15 +182,15 @@ class Envelope:
                 entropy_input = self._entropy_input(self._security_strength)
                 self.guarded(lambda: self.state.reseed(entropy_input, additional_input, generation))
             else:
-                # A fork, or an exception of a signal handler, came in the middle of a function of the state: it is
-                # overwritten, and what was instantiated is instantiated anew.
+                # A fork or an exception of a signal handler interrupted a function of the working state and left it
+                # overwritten: instantiate it anew.
                 entropy_input = self._entropy_input(self._entropy_with_nonce(self._security_strength))
                 self.state.instantiate(entropy_input, b"", additional_input, generation)
         finally:
             lock.release()
 
     def _entropy_with_nonce(self, security_strength: int) -> int:
-        """Return the bits of an entropy input that stands for the nonce too (8.6.7)."""
+        """Return the min-entropy in bits of an entropy input that replaces the nonce, too (8.6.7)."""
         return security_strength * 3 // 2 if self.limits.derivation_function else security_strength
 
     def generate(
@@ -259,12 +258,12 @@ class Envelope:
             lock.release()
 
     def generate_long(self, n_bytes: int) -> bytes:
-        """Return ``n_bytes`` bytes of any number, by as many Generate requests in a row as they take.
+        """Return any number of bytes, by as many consecutive Generate requests as needed.
 
         Parameters
         ----------
         n_bytes : int
-            Bytes asked for, 0 or more; every 65,536 (2^19 bits) are a request of their own.
+            Bytes asked for, 0 or more; one request is made for every 65,536 bytes (2^19 bits).
 
         Raises
         ------
@@ -293,7 +292,7 @@ class Envelope:
             lock.release()
 
     def guarded(self, function: Callable[[], _Answer]) -> _Answer:
-        """Run a function of the working state; if that has changed by itself, enter the error state (11.3.6)."""
+        """Run a function of the working state; if a fault has changed that state, enter the error state (11.3.6)."""
         try:
             return function()
         except StateIntegrityError:
@@ -318,7 +317,7 @@ class Envelope:
             lock.release()
 
     def fail(self, reason: str) -> None:
-        """Enter the error state (11.3.6): the working state is overwritten and only instantiating anew helps."""
+        """Enter the error state (11.3.6): the working state is overwritten; only a new instantiation ends it."""
         lock = self._lock.take()
         try:
             self.uninstantiate()
@@ -327,12 +326,12 @@ class Envelope:
             lock.release()
 
     def _seed_is_due(self) -> bool:
-        """Return True if the seed's lifetime is over, or it is no seed of this process."""
+        """Return True if the seed's lifetime is over, or the seed was not made in this process."""
         state = self.state
         return state.forked() or not state.instantiated or state.reseed_counter > self.limits.reseed_interval
 
     def _test_before_instantiate(self) -> None:
-        """Do nothing: whoever instantiates these functions alone is a self-test, or has run one."""
+        """Do nothing: code that uses this class directly is a self-test, or has run one."""
 
     def _test_before_reseed(self) -> None:
         """Do nothing, for the same reason."""

@@ -15,13 +15,12 @@ class HashDRBG(DRBG):
     Parameters
     ----------
     get_entropy_input : callable
-        ``get_entropy_input(min_entropy_bits) -> bytes``. What it raises passes through, and leaves the state as
-        it was.
+        ``get_entropy_input(min_entropy_bits) -> bytes``. Its exceptions are passed on and leave the state unchanged.
     hash_name : str
         ``"sha224"``, ``"sha256"`` (default), ``"sha384"``, ``"sha512"``, ``"sha512_224"`` or ``"sha512_256"``;
-        ``"sha1"`` with ``verification=True`` alone.
+        ``"sha1"`` only with ``verification=True``.
     verification : bool
-        True allows what only old vectors may use.
+        True allows primitives that serve only to verify old vectors.
     state : DrbgState, optional
         The working state of Hash_DRBG with this hash function; by default a new one.
 

@@ -14,13 +14,12 @@ class HmacDRBG(DRBG):
     Parameters
     ----------
     get_entropy_input : callable
-        ``get_entropy_input(min_entropy_bits) -> bytes``. What it raises passes through, and leaves the state as
-        it was.
+        ``get_entropy_input(min_entropy_bits) -> bytes``. Its exceptions are passed on and leave the state unchanged.
     hash_name : str
         The hash function of HMAC: ``"sha224"``, ``"sha256"`` (default), ``"sha384"``, ``"sha512"``,
-        ``"sha512_224"`` or ``"sha512_256"``; ``"sha1"`` with ``verification=True`` alone.
+        ``"sha512_224"`` or ``"sha512_256"``; ``"sha1"`` only with ``verification=True``.
     verification : bool
-        True allows what only old vectors may use.
+        True allows primitives that serve only to verify old vectors.
 
     Examples
     --------

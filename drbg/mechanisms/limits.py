@@ -1,7 +1,7 @@
 """Tables 2 and 3 of SP 800-90A Rev. 1: what each DRBG mechanism supports, and its limits; lengths in bits.
 
-TDEA is absent on purpose: SP 800-131A Rev. 2 disallows it for protection since 2024. SHA-1 is here so that old vectors
-can be verified; a mechanism refuses it for anything else.
+TDEA is absent on purpose: SP 800-131A Rev. 2 disallows it for protection since 2024. SHA-1 is here only so that old
+vectors can be verified; a mechanism refuses it for anything else.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ CIPHERS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {"aes128": ("AES-128", 128), "aes192": ("AES-192", 192), "aes256": ("AES-256", 256)}
 )
 
-#: Primitives that only old vectors may use.
+#: Primitives that serve only to verify old vectors.
 VERIFICATION_ONLY = frozenset({"sha1"})
 
-#: Bits of an AES block, all of which V counts in unless somebody asks for fewer.
+#: Bits of an AES block: the length of V's counter field, unless a shorter field is asked for.
 FULL_CTR_LEN = 128
 
 
@@ -58,7 +58,7 @@ class DRBGLimits(Frozen):
         False for CTR_DRBG without one: every entropy input then has exactly seedlen bits of full entropy, and there
         is no nonce.
     ctr_len : int
-        Bits of V that CTR_DRBG counts in.
+        Length of CTR_DRBG's counter field in V.
     """
 
     mechanism: str
@@ -95,7 +95,7 @@ def hash_drbg_limits(hash_name: str) -> DRBGLimits:
         primitive=hash_name,
         name=f"Hash_DRBG {name}",
         highest_supported_security_strength=strength,
-        # 440 or 888 bits by the hash function's block: SHA-512/t are SHA-512 with outlen up to 256
+        # Table 2: 888 bits for SHA-384 and SHA-512; 440 bits for the others, SHA-512/224 and SHA-512/256 included.
         seedlen=888 if outlen > 256 else 440,
     )
 
@@ -128,7 +128,7 @@ def ctr_drbg_limits(cipher_name: str, *, derivation_function: bool = True, ctr_l
     derivation_function : bool
         Whether Block_Cipher_df is used. Without it, every entropy input has exactly seedlen bits of full entropy.
     ctr_len : int
-        Bits of V that count, 4 to 128.
+        Length of the counter field of V in bits, 4 to 128.
 
     Examples
     --------

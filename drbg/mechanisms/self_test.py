@@ -1,8 +1,8 @@
 """The self-test of a DRBG mechanism: SP 800-90A Rev. 1 section 11.3.
 
 :func:`check_mechanism` runs before a mechanism is instantiated (once for instantiations in quick succession), with the
-first reseed after an hour, and on demand (:mod:`esoteric_drbg.rbg.self_test`). Nothing is remembered of a failure but
-the failure: a mechanism that fails is refused, and asked again it is tested again.
+first reseed after an hour, and on demand (:mod:`esoteric_drbg.rbg.self_test`). A mechanism that fails is refused; the
+next attempt to use it tests it again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["all_limits", "check_mechanism"]
 
 
 def all_limits() -> list[DRBGLimits]:
-    """Return every mechanism of this package, in the standard's order.
+    """Return the limits of every mechanism of this package, in the standard's order.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def _error_handling_test(limits: DRBGLimits) -> None:
 
 
 def _every_instantiation_test(limits: DRBGLimits, get_entropy_input: Callable[[int], bytes]) -> None:
-    """Instantiate with every strength and either prediction_resistance_flag; generate by either request (11.3.3)."""
+    """Instantiate with every strength and prediction_resistance_flag; generate by both kinds of request (11.3.3)."""
     for strength in STRENGTHS:
         if strength > limits.highest_supported_security_strength:
             break

@@ -1,7 +1,7 @@
-"""A fork waits while a part of the package is loaded: a child could never finish an import that another thread began.
+"""A lock around imports for which a fork waits: a child cannot finish an import that another thread began.
 
-Nothing else waits for a fork, and no lock is held across one: what a child must not share with its parent is asked for
-by the fork generation (:mod:`esoteric_drbg.kernels.process`).
+A fork waits for nothing else, and no lock is held across a fork: by the fork generation a child recognises what it must
+not share with its parent (:mod:`esoteric_drbg.kernels.process`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["loading"]
 
-#: Longest time that a fork waits for a load, in seconds: one that takes longer waits for something itself.
+#: Longest time that a fork waits for a load, in seconds: a load that takes longer is itself waiting for something.
 LONGEST_WAIT_S = 10.0
 
 
@@ -28,11 +28,11 @@ class _Loading:
         self._held: list[tuple[int, Any]] = []
 
     def __enter__(self) -> None:
-        # In slices: a frame that waits when its process is forked goes on in the child, with the child's lock.
+        # Wait in slices: a frame that waits while its process is forked goes on in the child, with the child's lock.
         while True:
             entry, taken = (threading.get_ident(), self._lock), list[bool]()
             try:
-                # One call takes the lock and notes it: a Ctrl-C comes before both or after both.
+                # One call takes the lock and notes that: Ctrl-C comes before both or after both.
                 taken.extend(map(entry[1].acquire, (True,), (0.05,)))
                 if taken[-1]:
                     self._held.append(entry)
@@ -56,7 +56,7 @@ class _Loading:
         return any(thread != threading.get_ident() for thread, _ in self._held)
 
     def begin_in_child(self) -> None:
-        """Let go of what a thread holds that a forked child does not have."""
+        """Replace the lock if it is held by a thread that does not exist in the forked child."""
         if self.by_others():
             self._held.clear()
             self._lock = threading.RLock()

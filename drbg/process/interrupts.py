@@ -1,4 +1,4 @@
-"""A block in which Ctrl-C waits."""
+"""A block that delays Ctrl-C to its end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["InterruptsWait"]
 
 
 class InterruptsWait:
-    """A block in which SIGINT waits: it is raised at the end. Processes started in it have it blocked for good.
+    """A block that delays SIGINT to its end; processes started in it keep SIGINT blocked as long as they live.
 
-    Masking alone would not do: another thread, one that draws a progress bar for example, takes the signal then.
+    Masking the signal is not enough: another thread, for example one that draws a progress bar, would receive it.
     """
 
     def __enter__(self) -> None:
@@ -23,7 +23,7 @@ class InterruptsWait:
             try:
                 signal.signal(signal.SIGINT, self._note)
                 self._handler = handler
-            except ValueError:  # not the main thread, which alone hears of signals
+            except ValueError:  # not the main thread, the only one that handles signals
                 pass
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 

@@ -1,7 +1,7 @@
 """The core of an RBG instance: one seeded Hash_DRBG SHA-256 with the budget of its seed.
 
-Seeds, budget, forks and clones are this module's business. The hot path is the kernel's ``token_bytes``: one Generate
-request while the granted budget lasts. Everything else comes here.
+This module handles seeds, budget, forks and clones. The hot path is the kernel's ``token_bytes``: one Generate request
+while the granted budget lasts. Everything else comes here.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ __all__ = ["MIX_INTERVAL_NS", "Answer", "RBGCore"]
 MAX_REQUEST_BYTES = (1 << 19) // 8
 #: Bytes of kernel randomness that go into every (re)seed as additional input, with credit 0.
 OS_BYTES = 32
-#: Longest time between two times that kernel randomness goes into the state, in ns.
+#: Longest interval between two additions of kernel randomness to the state, in ns.
 MIX_INTERVAL_NS = 10_000_000
-#: Most seeds of one long request whose noise is read at once.
+#: Most seeds of one long request whose noise is read in one go.
 MOST_AHEAD = 16
 #: Security strength of the seeds that a source hands out ahead, in bits.
 AHEAD_BITS = 256
 
-#: ``answer(n_bytes) -> bytes``: what the kernel asks where the budget of its seed does not cover a request.
+#: ``answer(n_bytes) -> bytes``: what the kernel calls if the budget of its seed does not cover a request.
 Answer = Callable[[int], bytes]
 
 _Source = TypeVar("_Source", bound=SeedSource)
 
 
 class _Here:
-    """What a core has in one process: a forked child inherits none of it."""
+    """The part of a core that belongs to one process: a forked child inherits none of it."""
 
     def __init__(self) -> None:
         self.lock = ProcessLock()
-        #: The thread in the middle of seeding the core, which holds the lock.
+        #: The thread that is seeding the core; it holds the lock.
         self.seeder: int | None = None
         #: Seeds of one long request that were read ahead.
         self.ahead: deque[tuple[bytes, SeedLedger]] = deque()
@@ -64,11 +64,11 @@ class RBGCore(Generic[_Source]):
     Parameters
     ----------
     make_source : callable
-        Returns the source of the seeds; asked once, when the first seed is due.
+        Returns the source of the seeds; called once, when the first seed is due.
     profile : Profile
         How many output bits a seed may give, and the security strength.
     construction : str
-        What :meth:`status` calls it; it goes into the personalization string.
+        The name that :meth:`status` gives it; it goes into the personalization string.
     answer : callable, optional
         Answers requests that the budget does not cover; by default :meth:`answer`, which waits for this core.
     """
@@ -108,16 +108,16 @@ class RBGCore(Generic[_Source]):
 
     @property
     def lock(self) -> ProcessLock:
-        """Held in this process by whoever draws from the core or seeds it."""
+        """The lock of this process, held while a thread draws from the core or seeds it."""
         return self._here.get().lock
 
     @property
     def seeded_by_this_thread(self) -> bool:
-        """True in a signal handler that cuts into the seeding of this core by its own thread."""
+        """True in a signal handler that has interrupted its own thread while that was seeding this core."""
         return self._here.get().seeder == threading.get_ident()
 
     def generate(self, n_bytes: int, additional_input: bytes, *, prediction_resistance: bool) -> bytes:
-        """Return ``n_bytes`` bytes by requests with additional input, or each with a seed of its own."""
+        """Return ``n_bytes`` bytes by requests with additional input, or by requests with a fresh seed each."""
         return in_one_process(lambda: self._generate(n_bytes, additional_input, prediction_resistance))
 
     def _generate(self, n_bytes: int, additional_input: bytes, prediction_resistance: bool) -> bytes:
@@ -130,7 +130,7 @@ class RBGCore(Generic[_Source]):
                 extra = additional_input
                 if prediction_resistance:
                     self._reseed(additional_input)
-                    extra = b""  # it went into the reseed, and goes into a request once (9.3.1 step 7.3)
+                    extra = b""  # the reseed has used it, and a request uses it once (9.3.1 step 7.3)
                 size = self._reserve(min(remaining, MAX_REQUEST_BYTES))
                 chunks.append(self.drbg.generate(size, additional_input=extra))
                 remaining -= size
@@ -170,7 +170,7 @@ class RBGCore(Generic[_Source]):
             personalization = _personalization(self.construction) + extra + mixed
             self.drbg.instantiate(self.profile.security_strength, personalization_string=personalization)
         self.seeds += 1
-        # Only now: a machine whose clone could not be seeded owes the seed until it can.
+        # Only now: if the reseed after a clone fails, the seed stays due.
         self._vm_generation = vm_at_begin
         self.state.grant(self.profile.seed_output_bits)
 
@@ -204,7 +204,7 @@ class RBGCore(Generic[_Source]):
             lock.release()
 
     def read_into(self, octets: memoryview) -> None:
-        """Fill a buffer of unsigned bytes; it is zeros where that fails."""
+        """Fill a buffer of unsigned bytes; on failure it is overwritten with zeros."""
         try:
             in_one_process(lambda: self._read_into(octets))
         except BaseException:
@@ -220,7 +220,7 @@ class RBGCore(Generic[_Source]):
             lock.release()
 
     def _fill(self, octets: memoryview) -> None:
-        """Fill a buffer by as many seeds as it takes; the noise of several is read at once."""
+        """Fill a buffer from as many seeds as needed; the noise of several seeds is read in one go."""
         ahead = self._here.get().ahead
         seed_bytes = self.profile.seed_output_bits // 8
         begin = 0
@@ -241,9 +241,9 @@ class RBGCore(Generic[_Source]):
             ahead.extend(self.source.seeds_ahead(n_seeds))
 
     def _reserve(self, n_bytes: int) -> int:
-        """Take up to ``n_bytes`` off the seed's budget, reseeding if it is used up; return how many were taken.
+        """Charge up to ``n_bytes`` to the seed's budget, reseeding if it is used up; return how many were charged.
 
-        Other threads may draw from the same budget meanwhile, so what was seen is not yet what can be had.
+        Other threads may draw from the same budget meanwhile, so a budget that was read may be gone at the next moment.
         """
         size = min(n_bytes, self.profile.seed_output_bits // 8)
         while not self.drbg.guarded(lambda: self.state.charge(size)):
@@ -262,7 +262,7 @@ class RBGCore(Generic[_Source]):
         return material
 
     def answer(self, n_bytes: int) -> bytes:
-        """Answer what the kernel's hot path does not: seeds that are due, large requests, bad lengths."""
+        """Answer what the kernel's hot path does not: requests with a seed due, large requests, bad lengths."""
         if n_bytes < 0:
             raise InvalidInputError(f"nbytes={n_bytes}: negative argument not allowed")
         return in_one_process(lambda: self.answer_in_turn(n_bytes))
@@ -278,11 +278,11 @@ class RBGCore(Generic[_Source]):
             lock.release()
 
     def answer_if_free(self, n_bytes: int) -> bytes | None:
-        """Answer a request now, or return None: another thread uses the core, or this one is seeding it."""
+        """Answer a request now; return None if another thread uses the core, or this thread is seeding it."""
         here = self._here.get()
         if lock := here.lock.acquire(timeout_s=0):
             try:
-                # A signal handler passes this lock in the middle of its own thread's seed.
+                # A signal handler gets this lock even if it has interrupted its own thread during a seed.
                 if here.seeder is None:
                     return self._answer(n_bytes)
             finally:
@@ -313,10 +313,10 @@ class RBGCore(Generic[_Source]):
         return False
 
     def _mix_if_due(self) -> None:
-        """Part from clones: a restored virtual machine repeats what its snapshot held, but not kernel randomness.
+        """Diverge from clones: a restored virtual machine repeats its state, but not kernel randomness.
 
-        Once in :data:`MIX_INTERVAL_NS`, kernel randomness goes into the state as additional input, with credit 0; a
-        changed generation of the virtual machine, where the kernel shows one, costs a seed at once.
+        Once in :data:`MIX_INTERVAL_NS`, kernel randomness goes into the state as additional input, with credit 0. If
+        the kernel shows a new generation of the virtual machine, the core reseeds at once.
         """
         if not self.state.mixing_due() or not self.state.instantiated or self.state.forked():
             return
@@ -324,21 +324,21 @@ class RBGCore(Generic[_Source]):
             self.drbg.guarded(partial(self.state.mix, _uncredited_bytes()))
 
     def part_from_clone(self) -> bool:
-        """Reseed if the kernel shows that this virtual machine is another one since the last seed; True if so."""
+        """Reseed and return True if the kernel shows that the virtual machine was cloned since the last seed."""
         if not self.revoke_after_clone():
             return False
         self.reseed()
         return True
 
     def revoke_after_clone(self) -> bool:
-        """Withdraw the seed's budget if this virtual machine is another one since; True if so. The seed is owed."""
+        """Revoke the seed's budget and return True if the virtual machine was cloned since that seed."""
         if not self.drbg.instantiated or vm_generation() == self._vm_generation:
             return False
         self.state.revoke()
         return True
 
     def status(self) -> dict[str, Any]:
-        """Return plain figures about the core; no secret is among them."""
+        """Return plain figures about the core, without any secret."""
         return {
             "mechanism": "Hash_DRBG SHA-256",
             "construction": self.construction,
@@ -355,7 +355,7 @@ class RBGCore(Generic[_Source]):
 
 
 def _uncredited_bytes() -> bytes:
-    """Return kernel randomness and what tells this process and moment apart: additional input with credit 0."""
+    """Return kernel randomness, process id and time: additional input with credit 0."""
     return os.urandom(OS_BYTES) + os.getpid().to_bytes(4, "big") + time.time_ns().to_bytes(8, "big")
 
 

@@ -1,7 +1,7 @@
 """Lanes: more cores beside an instance's first one, for threads that would wait for it.
 
-Each lane is a core of its own with its own source of seeds. A request that finds the first core busy is answered by a
-free lane; a signal handler that cuts into its own thread's seed is too.
+Each lane is a core with its own source of seeds. A free lane answers a request that finds the first core busy, and a
+request of a signal handler that has interrupted its own thread during a seed.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class _Others(Generic[_Source]):
 
 
 class Lanes(Generic[_Source]):
-    """The cores of one instance: the first one, and those that are made while it is busy.
+    """The cores of one instance: the first core, and those that are made while it is busy.
 
     Parameters
     ----------
     make_source : callable
-        Returns the source of a core's seeds; asked once for each core.
+        Returns the source of a core's seeds; called once for each core.
     profile : Profile
-        Of every core.
+        The profile of every core.
     construction : str
-        Of every core.
+        The construction of every core.
     sources_are_own : bool
-        Whether ``make_source`` returns another source each time. Where all would share one there is one lane.
+        Whether ``make_source`` returns a new source each time. If all cores would share one source, there is one lane.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Lanes(Generic[_Source]):
         return self._others.get().cores
 
     def _answer(self, n_bytes: int) -> bytes:
-        """Answer what the hot path of the first core does not."""
+        """Answer the requests that the hot path of the first core does not answer."""
         if n_bytes < 0:
             raise InvalidInputError(f"nbytes={n_bytes}: negative argument not allowed")
         return in_one_process(lambda: self._answer_once(n_bytes))
@@ -75,7 +75,7 @@ class Lanes(Generic[_Source]):
         return self.first.answer_in_turn(n_bytes) if lane is None else lane.state.token_bytes(n_bytes)
 
     def free_lane(self) -> RBGCore[_Source] | None:
-        """Return another lane while the first one is busy, at most one for each processor; None: wait."""
+        """Return a lane for a request that finds the first core busy; None if the request must wait for that core."""
         if not self._sources_are_own:
             return None
         others = self._others.get()
@@ -85,7 +85,7 @@ class Lanes(Generic[_Source]):
             for lane in others.cores:
                 if lane.is_free() and (lane.state.instantiated or not in_handler):
                     return lane
-            # A handler makes no lane: making one starts threads, which its own thread may be in the middle of.
+            # A handler makes no lane: that starts threads, and the handler may have interrupted a thread start.
             if in_handler or (1 + len(others.cores) >= MOST_LANES and not ending()):
                 return None
             first = self.first
@@ -102,7 +102,7 @@ class Lanes(Generic[_Source]):
         self.first.instantiate()
 
     def part_from_clone(self) -> bool:
-        """Let every lane owe a seed if this virtual machine is another one since, and seed the first core."""
+        """If the virtual machine was cloned since the last seed, make a seed due in all lanes; seed the first core."""
         for lane in self.others:
             lane.revoke_after_clone()
         return self.first.part_from_clone()

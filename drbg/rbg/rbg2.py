@@ -21,11 +21,11 @@ class RBG2Instance:
     Parameters
     ----------
     pool : EntropyPool or callable
-        The pool, or a function that makes it when the first seed is due.
+        The pool, or a function that returns it when the first seed is due.
     profile : Profile
         How many output bits a seed may give: 2^17 in ``SP800_90C`` (the default).
     construction : str
-        What :meth:`status` calls it.
+        The name that :meth:`status` gives it.
 
     Raises
     ------
@@ -34,10 +34,9 @@ class RBG2Instance:
 
     Notes
     -----
-    Thread-safe. A forked child reseeds before its first byte, however it was forked off, and never goes on with a seed
-    or a request that its parent began: a request that a fork cuts into starts over in the child. Copying and pickling
-    are refused. Where a function makes the pool, threads that would wait for each other get lanes with pools of their
-    own.
+    Thread-safe. A forked child reseeds before its first byte, however it was forked, and never continues a seed or a
+    request that its parent began: a request that a fork interrupts starts again in the child. Copying and pickling are
+    refused. If a function makes the pool, threads that would wait for each other get lanes, each with its own pool.
 
     Examples
     --------
@@ -77,12 +76,12 @@ class RBG2Instance:
 
     @property
     def construction(self) -> str:
-        """What :meth:`status` calls it."""
+        """The name that :meth:`status` gives it."""
         return self._core.construction
 
     @property
     def seeds(self) -> int:
-        """How many seeds the first lane has had."""
+        """The number of seeds that the first lane has received."""
         return self._core.seeds
 
     @property
@@ -91,7 +90,7 @@ class RBG2Instance:
         return self._core.last_ledger
 
     def generate(self, n_bytes: int, *, additional_input: bytes = b"", prediction_resistance: bool = False) -> bytes:
-        """Return ``n_bytes`` bytes, in as many Generate requests and seeds as they take.
+        """Return ``n_bytes`` bytes, by as many Generate requests and seeds as needed.
 
         Parameters
         ----------
@@ -121,7 +120,7 @@ class RBG2Instance:
         Raises
         ------
         EntropyUnavailableError
-            If the pool falls short. What was left of the old seed's budget remains usable.
+            If the pool falls short. The rest of the old seed's budget remains usable.
         """
         self._core.reseed(additional_input)
 
@@ -142,7 +141,7 @@ class RBG2Instance:
         self._lanes.uninstantiate()
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
-        """Fill a writable, contiguous buffer with random bytes, without a copy.
+        """Fill a writable, contiguous buffer with random bytes, without an intermediate copy.
 
         Returns
         -------
@@ -164,17 +163,17 @@ class RBG2Instance:
                 return len(octets)
 
     def part_from_clone(self) -> bool:
-        """Reseed if the kernel shows that this virtual machine is another one since the last seed; return True if so.
+        """Reseed and return True if the kernel shows that the virtual machine was cloned since the last seed.
 
         Raises
         ------
         EntropyUnavailableError
-            If the pool falls short. Nothing is output until the seed that is owed has been had.
+            If the pool falls short. The seed stays due, and nothing is output before it.
         """
         return self._lanes.part_from_clone()
 
     def status(self) -> dict[str, Any]:
-        """Return plain figures about the instance; no secret is among them."""
+        """Return plain figures about the instance, without any secret."""
         return self._lanes.status()
 
     def __reduce__(self) -> NoReturn:

@@ -5,8 +5,8 @@
     noise sources ──► RBG2Instance ──► RBGCInstance ──► RBGCInstance
                       (the root)       (a child)        (its child)
 
-A child costs the noise sources next to nothing: one request of 384 bits when it is instantiated and one of 256 bits for
-every reseed. It is what a library takes that wants a generator of its own.
+A child costs the noise sources almost nothing: one request of 384 bits when it is instantiated and one of 256 bits for
+every reseed. It suits a library that wants its own generator.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RBGCInstance:
     Parameters
     ----------
     parent : RBG2Instance or RBGCInstance
-        Where every seed comes from, by a fresh Generate request. It cannot be changed afterwards, so that a chain has a
+        The instance that gives every seed, by a fresh Generate request. It cannot be changed, so that a chain has a
         beginning and no circle.
     profile : Profile
         How many output bits a seed may give, and the security strength: at most the parent's.
@@ -77,11 +77,11 @@ class RBGCInstance:
 
     @property
     def depth(self) -> int:
-        """How many links stand between this instance and the noise sources' own instance; 1 for its children."""
+        """The number of links from the root of the chain to this instance; 1 for the root's children."""
         return sum(1 for _ in _ancestors(self))
 
     def generate(self, n_bytes: int, *, additional_input: bytes = b"") -> bytes:
-        """Return ``n_bytes`` bytes, in as many Generate requests and seeds as they take.
+        """Return ``n_bytes`` bytes, by as many Generate requests and seeds as needed.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class RBGCInstance:
         InvalidInputError
             If ``n_bytes`` is negative.
         EntropyUnavailableError
-            If a seed is due all the way up and the noise sources fall short. Nothing is returned.
+            If seeds are due up to the root and the noise sources fall short. Nothing is returned.
         """
         if n_bytes < 0:
             raise InvalidInputError(f"n_bytes={n_bytes}: negative argument not allowed")
@@ -108,12 +108,12 @@ class RBGCInstance:
         self._core.reseed(additional_input)
 
     def instantiate(self) -> None:
-        """Instantiate anew by a seed of the parent, whatever the state: the way out of the error state (11.3.6).
+        """Instantiate anew with a seed from the parent, whatever the state: the way out of the error state (11.3.6).
 
         Raises
         ------
         EntropyUnavailableError
-            If a seed is due all the way up and the noise sources fall short.
+            If seeds are due up to the root and the noise sources fall short.
         SelfTestError
             If the self-test of the mechanism fails.
         """
@@ -124,17 +124,17 @@ class RBGCInstance:
         self._lanes.uninstantiate()
 
     def part_from_clone(self) -> bool:
-        """Reseed if the kernel shows that this virtual machine is another one since the last seed; return True if so.
+        """Reseed and return True if the kernel shows that the virtual machine was cloned since the last seed.
 
         Raises
         ------
         EntropyUnavailableError
-            If the noise sources fall short. Nothing is output until the seed that is owed has been had.
+            If the noise sources fall short. The seed stays due, and nothing is output before it.
         """
         return self._lanes.part_from_clone()
 
     def status(self) -> dict[str, Any]:
-        """Return plain figures about the instance; no secret is among them."""
+        """Return plain figures about the instance, without any secret."""
         return {**self._lanes.status(), "depth": self.depth}
 
     def __reduce__(self) -> NoReturn:
@@ -163,17 +163,17 @@ def _ancestors(instance: RBG2Instance | RBGCInstance) -> Iterator[RBG2Instance |
 
 
 class ParentSeeds:
-    """The seed source of a child: Generate requests to its parent, each a seed of its own."""
+    """The seed source of a child: each seed is one Generate request to the parent."""
 
     def __init__(self, child: RBGCInstance, parent: RBG2Instance | RBGCInstance) -> None:
         self._child = child
         self._parent = parent
 
     def seed_material(self, min_entropy: int) -> tuple[bytes, SeedLedger]:
-        """Return the output of one Generate request to the parent: as many bits as min-entropy is asked for."""
+        """Return the output of one Generate request to the parent, of ``min_entropy`` bits."""
         for _ in _ancestors(self._child):
             pass
-        self._parent.part_from_clone()  # all the way up: a seed from a cloned state would be its twin's too
+        self._parent.part_from_clone()  # up to the root: the clone would get the same seed from the same state
         _require_strength(self._parent, self._child.profile.security_strength)
         seed = self._parent.generate(-(-min_entropy // 8))
         n_bits = 8 * len(seed)
@@ -194,9 +194,9 @@ class ParentSeeds:
         return seed, SeedLedger(min_entropy, n_bits, (entry,))
 
     def seeds_ahead(self, n_seeds: int) -> list[tuple[bytes, SeedLedger]]:
-        """Return none: a child takes a seed from its parent when it is due, never before."""
+        """Return an empty list: a child takes a seed from its parent only when the seed is due."""
         return []
 
     def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
-        """Return nothing: the root mixes in what is not credited."""
+        """Return nothing: the root adds the material without credit."""
         return b"", ()

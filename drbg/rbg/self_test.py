@@ -15,7 +15,7 @@ __all__ = ["SelfTestResult", "run_self_tests"]
 
 
 class SelfTestResult(Frozen):
-    """What one self-test said; ``fault`` is empty where it passed."""
+    """The result of one self-test; ``fault`` is empty if it passed."""
 
     name: str
     fault: str
@@ -23,7 +23,7 @@ class SelfTestResult(Frozen):
 
     @property
     def passed(self) -> bool:
-        """True where nothing was found."""
+        """True if the self-test found no fault."""
         return not self.fault
 
 

@@ -25,13 +25,13 @@ def hash_df(
     Parameters
     ----------
     data : bytes-like
-        input_string, its bits taken from the left.
+        input_string; its leftmost ``data_bits`` bits are used.
     n_bits : int
-        no_of_bits_to_return, 1 to 255 x outlen; not only multiples of 8.
+        no_of_bits_to_return, 1 to 255 x outlen; it need not be a multiple of 8.
     hash_name : str
         ``"sha224"``, ``"sha256"``, ``"sha384"``, ``"sha512"``, ``"sha512_224"`` or ``"sha512_256"``.
     data_bits : int, optional
-        Length of the input string in bits where it is no multiple of 8; default all bits of ``data``.
+        Length of input_string in bits if it is no multiple of 8; default all bits of ``data``.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def output_entropy(n_in: int, n_out: int, nw: int, h_in: float) -> float:
     n_out : int
         Output length in bits, 1 or more.
     nw : int
-        Narrowest internal width in bits, 1 or more; an input narrower than that is the narrowest itself.
+        Narrowest internal width in bits, 1 or more; if the input is narrower, the input's width counts.
     h_in : float
         Min-entropy of the input in bits, 0 to ``n_in``.
 
@@ -121,7 +121,7 @@ def _log2_sum(a: float, b: float) -> float:
 
 
 def conditioned_credit(n_in: int, n_out: int, nw: int, h_in: float) -> float:
-    """Return the bits a block of vetted conditioned output is credited with.
+    """Return the credit in bits of a block from a vetted conditioning component.
 
     ``n_out`` (full entropy) when ``h_in >= n_out + 64`` and the component is wide enough; otherwise
     :func:`output_entropy` rounded down to whole bits. The exact value lies below ``n_out``, ``nw``, ``n_in`` and

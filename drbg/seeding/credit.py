@@ -1,9 +1,10 @@
-"""What a source's symbols are credited with on the machine at hand: evidence that fits it, or what it shows by itself.
+"""The credit of a source's samples on this machine: by evidence that fits it, or by what this machine itself shows.
 
-A claim counts where a recording behind it is of this class of machine (``"recorded"``). Elsewhere nothing is credited
-until this machine has shown what it gives: by a stored self-assessment that holds for it (``"self-assessed"``, half of
-the lowest of ten estimates in a quiet and in a loaded moment), or by the gate of this process (``"gate"``, a quarter of
-the lowest of six estimates of some 50 ms). Never more than the claim, and nothing that the health tests cannot guard.
+The claim is credited if one of its recordings is of this class of machine (``"recorded"``). Otherwise nothing is
+credited before this machine has shown what it gives: by a stored self-assessment that holds for it
+(``"self-assessed"``, half of the lowest of ten estimates in a quiet and in a loaded moment), or by the gate of this
+process (``"gate"``, a quarter of the lowest of six estimates of some 50 ms). The credit never exceeds the claim, and is
+0 if the health tests cannot guard it.
 """
 
 from __future__ import annotations
@@ -33,34 +34,34 @@ __all__ = [
     "without_reading",
 ]
 
-#: What is credited of what a self-assessment found: half, as in the claims themselves.
+#: The share of a self-assessment's lowest estimate that is credited: half, as in the claims themselves.
 ASSESSED_SHARE = 0.5
-#: Ten minutes: no counter takes or moves so long, and a profile may say anything.
+#: Ten minutes: no step or read of a counter takes as long, but a profile may contain any number.
 _MOST_NS = 6e11
 
 
 def decide(
     source: NoiseSource, claim: Claim, read: Read, *, alpha: float = 2.0**-30, facts: MachineFacts | None = None
 ) -> Credit:
-    """Return what a source is credited with here. Only where nothing else fits are symbols read, by the gate.
+    """Return the credit of a source on this machine; the gate reads samples only if nothing else decides.
 
     Parameters
     ----------
     source : NoiseSource
-        A source that is available; the gate, or a stored self-assessment, may have it do more work a symbol.
+        A source that is available; the gate or a stored self-assessment may make it do more work per sample.
     claim : Claim
         The claim in force.
     read : callable
-        ``read(n)`` returns n fresh raw symbols, or None.
+        ``read(n)`` returns n fresh raw samples, or None.
     alpha : float
-        False-alarm probability of the health tests that have to guard what is credited.
+        False-alarm probability of the health tests that guard the credit.
     facts : MachineFacts, optional
-        Of this machine, if it is to be taken for another one.
+        Facts to use instead of this machine's own.
     """
     facts = facts or machine_facts()
     found = without_reading(source, claim, alpha=alpha, facts=facts)
     if found is None:
-        with loading:  # a child could never finish an import that another thread of its parent had begun
+        with loading:  # a forked child cannot finish an import begun by another thread
             from esoteric_drbg.seeding.gate import gate  # noqa: PLC0415 - not needed where evidence fits
 
         misfit = claim.fits(facts)
@@ -78,7 +79,7 @@ def decide(
 def without_reading(
     source: NoiseSource, claim: Claim, *, alpha: float = 2.0**-30, facts: MachineFacts | None = None
 ) -> Credit | None:
-    """Return what is credited as far as it is known without a look at the source; None if the gate has to decide."""
+    """Return the credit if it is known without reading the source; None if the gate has to decide."""
     if claim.credit == 0:
         return Credit(0.0, "none", "no evidence, no credit")
     if certificate := next((evidence.certificate for evidence in claim.all_evidence if evidence.certificate), ""):
@@ -100,7 +101,7 @@ def without_reading(
 
 
 def credit_here(source: NoiseSource, claim: Claim | None = None) -> Credit:
-    """Return what an available source is credited with on this machine, outside of any pool.
+    """Return the credit of an available source on this machine, outside of any pool.
 
     Parameters
     ----------
@@ -126,14 +127,14 @@ def credit_here(source: NoiseSource, claim: Claim | None = None) -> Credit:
 
 
 def description_of_machine(facts: MachineFacts | None = None) -> dict[str, Any]:
-    """Return what a self-assessment made now holds for, as the profile keeps it."""
+    """Return the description of this machine that is stored with a self-assessment made now."""
     return {**(facts or machine_facts()).as_dict(), **machine_identity().as_dict()}
 
 
 def self_assessed(name: str) -> float | None:
-    """Return what a stored self-assessment of this machine allows a source, in bits per symbol; None without one.
+    """Return the credit that this machine's stored self-assessments allow, in bits per sample; None if there is none.
 
-    That is half of the lowest estimate; of several that hold, the least.
+    It is half of the lowest estimate; if several self-assessments hold, the lowest counts.
     """
     figures = [
         ASSESSED_SHARE * stored.h_lowest
@@ -156,7 +157,7 @@ def assessed_here(source: NoiseSource, facts: MachineFacts | None = None) -> Sto
 
 
 def _looked_up(source: NoiseSource, facts: MachineFacts) -> tuple[StoredAssessment | None, str]:
-    """Return the lowest stored self-assessment that holds; or why those that are stored do not."""
+    """Return the lowest stored self-assessment that holds, or why the stored ones do not hold."""
     reasons, holding = [], []
     for stored in machine_profile.self_assessments().get(source.name, []):
         if reason := differs(stored, source, facts):
@@ -186,7 +187,7 @@ def differs(stored: StoredAssessment, source: NoiseSource | None, facts: Machine
 
 
 def _other_parameters(then: Mapping[str, Any], source: NoiseSource) -> str:
-    """Return which parameters of a source have changed. Touches may have been more, a multiple."""
+    """Return which parameter of a source has changed; touches may have been a known multiple of the shipped ones."""
     with loading:
         from esoteric_drbg.seeding.gate import TIMES, shipped_parameters  # noqa: PLC0415 - only where something is stored
 

@@ -1,7 +1,7 @@
-"""The gate: what fresh symbols are worth where no evidence fits this machine and no self-assessment is stored.
+"""The gate: the credit of fresh samples if no evidence fits this machine and no self-assessment is stored.
 
-A quarter of the lowest of six estimates counts, an eighth where there was time for few symbols; at most the claim, and
-nothing that the health tests cannot guard.
+A quarter of the lowest of six estimates is credited, or an eighth if there was time for few samples only. The credit
+never exceeds the claim, and is 0 if the health tests cannot guard it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = ["TIMES", "Read", "gate", "guarded", "if_guarded", "repeat", "rounded_down", "shipped_parameters"]
 
-#: What is credited of what was found: less than the half of a full assessment, since the look is short. Fewer symbols
-#: than these hide more: beats of a coarse counter that 20,000 symbols show at 0.09 bits looked like 0.24 in 2,048.
+#: The credited share of the lowest estimate: less than the half of a full assessment, because the look is short. A look
+#: at few samples misses more: beats of a coarse counter, 0.09 bits by 20,000 samples, looked like 0.24 by 2,048.
 GATE_SHARE = 0.25
 SHORT_SHARE, SHORT_SYMBOLS = 0.125, 8192
-#: Seconds that the gate of one source takes at most, more or less. The reference kernels count slowly.
+#: Most seconds, approximately, that the gate of one source takes. The reference kernels count slowly.
 GATE_SECONDS = {"rust": 0.05, "reference": 3.0}
-#: Symbols of the gate's first look, and of its last one at most.
+#: Samples of the gate's first look, and most samples of its last one.
 FIRST_SYMBOLS, MOST_SYMBOLS = 2048, 32768
-#: Fewest symbols that anything is concluded from: the longest lag that is looked at, 128, is met four times.
+#: Fewest samples that are estimated from: they hold the longest lag that is examined, 128, four times.
 FEWEST_SYMBOLS = 512
-#: The basis of a look that came to too few symbols, until it is known whether that was a busy moment.
+#: The basis of a look that got too few samples, until it is known whether the machine was only busy.
 TOO_SLOW = "too slow"
-#: By how much more work a symbol is made of where the shipped work shows too little.
+#: Multiples of the shipped work per sample that are tried in turn if the shipped work shows too little.
 TIMES = (1, 2, 4, 8, 16, 32)
 
 Read = Callable[[int], bytes | None]
@@ -43,7 +43,7 @@ Look: TypeAlias = "Callable[[int], LowestEstimate | None]"
 
 
 def guarded(bits: float, symbol_bits: int, alpha: float = 2.0**-30) -> str:
-    """Return why the continuous health tests cannot guard so many bits per symbol; an empty string if they can.
+    """Return why the continuous health tests cannot guard so many bits per sample; an empty string if they can.
 
     Examples
     --------
@@ -63,32 +63,33 @@ def guarded(bits: float, symbol_bits: int, alpha: float = 2.0**-30) -> str:
 
 
 def if_guarded(bits: float, basis: str, words: str, symbol_bits: int, alpha: float, times: int = 1) -> Credit:
-    """Return so many bits as a credit, or none if they cannot be guarded."""
+    """Return a credit of so many bits, or of 0 if they cannot be guarded."""
     fault = guarded(bits, symbol_bits, alpha)
     return Credit(0.0, "none", f"{words}; {fault}", times) if fault else Credit(bits, basis, words, times)
 
 
 def rounded_down(bits: float) -> float:
-    """Return bits per symbol rounded down to what a reader and a cutoff can be asked to handle."""
+    """Return bits per sample, rounded down to three decimals."""
     return math.floor(bits * 1000) / 1000
 
 
-#: Looks that must all come to too few symbols before a source counts as too slow: one may be a busy moment.
+#: Looks that must all get too few samples before a source counts as too slow: the machine may be busy during one.
 SLOW_LOOKS = 3
-#: How many of them came to too few in this process, by source and by the key of its gate.
+#: How many looks got too few samples in this process, by source and key of its gate.
 _SLOW: dict[tuple[Any, ...], int] = {}
-#: What the gates of this process found, for sources of ours: by class, parameters, claim and alpha. Forks keep it.
+#: The credits that the gates of this process gave our sources, by class, parameters, claim and alpha. Forks keep them.
 _GATES: dict[tuple[Any, ...], Credit] = {}
 
 
 def gate(source: NoiseSource, claim: Claim, read: Read, *, alpha: float = 2.0**-30, misfit: str = "") -> Credit:
-    """Return a quarter of what fresh symbols show, of fewer than 8,192 an eighth, at most the claim; or nothing.
+    """Return a quarter of the lowest estimate of fresh samples, an eighth below 8,192 samples, at most the claim; or 0.
 
-    First a look at 2,048 symbols; where they show too little for the health tests to guard, with more work a symbol.
-    Then as many more as the time allows. The lowest figure counts, and holds for this process.
+    The first look takes 2,048 samples. If they show too little for the health tests to guard, the look is repeated
+    with more work per sample. Then as many more samples are read as the time allows. The lowest figure counts, and is
+    kept for this process.
     """
     ours = not is_foreign(source)
-    # By the shipped work: another pool may have had this very source do more.
+    # The key has the shipped work: another pool may have made this source do more.
     key = (type(source), tuple(sorted(shipped_parameters(source).items())), claim.min_entropy, alpha)
     known = _GATES.get(key) if ours else None
     if known is not None:
@@ -106,7 +107,7 @@ def gate(source: NoiseSource, claim: Claim, read: Read, *, alpha: float = 2.0**-
 
 
 def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfit: str) -> Credit:
-    with loading:  # a child could never finish an import that another thread of its parent had begun
+    with loading:  # a forked child cannot finish an import that another thread of its parent began
         from esoteric_drbg.noise_sources.lowest_estimate import (  # noqa: PLC0415 - only where no evidence fits
             LowestEstimate,
             load_kernels,
@@ -165,14 +166,14 @@ def _run_gate(source: NoiseSource, claim: Claim, read: Read, alpha: float, misfi
 
 
 def _share(found: LowestEstimate, claim: Claim) -> float:
-    """Return what is credited of what was found, guarded or not."""
+    """Return the credited share of an estimate, guarded or not."""
     share = SHORT_SHARE if found.samples < SHORT_SYMBOLS else GATE_SHARE
     return rounded_down(min(claim.min_entropy, share * found.min_entropy))
 
 
 def _first_symbols(read: Read, until: float) -> int | None:
-    """Return how many symbols the first look takes; None if the source cannot be read."""
-    if read(16) is None:  # what is made with the first read is made by now
+    """Return how many samples the first look takes; None if the source cannot be read."""
+    if read(16) is None:  # the set-up of a first read is done after this
         return None
     began = time.monotonic()
     if read(64) is None:
@@ -182,8 +183,8 @@ def _first_symbols(read: Read, until: float) -> int | None:
 
 
 def _longer_look(found: LowestEstimate, look: Look, seconds: float, until: float) -> LowestEstimate | None:
-    """Return the lowest of a first look, which took some seconds, and of as long ones as there is time for."""
-    if seconds < (until - time.monotonic()) / 4:  # what was loaded for the first look does not cost anything again
+    """Return the lowest of a first look, which took ``seconds``, and of longer looks for which there is time."""
+    if seconds < (until - time.monotonic()) / 4:  # what was loaded for the first look costs nothing now
         began = time.monotonic()
         again = look(found.samples)
         if again is None:
@@ -197,12 +198,12 @@ def _longer_look(found: LowestEstimate, look: Look, seconds: float, until: float
 
 
 def _lower(one: LowestEstimate, other: LowestEstimate) -> LowestEstimate:
-    """Return the lower one of two estimates, with the samples of the longer one."""
+    """Return the lower of two estimates, with the number of samples of the longer look."""
     return min(one, other)._replace(samples=max(one.samples, other.samples))
 
 
 def shipped_parameters(source: NoiseSource) -> dict[str, str | int]:
-    """Return the parameters of a source as it is shipped, whatever work another pool has it do at this moment."""
+    """Return the parameters of a source as shipped, whatever work another pool makes it do at this moment."""
     parameters = source.parameters()
     if "touches" in parameters:
         parameters["touches"] = getattr(source, "touches", parameters["touches"])
@@ -210,7 +211,7 @@ def shipped_parameters(source: NoiseSource) -> dict[str, str | int]:
 
 
 def repeat(source: NoiseSource, times: int) -> None:
-    """Have a source do so many times the shipped work a symbol, if it knows how."""
+    """Make a source do so many times the shipped work per sample, if it can."""
     do_more = getattr(source, "repeat", None)
     if do_more is not None:
         do_more(times)

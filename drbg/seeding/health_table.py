@@ -1,4 +1,4 @@
-"""The health report of a pool as a table for people, in plain text: the command line paints the same rows."""
+"""The health report of a pool as a table in plain text; the command line shows the same rows in colour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger of a seed: which source gave how much, and by which arithmetic. It holds no secret and can be printed."""
+"""The ledger of a seed: how much each source gave, and by which arithmetic. It holds no secret and can be printed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["Credit", "LedgerEntry", "SeedLedger", "require_credit"]
 
 
 class Credit(NamedTuple):
-    """What a source is credited with on this machine, and what that rests on.
+    """The credit of a source on this machine, and its basis.
 
     Attributes
     ----------
     bits : float
-        Credited per raw symbol.
+        Min-entropy credited per raw sample, in bits.
     basis : str
-        ``"recorded"``, ``"self-assessed"``, ``"gate"``, ``"configured"``, ``"none"``; ``"unread"`` where the
-        source could not be read, so that nothing is decided.
+        ``"recorded"``, ``"self-assessed"``, ``"gate"``, ``"configured"``, ``"none"``; ``"unread"`` if the source could
+        not be read, so that nothing is decided.
     reason : str
-        What it rests on, or why nothing is credited.
+        What the credit rests on, or why nothing is credited.
     times : int
-        By how much the work of a symbol was multiplied.
+        The factor by which the work per sample was multiplied.
     """
 
     bits: float
@@ -37,21 +37,21 @@ class LedgerEntry(NamedTuple):
     Attributes
     ----------
     source, independence_group : str
-        Where the raw symbols came from.
+        The noise source of the raw samples, and its group.
     symbols : int
-        Raw symbols that went into the conditioning component.
+        Number of raw samples that went into the conditioning component.
     min_entropy : float
-        H credited per raw symbol, in bits.
+        H credited per raw sample, in bits.
     health : str
-        Verdict of the health tests on exactly these symbols.
+        Verdict of the health tests on exactly these samples.
     n_in, n_out, nw : int
         Input, output and narrowest internal width of Hash_df SHA-256, in bits (SP 800-90B 3.1.5).
     h_in, h_out : float
         Min-entropy credited to the input and to the output, in bits.
     credited_bits : int
-        What the block counts in the seed: 0 where there is no evidence.
+        Bits that the block counts in the seed: 0 if there is no evidence.
     note : str
-        Whether the claim is provisional, which certificate an operator named, or what was found on this machine.
+        That the claim is provisional, the certificate that an operator named, or what was found on this machine.
     basis : str
         What H rests on: ``"recorded"`` (evidence that fits this machine), ``"self-assessed"``, ``"gate"``,
         ``"configured"`` (an operator's certificate) or ``"none"``.
@@ -73,16 +73,16 @@ class LedgerEntry(NamedTuple):
 
 
 class SeedLedger(NamedTuple):
-    """Everything that went into one seed, and what it was credited with.
+    """Everything that went into one seed, and its credit.
 
     Attributes
     ----------
     requested_bits, credited_bits : int
-        Min-entropy asked for, and the sum of what the entries were credited with.
+        Min-entropy asked for, and the sum of the credits of the entries.
     entries : tuple of LedgerEntry
-        Credited blocks, then what was mixed in without credit.
+        Credited blocks, then blocks mixed in without credit.
     missing : tuple of str
-        Source by source, why it is not among the entries.
+        For each source that is not among the entries, the reason.
     """
 
     requested_bits: int
@@ -101,12 +101,12 @@ class SeedLedger(NamedTuple):
 
 
 def require_credit(ledger: object, min_entropy: int) -> None:
-    """Raise unless a ledger accounts for ``min_entropy`` bits: whatever played the pool, no seed goes without.
+    """Raise unless a ledger accounts for ``min_entropy`` bits: no object that acts as a pool can seed without that.
 
     Raises
     ------
     EntropyUnavailableError
-        If there is no ledger, it credits less, or its entries do not add up to what it credits.
+        If there is no ledger, if it credits less, or if its entries do not add up to its credit.
     """
     if not isinstance(ledger, SeedLedger):
         raise EntropyUnavailableError(f"a seed came with a {type(ledger).__name__} in place of its ledger")

@@ -1,8 +1,8 @@
-"""What was found out about this machine and kept for seeding: audits, and self-assessments.
+"""The machine profile: audits and self-assessments of this machine, stored for seeding.
 
-The profile is a JSON file: one of the user's, and a system-wide one that an image can ship; docs/self-assessment.md has
-its contents. An audit in it lowers a claim. A self-assessment lets a source be credited whose evidence fits another
-machine, and only on the machine that it was made on. Neither lets more be credited than the shipped claim.
+The profile is a JSON file: one of the user, and a system-wide one that an image can ship; docs/self-assessment.md lists
+its contents. An audit in it lowers a claim. A self-assessment allows credit for a source whose evidence fits only
+other machines, and only on the machine on which it was made. Neither allows more credit than the shipped claim.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ _MOST_BYTES = 4 << 20
 
 
 class StoredAssessment(Frozen):
-    """A self-assessment of one source, as it is kept.
+    """A self-assessment of one source, as it is stored.
 
     Attributes
     ----------
     h_lowest : float
-        The lowest estimate, in bits per symbol.
+        The lowest estimate, in bits per sample.
     parameters : mapping
-        Of the source: :meth:`esoteric_drbg.noise_sources.NoiseSource.parameters`.
+        The source's parameters: :meth:`esoteric_drbg.noise_sources.NoiseSource.parameters`.
     machine : mapping
-        The facts and the identity of the machine that it holds for.
+        Facts and identity of the machine for which it holds.
     package : str
         Version of this package that made it.
     date : str
-        When (ISO 8601, UTC).
+        When it was made (ISO 8601, UTC).
     where : str
-        The file that it lies in.
+        The file that contains it.
     """
 
     h_lowest: float
@@ -70,9 +70,9 @@ class StoredAssessment(Frozen):
 
 
 def default_path() -> Path:
-    """Return where the profile of this user lies.
+    """Return the path of this user's profile.
 
-    ``ESOTERIC_DRBG_MACHINE_PROFILE`` names it, and then no other is read; otherwise it is
+    If ``ESOTERIC_DRBG_MACHINE_PROFILE`` names a profile, no other is read. Otherwise it is
     ``esoteric_drbg/machine.json`` in the user's configuration folder (``XDG_CONFIG_HOME``, or ``~/.config``).
     """
     from pathlib import Path  # noqa: PLC0415 - not on the token path
@@ -89,20 +89,20 @@ def _default_path() -> str:
 
 
 def _places(path: Path | None) -> list[str]:
-    """Return the profiles in force: the one that is given or named, otherwise the user's and the system's."""
+    """Return the profiles in force: the given or named one, otherwise the user's and the system's."""
     if path is not None:
         return [str(path)]
     return [_default_path()] if os.environ.get(_VARIABLE) else [_default_path(), SYSTEM_PATH]
 
 
 def load(path: Path | None = None) -> dict[str, float]:
-    """Return the audited min-entropy of each source, in bits per symbol; nothing where there is no profile.
+    """Return the audited min-entropy of each source, in bits per sample; empty if there is no profile.
 
     Raises
     ------
     InvalidInputError
-        If there is a profile and it cannot be read, or others than its owner, this user or root, may have written it:
-        seeding does not go on as if nobody had audited.
+        If a profile exists but cannot be read, or if anybody but this user or root may have written it: seeding must
+        not go on as if there had been no audit.
     """
     audited: dict[str, float] = {}
     for place in _places(path):
@@ -114,7 +114,7 @@ def load(path: Path | None = None) -> dict[str, float]:
 
 
 def self_assessments(path: Path | None = None) -> dict[str, list[StoredAssessment]]:
-    """Return every stored self-assessment by source, whatever machine it is of.
+    """Return every stored self-assessment by source, of whatever machine.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def self_assessments(path: Path | None = None) -> dict[str, list[StoredAssessmen
 
 
 def _document(place: str) -> dict[str, Any]:
-    """Return what a profile holds; nothing where there is none."""
+    """Return the contents of a profile; an empty document if there is none."""
     text = _text(place)
     if text is None:
         return {"format": _FORMAT}
@@ -171,7 +171,7 @@ def _section(document: Mapping[str, Any], place: str, name: str) -> dict[str, An
 
 
 def _figure(record: Any, key: str, name: str, place: str) -> float:
-    """Return a figure of a record in bits per symbol."""
+    """Return a figure of a record, in bits per sample."""
     try:
         value = float(record[key])
     except (ValueError, KeyError, TypeError, OverflowError):
@@ -189,7 +189,7 @@ def _malformed(place: str) -> InvalidInputError:
 
 
 def _text(place: str) -> str | None:
-    """Return a profile's text, None where there is none; refuse what somebody else may have written."""
+    """Return a profile's text, or None if there is none; refuse a file that somebody else may have written."""
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         handle = os.open(place, flags)
@@ -216,7 +216,7 @@ def _text(place: str) -> str | None:
 
 
 def _distrusted(facts: os.stat_result) -> str:
-    """Return why a file counts for nothing, and what to do; an empty string if only we or root can write it."""
+    """Return why a file is not trusted, and what to do; an empty string if only this user or root can write it."""
     if not stat.S_ISREG(facts.st_mode):
         return "no regular file; remove it, or make it again (self-assess)"
     if not hasattr(os, "geteuid"):
@@ -234,10 +234,10 @@ def save(audits: Mapping[str, Mapping[str, Any]], path: Path | None = None) -> P
     Parameters
     ----------
     audits : mapping of str to mapping
-        By source: ``h_assessed`` in bits per symbol, and what else is worth keeping.
+        For each source: ``h_assessed`` in bits per sample, and any other figures to keep.
     """
     path = path or default_path()
-    document = _document(str(path))  # a broken profile is not built upon
+    document = _document(str(path))  # a broken profile is not added to
     section = _section(document, str(path), "sources")
     load(path)
     section.update({name: dict(facts) for name, facts in audits.items()})
@@ -245,13 +245,13 @@ def save(audits: Mapping[str, Mapping[str, Any]], path: Path | None = None) -> P
 
 
 def save_self_assessments(records: Mapping[str, Mapping[str, Any]], path: Path | None = None) -> Path:
-    """Add self-assessments to the profile, each in place of an older one of the same source on the same machine.
+    """Add self-assessments to the profile; each replaces an older one of the same source on the same machine.
 
     Parameters
     ----------
     records : mapping of str to mapping
-        By source: ``h_lowest`` in bits per symbol, ``parameters``, ``machine``, ``package``, ``date``, and what else is
-        worth keeping.
+        For each source: ``h_lowest`` in bits per sample, ``parameters``, ``machine``, ``package``, ``date``, and any
+        other figures to keep.
     """
     path = path or default_path()
     document = _document(str(path))
@@ -264,13 +264,13 @@ def save_self_assessments(records: Mapping[str, Mapping[str, Any]], path: Path |
 
 
 def _of(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells the machines and kernels of stored self-assessments apart; measured figures wander."""
+    """Return what identifies machine and kernels of a stored self-assessment, without measured figures: they vary."""
     names = ("cpu", "kernel", "hypervisor", "clock_source", "kernels", "counter")
     return tuple(record["machine"].get(name) for name in names)
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> Path:
-    """Write a profile that its owner alone may change, to a temporary file that is renamed."""
+    """Write a profile that only its owner may change, by renaming a temporary file."""
     import json  # noqa: PLC0415 - not on the token path
 
     content = json.dumps({"sources": {}, **document, "format": _FORMAT}, indent=2, sort_keys=True, allow_nan=False)
@@ -289,6 +289,6 @@ def audited_claims(sources: Iterable[NoiseSource], audited: Mapping[str, float])
 
 
 def lowered_claim(claim: Claim, min_entropy: float) -> Claim:
-    """Return a claim of less; the cutoffs of the health tests follow from what is left, if anything is."""
+    """Return a claim with less min-entropy; the cutoffs of the health tests follow from it, unless it is 0."""
     for_tests = claim.health_min_entropy or (None if min_entropy else claim.cutoff_entropy)
     return claim.replace(min_entropy=min_entropy, health_min_entropy=for_tests)

@@ -1,7 +1,7 @@
-"""The instance that a pool's own random bytes come from. A pool makes none: what makes instances says so here.
+"""The RBG instance of a pool, for :meth:`EntropyPool.get_random_bytes`; the function that makes it is registered here.
 
-:mod:`esoteric_drbg.rbg.rbg2` hands over its maker when it is loaded, which the public name
-``esoteric_drbg.EntropyPool`` sees to.
+:mod:`esoteric_drbg.rbg.rbg2` registers that function when it is loaded; the public name
+``esoteric_drbg.EntropyPool`` loads it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["OwnInstance", "hand_over_maker", "make_instance"]
 
 
 class OwnInstance(Protocol):
-    """An RBG instance over one pool: what :class:`~esoteric_drbg.RBG2Instance` offers."""
+    """The interface of an RBG instance over one pool, as :class:`~esoteric_drbg.RBG2Instance` offers it."""
 
     @property
     def token_bytes(self) -> Callable[..., bytes]:
@@ -47,7 +47,7 @@ _makers: list[Callable[..., OwnInstance]] = []
 
 
 def hand_over_maker(maker: Callable[..., OwnInstance]) -> None:
-    """Let pools have their own instances made by ``maker`` from now on."""
+    """Register ``maker`` as the function that makes the instances of pools from now on."""
     _makers[:] = [maker]
 
 
@@ -57,7 +57,7 @@ def make_instance(pool: SeedSource, profile: Profile) -> OwnInstance:
     Raises
     ------
     DRBGStateError
-        If nothing that makes instances is loaded.
+        If no module that makes instances is loaded.
     """
     if not _makers:
         raise DRBGStateError("a pool's own instance needs esoteric_drbg.rbg.rbg2: take EntropyPool from esoteric_drbg")

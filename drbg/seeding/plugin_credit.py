@@ -1,10 +1,10 @@
-"""What plug-ins are credited: nothing, until the operator names them and an assessment on this machine agrees.
+"""The credit of plug-ins: 0, unless the operator names them and an assessment on this machine supports their claim.
 
-A plug-in is a noise source of another package that an entry point installed. Its claim, its evidence and its rate are
-its own word. The operator's word is the environment variable ``ESOTERIC_DRBG_CREDIT_PLUGINS`` (names, separated by
-commas) or the argument ``credited_plugins`` of :meth:`EntropyPool.auto`; the credit is then min(claim, half of what
-was assessed here). A source that a program hands to a pool by itself is no plug-in: there the program's own code
-vouches for its claim.
+A plug-in is a noise source of another package, installed by an entry point. Its claim, its evidence and its rate are
+not verified. The operator names it in the environment variable ``ESOTERIC_DRBG_CREDIT_PLUGINS`` (names,
+separated by commas) or in the argument ``credited_plugins`` of :meth:`EntropyPool.auto`; the credit is then min(claim,
+half of what was assessed here). A source that a program itself passes to a pool is no plug-in: the program's own code
+then stands for the claim.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PluginCredit(NamedTuple):
 
 
 def assessed_here(name: str) -> float | None:
-    """Return the lowest figure that an assessment on this machine found for a source, in bits per symbol, if any."""
+    """Return the lowest figure that an assessment on this machine found for a source, in bits per sample, or None."""
     half = self_assessed(name)
     return None if half is None else 2 * half
 
@@ -44,9 +44,9 @@ def plugin_credits(sources: Iterable[NoiseSource], credited_plugins: Iterable[st
     Parameters
     ----------
     sources : iterable of NoiseSource
-        What is installed, behind guards.
+        The installed sources, behind guards.
     credited_plugins : iterable of str
-        Names of plug-ins, beside those in ``ESOTERIC_DRBG_CREDIT_PLUGINS``.
+        Names of plug-ins, in addition to those in ``ESOTERIC_DRBG_CREDIT_PLUGINS``.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def plugin_credits(sources: Iterable[NoiseSource], credited_plugins: Iterable[st
 
 
 def claim_in_force(source: NoiseSource) -> Claim:
-    """Return the claim that :meth:`EntropyPool.auto` credits an installed source by: of ours, its own."""
+    """Return the claim by which :meth:`EntropyPool.auto` credits an installed source; our sources keep their own."""
     if not is_foreign(source):
         return source.claim
     return _decided(source, named=source.name in _named_by_environment()).claim
@@ -85,7 +85,7 @@ def _named_by_environment() -> list[str]:
 
 
 def _unknown(name: object, known: list[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - for a mistake
+    from difflib import get_close_matches  # noqa: PLC0415 - only on an error
 
     if isinstance(name, str) and name in BUILT_IN:
         return f"{name} is a source of esoteric_drbg and needs no such word"

@@ -1,4 +1,4 @@
-"""The entropy pool: tested raw symbols in, credited seed material out (SP 800-90B 3.1, SP 800-90C)."""
+"""The entropy pool: tested raw samples in, credited seed material out (SP 800-90B 3.1, SP 800-90C)."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ __all__ = ["BLOCK_BITS", "BLOCK_H_IN", "EntropyPool"]
 
 
 class EntropyPool:
-    """Noise sources, each behind its health tests, that together supply seed material with a stated min-entropy.
+    """Noise sources, each with its health tests, that together supply seed material with a stated min-entropy.
 
     Parameters
     ----------
     sources : iterable of NoiseSource
         The sources, in any order.
     claims : mapping of str to Claim, optional
-        Claims in force instead of the sources' own, by source name: how an operator credits a certified source.
+        Claims that replace the sources' own, by source name; so an operator credits a certified source.
     profile : Profile
         Lifetime of the seeds of this pool's own DRBG instance.
     health_profile : HealthProfile, optional
         False-alarm rates and start-up length of the health tests.
     deadline_s : float
-        Seconds after which one read of one source is given up.
+        Seconds after which one read of one source is abandoned.
 
     Raises
     ------
@@ -92,10 +92,10 @@ class EntropyPool:
         plugins: bool = True,
         credited_plugins: Iterable[str] = (),
     ) -> EntropyPool:
-        """Return a pool of every installed source; what this machine lacks is listed with its reason.
+        """Return a pool of every installed source; sources that this machine lacks are listed with the reason.
 
-        Where an audit of this machine was saved (:mod:`esoteric_drbg.seeding.machine_profile`), no source is
-        credited more than it found.
+        If an audit of this machine was saved (:mod:`esoteric_drbg.seeding.machine_profile`), no source is credited
+        with more than the audit found.
 
         Parameters
         ----------
@@ -104,15 +104,15 @@ class EntropyPool:
         plugins : bool
             Whether to look for sources of other packages (entry points), which costs some 20 ms.
         credited_plugins : iterable of str
-            Names of plug-ins that the operator lets earn credit, beside those in ``ESOTERIC_DRBG_CREDIT_PLUGINS``.
-            Each is credited what it claims with evidence, and no more than half of what was assessed on this machine
-            (``esoteric-drbg self-assess NAME``); every other plug-in is read, tested and mixed in with credit 0. A
-            claim in `claims` is the program's own word instead.
+            Plug-ins that the operator allows credit, in addition to those in ``ESOTERIC_DRBG_CREDIT_PLUGINS``.
+            Each is credited with its claim if that has evidence, but at most with half of what was assessed on this
+            machine (``esoteric-drbg self-assess NAME``). Every other plug-in is read, tested and mixed in with credit
+            0. A claim in `claims` takes precedence: the program stands for it.
 
         Raises
         ------
         InvalidInputError
-            If a name is not that of an installed plug-in; the message names the nearest.
+            If a name is not that of an installed plug-in; the message suggests the nearest name.
         """
         sources = registry.guarded_all(registry.installed(plugins=plugins))
         ours = [source for source in sources if not is_foreign(source)]
@@ -132,10 +132,11 @@ class EntropyPool:
 
     @classmethod
     def for_tokens(cls) -> EntropyPool:
-        """Return the pool behind the functions of :mod:`secrets`: the sources that seeds are made of.
+        """Return the pool behind the functions of :mod:`secrets`, with the sources that seeds are made of.
 
-        It loads and asks nothing else, so that a token costs the same however many sources are installed. Should those
-        fall short, the other sources of this package join them, under the same rules of credit, before anything raises.
+        It loads no other source, so that a token costs the same however many sources are installed. If these sources
+        fall short, the other sources of this package join them, under the same rules of credit, before an error is
+        raised.
         """
         sources, profile = registry.seeding(), load_machine_profile()
         pool = cls(sources, claims=audited_claims(sources, profile))
@@ -145,22 +146,22 @@ class EntropyPool:
     @property
     def sources(self) -> list[NoiseSource]:
         """The sources of the pool, available here or not."""
-        return [unguarded(slot.source) for slot in list(self._slots.values())]  # others may add one meanwhile
+        return [unguarded(slot.source) for slot in list(self._slots.values())]  # another thread may add one meanwhile
 
     def add_source(self, source: NoiseSource, *, claim: Claim | None = None) -> None:
-        """Add a source; it is read and credited from the next seed on.
+        """Add a source that is read and credited from the next seed on.
 
         Parameters
         ----------
         source : NoiseSource
             The source; its name must be new to the pool.
         claim : Claim, optional
-            The claim in force instead of the source's own.
+            The claim that replaces the source's own.
 
         Raises
         ------
         InvalidInputError
-            If it is no noise source, its name is taken, or the claim's symbols are of another width.
+            If it is no noise source, its name is taken, or the claim is for samples of another width.
         """
         source = guarded(source)
         claim = source.claim if claim is None else checked_claim(claim)
@@ -202,12 +203,12 @@ class EntropyPool:
 
         Kernel randomness is mixed in with credit 0, as it is in every seed: the blocks of :meth:`seed_material` are
         XORed with as many bytes of ``os.urandom``. These are independent of the blocks, so no block has less entropy
-        than the ledger says, and should a source lie, what is returned is still as good as the kernel's.
+        than the ledger says. Even if a source's claim is false, the result is as good as the kernel's randomness.
 
         Returns
         -------
         bytes
-            Full-entropy blocks of 32 bytes, as many as it takes. :attr:`last_ledger` says where they came from.
+            Full-entropy blocks of 32 bytes, as many as needed. :attr:`last_ledger` says where they came from.
 
         Raises
         ------
@@ -221,7 +222,7 @@ class EntropyPool:
         return mixed.to_bytes(len(material), "big")
 
     def seed_material(self, bits: int) -> tuple[bytes, SeedLedger]:
-        """Return credited blocks with their ledger, and nothing else mixed in.
+        """Return credited blocks with their ledger; nothing else is mixed in.
 
         This is Get_entropy_input of the RBG2 instances, which take kernel randomness as additional input.
         """
@@ -248,19 +249,19 @@ class EntropyPool:
         return b"".join(blocks), ledger
 
     def _call_reserve(self, in_reserve: Callable[[], list[NoiseSource]]) -> None:
-        """Let the sources join that were not loaded so far."""
+        """Add the sources that were held in reserve."""
         with loading:
             sources = [source for source in in_reserve() if source.name not in self._slots]
         lowered = audited_claims(sources, load_machine_profile())
         for source in sources:
             self.add_source(source, claim=lowered.get(source.name))
-        self._in_reserve = None  # only now: what interrupts this, an exception or a fork, begins it anew
+        self._in_reserve = None  # only now: if an exception or a fork interrupts this, it is done again
 
     def seeds_ahead(self, n_seeds: int) -> list[tuple[bytes, SeedLedger]]:
-        """Return up to ``n_seeds`` full-entropy seeds of 256 bits, each with noise and a ledger of its own.
+        """Return up to ``n_seeds`` full-entropy seeds of 256 bits, each with its own noise and its own ledger.
 
-        The noise is read at once. None come from a class with its own :meth:`seed_material`, whose material need not
-        fall into blocks of one seed each.
+        The noise of all is read in one go. A subclass with its own :meth:`seed_material` gives none, because its
+        material need not consist of blocks of one seed each.
         """
         if type(self).seed_material is not EntropyPool.seed_material:
             return []
@@ -275,7 +276,7 @@ class EntropyPool:
         return seeds
 
     def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
-        """Return conditioned blocks of the sources without credit: defence in depth, 0 bits in any ledger.
+        """Return conditioned blocks of the sources without credit: defence in depth, counted as 0 bits in every ledger.
 
         Only sources that answer quickly take part; together they may cost a few milliseconds.
         """
@@ -286,10 +287,10 @@ class EntropyPool:
             lock.release()
 
     def start(self) -> None:
-        """Run the start-up test of every available source now, instead of when its symbols are first needed.
+        """Run the start-up test of every available source now, not when its samples are first needed.
 
-        Sources that may keep one waiting are asked and read side by side, each within its deadline. One whose start-up
-        symbols take longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
+        Sources that may block are read in parallel, each within its deadline. A source whose start-up samples take
+        longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
         """
         lock = self._lock.take()
         try:
@@ -298,7 +299,7 @@ class EntropyPool:
             lock.release()
 
     def on_demand_test(self, name: str | None = None) -> dict[str, bool]:
-        """Run the on-demand health test of one source, or of all available ones; True where it passed."""
+        """Run the on-demand health test of one source, or of all available ones; return True for each that passed."""
         lock = self._lock.take()
         try:
             chosen = [self._queue.slot(name)] if name is not None else list(self._slots.values())
@@ -308,7 +309,7 @@ class EntropyPool:
             lock.release()
 
     def reset_source(self, name: str) -> None:
-        """Put a retired or failed source back to its start-up test: the operator's act after a repair."""
+        """Return a retired or failed source to its start-up test; for an operator, after a repair."""
         lock = self._lock.take()
         try:
             self._queue.slot(name).reset()
@@ -316,7 +317,7 @@ class EntropyPool:
             lock.release()
 
     def health_report(self) -> dict[str, Any]:
-        """Return the state of every source and of the pool as plain JSON-ready values. No secret is among them."""
+        """Return the state of every source and of the pool as plain JSON-ready values, without any secret."""
         lock = self._lock.take()
         try:
             rows = [slot.report() for slot in self._slots.values()]

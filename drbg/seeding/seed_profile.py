@@ -1,4 +1,4 @@
-"""How strong a seed is and how long it lives: what an instance asks of its seeds."""
+"""The profile of an instance: how strong its seeds are and how long each may be used."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["SP800_90A", "SP800_90C", "Profile"]
 
 
 class Profile(Frozen):
-    """How long one seed of an instance lives.
+    """How strong the seeds of an instance are, and how long each may be used.
 
     Attributes
     ----------
     name : str
         The name by which commands and reports call it.
     security_strength : int
-        Bits of security strength; Hash_DRBG with SHA-256 supports up to 256.
+        Security strength in bits; Hash_DRBG with SHA-256 supports up to 256.
     seed_output_bits : int
         Output bits after which the instance reseeds from its noise sources. The ceilings of SP 800-90A table 2
         (2^48 requests of at most 2^19 bits) hold in every profile.
@@ -36,5 +36,5 @@ class Profile(Frozen):
 #: The default: an RBG2 reseeds within 2^17 output bits (SP 800-90C).
 SP800_90C = Profile(name="sp800_90c", seed_output_bits=1 << 17)
 
-#: Lifts that one limit; the ceilings of SP 800-90A table 2 remain.
+#: Without the limit of SP 800-90C; the ceilings of SP 800-90A table 2 remain.
 SP800_90A = Profile(name="sp800_90a", seed_output_bits=(1 << 64) - 1)

@@ -1,4 +1,4 @@
-"""What seeds an instance: anything that hands out seed material with a ledger, an entropy pool or a parent instance."""
+"""The source of an instance's seeds, which gives seed material with a ledger: an entropy pool or a parent instance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["SeedSource"]
 
 
 class SeedSource(Protocol):
-    """Get_entropy_input of SP 800-90A 9 with the account that goes with it.
+    """Get_entropy_input of SP 800-90A 9, with a ledger for what it returns.
 
     Implemented by :class:`~esoteric_drbg.seeding.pool.EntropyPool` over noise sources and by
     :class:`~esoteric_drbg.rbg.rbgc.ParentSeeds` over a parent instance.
@@ -26,10 +26,10 @@ class SeedSource(Protocol):
         """
 
     def seeds_ahead(self, n_seeds: int) -> list[tuple[bytes, SeedLedger]]:
-        """Return seeds of 256 bits for one long request, read at once, each with a ledger of its own.
+        """Return seeds of 256 bits for one long request, read in one go, each with its own ledger.
 
-        At most ``n_seeds``; none where the source hands out one seed at a time.
+        At most ``n_seeds``; none if the source gives one seed at a time.
         """
 
     def uncredited_material(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
-        """Return what goes into the first seed with credit 0, and its lines for a ledger."""
+        """Return the material that goes into the first seed with credit 0, and its ledger entries."""

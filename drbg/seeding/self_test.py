@@ -1,4 +1,4 @@
-"""The self-tests of what stands before the DRBG: the health tests fire when they should, and Hash_df's known answer."""
+"""The self-tests of what precedes the DRBG: the health tests alarm when they should, and Hash_df's known answer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _hash_df_test() -> None:
     _require(hash_df(b"esoteric_drbg", 440).hex() == HASH_DF, "Hash_df: the known-answer test failed")
 
 
-#: By the name that people read: what returns, or raises :class:`~esoteric_drbg.errors.SelfTestError`.
+#: The self-tests by displayed name; each returns, or raises :class:`~esoteric_drbg.errors.SelfTestError`.
 SELF_TESTS: Mapping[str, Callable[[], None]] = MappingProxyType(
     {
         "Repetition Count Test": _repetition_count_test,

@@ -1,4 +1,4 @@
-"""One source as the pool holds it: claim in force, health monitor, deadline, and what became of it."""
+"""One source in a pool, with its claim in force, health monitor, deadline and state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["SourceSlot"]
 
 #: Consecutive failed reads after which a source is retired until an operator resets it.
 MAX_READ_FAILURES = 3
-#: Factor by which a rate may change before the sources are put into order anew: a busy moment is no reason, for the
+#: Factor by which a rate may change before the sources are ordered again: a busy moment is no reason to, because the
 #: next source in the queue would first have to pass its start-up test.
 RANK_SLACK = 4.0
 #: Narrowest internal width of Hash_df with SHA-256, in bits (SP 800-90B table 1).
@@ -39,18 +39,18 @@ def _note(claim: Claim) -> str:
 
 
 class SourceSlot:
-    """A noise source in a pool, behind its guard unless it is a bounded one of ours.
+    """A noise source in a pool, behind a guard unless it is a bounded source of ours.
 
-    Every read is tested before anybody sees it: :meth:`read_tested` returns symbols that passed, or None and the
-    reason in :attr:`fault`. It never raises for what a source does, and never takes longer than the deadline.
+    Every read is tested before its samples are used: :meth:`read_tested` returns samples that passed, or None with the
+    reason in :attr:`fault`. No fault of a source raises an error here, and no read takes longer than the deadline.
     """
 
     def __init__(self, source: NoiseSource, claim: Claim, *, health_profile: HealthProfile, deadline_s: float) -> None:
         self.source = guarded(source)
         self.foreign = is_foreign(self.source)
-        #: The claim in force: the one handed over, or what is left of it on this machine.
+        #: The claim in force: the given one, or a lower one for this machine.
         self.claim = claim
-        #: Bits credited per raw symbol; 0 without evidence. At most these until :meth:`decide_credit` has decided.
+        #: Bits credited per raw sample; 0 without evidence. An upper bound until :meth:`decide_credit` has decided.
         self.credit = claim.credit
         self._decision = None if claim.credit else Credit(0.0, "none", "no evidence, no credit")
         self._handed = claim
@@ -58,7 +58,7 @@ class SourceSlot:
         self._health_profile = health_profile
         self.startup_samples = health_profile.startup_samples
         self.fault = ""
-        #: The alarm that the symbols tested last raised; None if they passed.
+        #: The alarm of the last tested samples; None if they passed.
         self.alarm: Alarm | None = None
         self.retired = False
         self.symbols_read = 0
@@ -75,10 +75,10 @@ class SourceSlot:
 
     @property
     def monitor(self) -> HealthMonitor:
-        """The health tests of this source, made when they are first needed: exact cutoffs take milliseconds.
+        """The health tests of this source, made at their first use, because exact cutoffs take milliseconds.
 
-        A forked child makes its own, which begin with a start-up test: the parent may have been in the middle of
-        testing. What failed for good in the parent has failed here.
+        A forked child makes its own monitor, which begins with a start-up test: the parent may have been testing at the
+        fork. A permanent failure in the parent holds in the child.
         """
         kept = self._monitor
         generation = fork_generation()
@@ -94,7 +94,7 @@ class SourceSlot:
 
     @property
     def _health(self) -> HealthState:
-        """The state of the health tests; what has none yet waits for its start-up test."""
+        """The state of the health tests; STARTUP if there are none yet."""
         return HealthState.STARTUP if self._monitor is None else self.monitor.state
 
     @property
@@ -112,9 +112,9 @@ class SourceSlot:
         return self._health.name
 
     def availability(self) -> Availability:
-        """Return the source's own word on whether it can be read; what it raises is the reason why not.
+        """Ask the source whether it can be read; an error that it raises is the reason why not.
 
-        One that does not answer within the deadline is retired, and not asked again.
+        A source that does not answer within the deadline is retired and not asked again.
         """
         if self.retired and self._asked_in_vain:
             return Availability(False, self.fault)
@@ -129,7 +129,7 @@ class SourceSlot:
 
     @property
     def healthy(self) -> bool:
-        """True if the source passed its start-up test and nothing has happened since."""
+        """True if the source passed its start-up test and has not failed since."""
         return not self.retired and self._health is HealthState.HEALTHY
 
     @property
@@ -143,19 +143,19 @@ class SourceSlot:
         return not self.retired and self.monitor.state is HealthState.FAILED_INTERMITTENT
 
     def seconds_for(self, n_symbols: int) -> float:
-        """Seconds to expect for reading ``n_symbols``, by the measured rate where there is one."""
+        """Return the seconds that ``n_symbols`` samples are expected to take, by the measured rate if there is one."""
         return n_symbols / self.rate
 
     @property
     def rate_is_measured(self) -> bool:
-        """True once enough symbols were read to tell their rate."""
+        """True once enough samples were read to know their rate."""
         return self.symbols_read >= self.startup_samples and self.seconds_reading > 0
 
     @property
     def rate(self) -> float:
-        """Raw symbols per second, as measured; before that, what the source declares.
+        """Raw samples per second, as measured; before the first measurement, as the source declares.
 
-        What a source sets up with its first read is not its rate.
+        The set-up during a source's first read does not count.
         """
         if not self.rate_is_measured:
             return self.source.estimated_rate
@@ -164,20 +164,20 @@ class SourceSlot:
         return self.symbols_read / self.seconds_reading
 
     def rank(self) -> tuple[bool, float]:
-        """Return where the source belongs in the queue, highest first, and remember it: credited bits per second.
+        """Return the source's rank in the queue, by credited bits per second, highest first; and remember it.
 
-        A rate that a foreign source only declares comes behind every measured one and all of ours.
+        A rate that a foreign source only declares ranks behind every measured rate and behind all our sources.
         """
         self._ranked = (self.rate_is_measured or not self.foreign, self.credit * self._rate_to_rank_by())
         return self._ranked
 
     def _rate_to_rank_by(self) -> float:
-        """Return the rate; of ours what it declares, until more was read than the first time, with all its set-up."""
+        """Return the rate; of a source of ours the declared one until a second read: the first one includes set-up."""
         return self.rate if self.foreign or self._steady_symbols else self.source.estimated_rate
 
     @property
     def rank_is_stale(self) -> bool:
-        """True if the source was ranked by a rate that is off by more than :data:`RANK_SLACK` by now."""
+        """True if the rate has changed by more than :data:`RANK_SLACK` since the source was ranked."""
         known, value = self._ranked
         bits = self.credit * self._rate_to_rank_by()
         return (
@@ -186,18 +186,18 @@ class SourceSlot:
         )
 
     def symbols_for(self, h_in: float) -> int:
-        """Raw symbols that carry ``h_in`` bits by the claim in force."""
+        """Return how many raw samples carry ``h_in`` bits by the claim in force."""
         return math.ceil(h_in / self.credit)
 
     @property
     def takes_too_long(self) -> bool:
-        """True if a start-up test cannot be had within one deadline, by the rate that the source tells."""
+        """True if a start-up test would take longer than one deadline at the source's rate."""
         return self.seconds_for(self.startup_samples) > self.deadline_s
 
     def decide_credit(self) -> bool:
-        """Find out once what is credited on this machine; True if anything is. Otherwise :attr:`fault` says why not.
+        """Decide once what is credited on this machine; return True if anything is, else :attr:`fault` says why not.
 
-        Cutoffs follow from what is credited: a decision for less than the claim makes the health tests anew.
+        Cutoffs follow from the credit: a credit below the claim makes new health tests.
         """
         if self._decision is None:
             if not self.usable:
@@ -218,18 +218,18 @@ class SourceSlot:
             if decision.basis != "configured" and decision.reason:
                 self.note = "; ".join(filter(None, (_note(self.claim), decision.reason)))
             self._entries.clear()
-            self._decision = decision  # last: an exception of a signal handler leaves all of it to be decided anew
+            self._decision = decision  # last: after an exception of a signal handler, all of it is decided anew
         do_more = getattr(self.source, "repeat", None)
-        if self.credit > 0 and do_more is not None:  # another pool with this source may have had it do other work
+        if self.credit > 0 and do_more is not None:  # another pool with this source may have made it do other work
             do_more(self._decision.times)
         if self.credit == 0 and self._handed.credit > 0:
             self.fault = f"no credit: {self._decision.reason}"
         return self.credit > 0
 
     def start(self) -> bool:
-        """Bring the source to HEALTHY by a start-up test (SP 800-90B 4.3); its symbols are discarded.
+        """Bring the source to HEALTHY by a start-up test (SP 800-90B 4.3); its samples are discarded.
 
-        An intermittent failure gets a fresh start-up test, as often as the health profile allows.
+        After an intermittent failure the start-up test is run again, as often as the health profile allows.
         """
         self.decide_credit()
         while self.usable:
@@ -244,7 +244,7 @@ class SourceSlot:
         return False
 
     def read_tested(self, n_symbols: int) -> bytes | None:
-        """Return ``n_symbols`` raw symbols that passed the continuous tests, or None; then see :attr:`fault`."""
+        """Return ``n_symbols`` raw samples that passed the continuous tests, or None: :attr:`fault` says why."""
         monitor = self.monitor
         if (self.retired or monitor.state is not HealthState.HEALTHY) and not self.start():
             return None
@@ -254,14 +254,14 @@ class SourceSlot:
         return symbols
 
     def on_demand(self) -> bool:
-        """Run the on-demand test (SP 800-90B 4.3) on fresh symbols; True if they passed."""
+        """Run the on-demand test (SP 800-90B 4.3) on fresh samples; return True if they passed."""
         if not self.start():
             return False
         symbols = self._read(self.startup_samples)
         return symbols is not None and self._judge(self.monitor.on_demand, symbols)
 
     def ledger_entry(self, n_symbols: int, block_bits: int) -> LedgerEntry:
-        """Return the ledger's line for one Hash_df SHA-256 block made of ``n_symbols`` tested symbols."""
+        """Return the ledger entry for one Hash_df SHA-256 block made of ``n_symbols`` tested samples."""
         key = (n_symbols, block_bits)
         entry = self._entries.get(key)
         if entry is None:
@@ -289,7 +289,7 @@ class SourceSlot:
         )
 
     def report(self) -> dict[str, Any]:
-        """Return what :meth:`EntropyPool.health_report` says of this source."""
+        """Return this source's part of :meth:`EntropyPool.health_report`."""
         source = self.source
         monitor = self.monitor.report()
         available, reason = self.availability()
@@ -333,7 +333,7 @@ class SourceSlot:
         }
 
     def reset(self) -> None:
-        """Put a retired or failed source back to its start-up test: the operator's act."""
+        """Return a retired or failed source to its start-up test; for an operator."""
         self.monitor.reset()
         self.retired = False
         self.fault, self.alarm = "", None
@@ -343,14 +343,14 @@ class SourceSlot:
             self.source.forget()
 
     def _judge(self, test: Callable[[bytes], None], symbols: bytes) -> bool:
-        """Run one health test; on an alarm keep it and its text only, so that no traceback leads to the symbols."""
+        """Run one health test; of an alarm keep only its data and text, so that no traceback leads to the samples."""
         try:
             test(symbols)
         except HealthTestError as error:
             self.fault, self.alarm = str(error), error.alarm
             return False
         except BaseException:
-            # Ctrl-C in the middle: what was counted is half counted. What failed for good has failed all the same.
+            # Ctrl-C interrupted the test, so its counts are incomplete; a permanent failure holds all the same.
             if self.monitor.state is not HealthState.FAILED_PERMANENT:
                 self._monitor = None
             raise
@@ -378,7 +378,7 @@ class SourceSlot:
         return symbols
 
     def _note_failure(self, fault: Fault, n_symbols: int) -> None:
-        """Keep the words of a fault; a source that hangs, or fails again and again, is retired."""
+        """Keep the text of a fault; retire a source that hangs or fails repeatedly."""
         self.fault = fault.words if fault.came is None else f"returned {fault.came} of {n_symbols} symbols"
         if fault.forked:
             return

@@ -1,4 +1,4 @@
-"""The sources of a pool in the order in which a seed asks them, and the blocks that they give."""
+"""The sources of a pool in the order in which a seed reads them, and the blocks made of their samples."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ BLOCK_BITS = 256
 BLOCK_H_IN = 320
 #: Most seconds that all sources without credit together may cost a seed.
 UNCREDITED_SECONDS = 0.003
-#: Raw symbols taken from a source without credit.
+#: Raw samples taken from a source without credit.
 UNCREDITED_SYMBOLS = 64
 
 
 class SourceQueue:
-    """The sources of one pool, whose lock whoever calls holds.
+    """The sources of one pool; callers hold the pool's lock.
 
     Attributes
     ----------
     slots : dict of str to SourceSlot
         Every source, by name.
     groups : list of list of SourceSlot
-        The credited ones by independence group, best credited rate first in and among the groups.
+        The credited sources by independence group, the highest credited rate first within and among the groups.
     """
 
     def __init__(self) -> None:
         self.slots: dict[str, SourceSlot] = {}
         self.groups: list[list[SourceSlot]] = []
-        #: Whether a rate was measured that the order of the groups does not know.
+        #: Whether a rate was measured after the groups were ordered.
         self.reorder = False
 
     def add(self, slot: SourceSlot) -> None:
@@ -55,7 +55,7 @@ class SourceQueue:
             raise InvalidInputError(f"no source named {name!r} in the pool ({', '.join(self.slots)})") from None
 
     def gather(self, bits: int) -> tuple[list[bytes], SeedLedger]:
-        """Take blocks group by group until they are worth ``bits``; the ledger says if they are."""
+        """Take blocks group by group until their credit reaches ``bits``; the ledger says whether it does."""
         if self.reorder:
             self._order_credited_groups()
         blocks: list[bytes] = []
@@ -73,7 +73,7 @@ class SourceQueue:
         return blocks, SeedLedger(bits, credited, tuple(entries), tuple(missing))
 
     def uncredited(self) -> tuple[bytes, tuple[LedgerEntry, ...]]:
-        """Return conditioned blocks of the sources without credit: defence in depth, 0 bits in any ledger.
+        """Return conditioned blocks of the sources without credit: defence in depth, counted as 0 bits in every ledger.
 
         Only sources that answer quickly take part; together they may cost a few milliseconds.
         """
@@ -92,10 +92,10 @@ class SourceQueue:
         return b"".join(blocks), tuple(entries)
 
     def start(self) -> None:
-        """Run the start-up test of every available source now, instead of when its symbols are first needed.
+        """Run the start-up test of every available source now, not when its samples are first needed.
 
-        Sources that may keep one waiting are asked and read side by side, each within its deadline. One whose start-up
-        symbols take longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
+        Sources that may block are read in parallel, each within its deadline. A source whose start-up samples take
+        longer than that (a radio with a few packets per second) stays in STARTUP, and its fault says so.
         """
         slots = self.slots.values()
         workers = [
@@ -113,7 +113,7 @@ class SourceQueue:
         self.reorder = True
 
     def _order_credited_groups(self) -> None:
-        """Put the credited slots into order by independence group, best credited rate first in and among them."""
+        """Order the credited slots by independence group, the highest credited rate first within and among groups."""
         self.reorder = False
         slots = sorted((slot for slot in self.slots.values() if slot.credit > 0), key=SourceSlot.rank, reverse=True)
         groups: dict[str, list[SourceSlot]] = {}
@@ -124,13 +124,13 @@ class SourceQueue:
     def _from_group(
         self, group: Sequence[SourceSlot], bits: int, missing: list[str]
     ) -> tuple[list[bytes], list[LedgerEntry]]:
-        """Take blocks worth ``bits`` from the first source of a group that delivers them: one source counts."""
+        """Take blocks with a credit of ``bits`` from the first source of a group that delivers; only one counts."""
         for slot in group:
             if not slot.decide_credit():
                 missing.append(f"{slot.name}: {slot.fault}")
                 continue
             while True:
-                # What a source gave to this seed before it failed is dropped with the rest of it.
+                # If a source fails, all blocks that it gave to this seed are dropped.
                 blocks, entries = self._from_slot(slot, -(-bits // BLOCK_BITS))
                 if entries:
                     self.reorder = self.reorder or slot.rank_is_stale
@@ -146,7 +146,7 @@ class SourceQueue:
         blocks: list[bytes] = []
         entries: list[LedgerEntry] = []
         n_symbols = slot.symbols_for(BLOCK_H_IN)
-        # Blocks of a fast source are read at once: one crossing into the kernel, symbols of their own for each.
+        # Several blocks of a fast source are read by one call of the kernel; each block has its own samples.
         many = n_blocks > 2 and slot.seconds_for(n_blocks * n_symbols) < slot.deadline_s / 4
         at_once = n_blocks if many else 1
         for _ in range(0, n_blocks, at_once):
@@ -165,9 +165,9 @@ class SourceQueue:
         return blocks, entries
 
     def shortfall(self, ledger: SeedLedger) -> str:
-        """Return why a seed cannot be had, source by source."""
+        """Return why a seed falls short, source by source."""
         reasons = list(ledger.missing)
-        asked = {slot.name for group in self.groups for slot in group}  # each of them is in the ledger's list
+        asked = {slot.name for group in self.groups for slot in group}  # the ledger already lists these
         reasons += [
             f"{slot.name}: {'no credit' if available else reason}"
             for slot, (available, reason) in ((slot, slot.availability()) for slot in self.slots.values())
@@ -180,7 +180,7 @@ class SourceQueue:
 
 
 def _start(slot: SourceSlot) -> None:
-    """Test one source of a pool that starts all of them at once."""
+    """Run the start-up test of one source of a pool."""
     if slot.availability().available:
         if slot.takes_too_long and not slot.healthy:
             seconds = slot.seconds_for(slot.startup_samples)

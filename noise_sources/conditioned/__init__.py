@@ -1,1 +1,1 @@
-"""Conditioned sources: RNGs of the CPU, the machine and the TPM."""
+"""Sources of conditioned noise: RNGs of the CPU, the machine and the TPM."""

@@ -1,4 +1,4 @@
-"""Sources that are devices of bytes: opened by the first read, read chunk by chunk, and closed when one fails."""
+"""Sources that read bytes from a device: opened by the first read, read in chunks, and closed when a chunk fails."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["ByteDeviceSource"]
 
 
 class ByteDeviceSource(NoiseSource):
-    """Bytes of a device that conditions its noise, so that there is no evidence of ours and no credit.
+    """Bytes of a device that conditions its noise: there is no evidence of ours, and so no credit.
 
-    An operator may credit it by configuration, naming a certificate (:meth:`Claim.by_operator`). A subclass gives
+    An operator may credit it by configuration, with a certificate (:meth:`Claim.by_operator`). A subclass defines
     :meth:`availability`, :meth:`place`, :meth:`open`, :meth:`read_chunk` and :meth:`close`.
     """
 
@@ -23,15 +23,15 @@ class ByteDeviceSource(NoiseSource):
 
     @abc.abstractmethod
     def place(self) -> str:
-        """Return which device is read, for messages."""
+        """Return the name of the device, for messages."""
 
     @abc.abstractmethod
     def open(self) -> None:
-        """Get ready for a read; ``OSError`` if the device cannot be opened."""
+        """Prepare for a read; raise ``OSError`` if the device cannot be opened."""
 
     @abc.abstractmethod
     def read_chunk(self, wanted: int, until: float | None) -> bytes:
-        """Return 1 to ``wanted`` bytes; none when ``until`` passes first, on the monotonic clock.
+        """Return 1 to ``wanted`` bytes; none if ``until``, a time of the monotonic clock, passes first.
 
         Raises
         ------
@@ -54,7 +54,7 @@ class ByteDeviceSource(NoiseSource):
         SourceUnavailableError
             If the device cannot be used here.
         SourceReadError
-            If it goes away, fails, stays silent, or answers with what is no answer.
+            If it disappears, fails, stays silent, or gives a malformed answer.
         """
         self.require_available()
         until = None if deadline_s is None else time.monotonic() + deadline_s

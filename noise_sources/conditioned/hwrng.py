@@ -1,4 +1,4 @@
-"""/dev/hwrng: what the kernel's hardware RNG driver delivers. Conditioned by its vendor or host, so credited 0."""
+"""/dev/hwrng: the output of the kernel's hardware RNG driver, conditioned by vendor or host and so credited 0."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DEVICE = "/dev/hwrng"
 CURRENT = Path("/sys/class/misc/hw_random/rng_current")
 #: Seconds without a byte after which a read without an earlier deadline fails.
 SILENCE_SECONDS = 2.0
-#: Seconds between two looks at a device that had nothing: the driver has no poll of its own, and says "ready" always.
+#: Seconds between two reads of a device that had no data: the driver does not support poll and always reports "ready".
 PAUSE_SECONDS = 0.001
 
 
 class HwrngSource(ByteDeviceSource):
     """Bytes of the kernel's hardware random number generator: a chip's, a TPM's, or a virtual machine host's.
 
-    Its raw noise cannot be reached, so there is no evidence of ours and no credit. A slow generator has the 32 bytes of
+    Its raw noise cannot be read, so there is no evidence of ours and no credit. A slow generator gives the 32 bytes of
     one read in a fraction of a second.
 
     Parameters
@@ -49,7 +49,7 @@ class HwrngSource(ByteDeviceSource):
         independence_group="cpu_rng",  # shared with rdseed and tpm2: on some machines it is the same circuit
         estimated_rate=1.0e4,
         platforms=("linux",),
-        # Half of what 100,000 bytes of a virtio host assess to (docs/sources/hwrng.md), since tests need an H above 0.
+        # Half of the assessment of 100,000 bytes of a virtio host (docs/sources/hwrng.md): the tests need an H above 0.
         claim=Claim(min_entropy=0.0, health_min_entropy=3.5),
     )
 
@@ -85,7 +85,7 @@ class HwrngSource(ByteDeviceSource):
             os.close(file)
 
     def read_chunk(self, wanted: int, until: float | None) -> bytes:
-        """Return at least one byte, or none when the deadline passes first."""
+        """Return at least one byte, or none if the deadline passes first."""
         silence = time.monotonic() + SILENCE_SECONDS
         stop = silence if until is None else min(silence, until)
         while True:
@@ -109,7 +109,7 @@ class HwrngSource(ByteDeviceSource):
 
 
 def _current() -> str:
-    """Return the name of the driver behind the device, or an empty string where the kernel does not tell."""
+    """Return the name of the driver behind the device, or an empty string if the kernel does not name it."""
     try:
         return CURRENT.read_text(encoding="ascii", errors="replace").strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""RDSEED / RNDRRS: the CPU's own entropy instruction. Conditioned by the vendor, so credited 0 unless configured."""
+"""RDSEED / RNDRRS: the CPU's entropy instruction, conditioned by the vendor and so credited 0 unless configured."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from esoteric_drbg.noise_sources.source import Availability, NoiseSource
 
 __all__ = ["RdseedSource"]
 
-#: Bytes read between two looks at the deadline: some microseconds, also where the instruction is slow.
+#: Bytes read between two checks of the deadline: some microseconds, even if the instruction is slow.
 CHUNK_BYTES = 64
 
 
 @functools.cache
 def _withdrawn_by_kernel() -> bool:
-    """Return True if Linux does not list RDSEED although the CPU reports it: it does so for known faulty steppings.
+    """Return True if Linux does not list RDSEED although the CPU reports it: Linux removes it for faulty steppings.
 
-    Only x86 has a line of flags.
+    Only x86 has the line ``flags``.
     """
     if not sys.platform.startswith("linux"):
         return False
     try:
-        # As bytes: a codec would be imported, and this runs in the middle of a seed.
+        # As bytes: text would import a codec, and this runs during a seed.
         with open("/proc/cpuinfo", "rb") as file:  # noqa: PTH123 - without pathlib
             flags = next((line for line in file if line.startswith(b"flags")), b"")
     except OSError:
@@ -38,8 +38,8 @@ def _withdrawn_by_kernel() -> bool:
 class RdseedSource(NoiseSource):
     """Bytes of RDSEED (x86-64) or RNDRRS (aarch64).
 
-    The raw noise behind the instruction cannot be reached, so there is no evidence of ours and no credit. An operator
-    may credit it by configuration, naming a certificate (:meth:`Claim.by_operator`).
+    The raw noise behind the instruction cannot be read, so there is no evidence of ours and no credit. An operator may
+    credit it by configuration, with a certificate (:meth:`Claim.by_operator`).
 
     See docs/sources/rdseed.md.
     """
@@ -54,7 +54,7 @@ class RdseedSource(NoiseSource):
         ),
         independence_group="cpu_rng",
         estimated_rate=1.0e7,
-        # Health tests need an H above 0: what vendors commonly claim per byte would alarm too early, half of it not.
+        # Health tests need an H above 0: with the usual vendors' claims they would alarm too early, with half not.
         claim=Claim(min_entropy=0.0, health_min_entropy=4.0),
         bounded=True,
     )
@@ -77,7 +77,7 @@ class RdseedSource(NoiseSource):
         return Availability(False, f"no entropy instruction is known for {machine}")
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next bytes of the instruction; fewer if it keeps coming up empty or ``deadline_s`` passes."""
+        """Return the next bytes of the instruction; fewer if it gives no value repeatedly or ``deadline_s`` passes."""
         self.require_available()
         until = None if deadline_s is None else time.monotonic() + deadline_s
         data = bytearray()

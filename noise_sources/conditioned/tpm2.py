@@ -1,4 +1,4 @@
-"""TPM 2.0: bytes of TPM2_GetRandom. Conditioned in the chip, so credited 0 unless configured."""
+"""TPM 2.0: bytes of TPM2_GetRandom, conditioned in the chip and so credited 0 unless configured."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["ADDRESS_VARIABLE", "Tpm2Source"]
 ADDRESS_VARIABLE = "ESOTERIC_DRBG_TPM2"
 #: The kernel's resource manager, so that other users of the TPM are not disturbed.
 DEFAULT_ADDRESS = "/dev/tpmrm0"
-#: Seconds to wait for one response. A self-test under way may take that long.
+#: Seconds to wait for one response. A running self-test may take that long.
 RESPONSE_SECONDS = 2.0
-#: How often a command is repeated that the TPM was too busy for, or answered with nothing.
+#: How often a command is repeated if the TPM is busy or returns no bytes.
 ATTEMPTS = 10
 #: Seconds before the first repetition; each further one waits twice as long.
 PAUSE_SECONDS = 0.005
@@ -53,8 +53,8 @@ _MEANINGS = {
 class Tpm2Source(ByteDeviceSource):
     """Bytes of a TPM's random number generator, by the command TPM2_GetRandom.
 
-    The chip conditions its noise, so there is no evidence of ours and no credit. It is asked for 32 bytes at once:
-    every TPM 2.0 has a digest of that size. Some give more, none has to.
+    The chip conditions its noise, so there is no evidence of ours and no credit. One command asks for 32 bytes: every
+    TPM 2.0 has a digest of that size. Some TPMs give more, but none has to.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Tpm2Source(ByteDeviceSource):
         independence_group="cpu_rng",  # shared with rdseed and hwrng: a firmware TPM asks the processor's own generator
         estimated_rate=1.0e3,
         platforms=("linux",),
-        # As for hwrng: conditioned bytes pass it, a stuck generator does not.
+        # As for hwrng: conditioned bytes pass the tests, a stuck generator does not.
         claim=Claim(min_entropy=0.0, health_min_entropy=3.5),
     )
 
@@ -87,7 +87,7 @@ class Tpm2Source(ByteDeviceSource):
         self._process = fork_generation()
 
     def transport(self) -> TpmTransport:
-        """Return the connection to the TPM that is named now; a forked child gets its own.
+        """Return the connection to the TPM that is configured now; a forked child gets its own.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Tpm2Source(ByteDeviceSource):
         return self.transport().address
 
     def open(self) -> None:
-        """Do nothing: a TPM is connected with by the first command, within its time."""
+        """Do nothing: the first command connects to the TPM, within its deadline."""
 
     def close(self) -> None:
         """Disconnect from the TPM; the next read connects again."""
@@ -122,13 +122,13 @@ class Tpm2Source(ByteDeviceSource):
             transport.close()
 
     def read_chunk(self, wanted: int, until: float | None) -> bytes:
-        """Return 1 to ``wanted`` bytes of TPM2_GetRandom (part 3, 16.1); none when the deadline passes first."""
+        """Return 1 to ``wanted`` bytes of TPM2_GetRandom (part 3, 16.1); none if the deadline passes first."""
         try:
             return self._get_random(self.transport(), wanted, until)
         except TimeoutError:
             if until is None or time.monotonic() < until:
                 raise
-            self.close()  # what is left of an answer must not meet the next command
+            self.close()  # the rest of an answer must not be read as that of the next command
             return b""
 
     def _get_random(self, transport: TpmTransport, wanted: int, until: float | None) -> bytes:

@@ -1,4 +1,4 @@
-"""How commands reach a TPM 2.0: through a device file, or through the socket of a software TPM."""
+"""The connection to a TPM 2.0: a device file, or the socket of a software TPM."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["TpmTransport"]
 
 #: The header of every response: tag (2 bytes), length of the whole (4), response code (4), big-endian.
 HEADER_BYTES = 10
-#: The longest response that is taken; TPM2_GetRandom's has 12 bytes and a digest.
+#: The longest response that is accepted; that of TPM2_GetRandom has 12 bytes and a digest.
 MAX_RESPONSE_BYTES = 4096
 
 
 class TpmTransport:
-    """One connection to a TPM: a command goes out, its response comes back, within a bounded time.
+    """One connection to a TPM: it sends a command and returns the response within a bounded time.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class TpmTransport:
             raise InvalidInputError(f"TPM address {address!r}: expected /dev/tpmrm0, unix:PATH or tcp:ADDRESS:PORT")
 
     def availability(self) -> Availability:
-        """Return whether the device or socket is there and may be used; a TCP socket is found out by the first read."""
+        """Return whether the device or socket exists and may be used; only the first read tries a TCP socket."""
         if not isinstance(self._place, str):
             return Availability(True)
         if not Path(self._place).exists():
@@ -103,7 +103,7 @@ class TpmTransport:
         Raises
         ------
         OSError
-            If the TPM went away, or sent what is no response; ``TimeoutError`` if it did not answer in time.
+            If the TPM disappeared, or sent a malformed response; ``TimeoutError`` if it did not answer in time.
         """
         until = time.monotonic() + timeout_s
         self._wait(select.POLLOUT, until)

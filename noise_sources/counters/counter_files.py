@@ -1,7 +1,7 @@
-"""Linux's counter files under /proc and /sys: their formats, their keys, and how much they have grown.
+"""Linux's counter files under /proc and /sys: their formats, their keys, and their growth.
 
-Two views of the same text. :func:`COUNTER_FILES` parses it into named keys, for those who want to see what fluctuates;
-:class:`FileGrowth` compares two readings line by line, whatever the format, quickly enough to do so for each sample.
+There are two views of the same text. :data:`COUNTER_FILES` parses it into named keys, to show which of them fluctuate;
+:class:`FileGrowth` compares two readings line by line, whatever the format, fast enough for every sample.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
     "weight",
 ]
 
-#: Most bytes of a file that are read: on a machine with hundreds of CPUs /proc/interrupts has a megabyte.
+#: Most bytes that are read of a file: on a machine with hundreds of CPUs /proc/interrupts has a megabyte.
 LIMIT_BYTES = 1 << 18
 _CHUNK_BYTES = 1 << 16
 
@@ -42,7 +42,7 @@ Keys = Iterator[tuple[str, int]]
 
 
 def read_file(path: str) -> bytes:
-    """Return a file's content, at most ``LIMIT_BYTES``; nothing stays open.
+    """Return a file's content, at most ``LIMIT_BYTES``, and leave nothing open.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def read_file(path: str) -> bytes:
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         content = os.read(handle, _CHUNK_BYTES)
-        # The kernel hands out whole records, about a page at a time: only an empty read is the end.
+        # The kernel returns whole records, about a page at a time: only an empty read means the end.
         while len(content) < LIMIT_BYTES and (more := os.read(handle, _CHUNK_BYTES)):
             content += more
     finally:
@@ -61,12 +61,12 @@ def read_file(path: str) -> bytes:
 
 
 def _number(token: bytes) -> int | None:
-    """Return a token's number; one with decimals in units of its last digit, and None for a word."""
+    """Return a token's number, in units of its last digit if it has decimals; None for a word."""
     return int(token.replace(b".", b"")) if _NUMBER.fullmatch(token) else None
 
 
 def parse_pairs(text: bytes) -> Keys:
-    """Yield ``name value``, ``name: value kB`` and ``name : value`` of each line, the first number it has."""
+    """Yield each line's name and first number: ``name value``, ``name: value kB`` or ``name : value``."""
     for line in text.splitlines():
         name, *rest = line.replace(b":", b" ").split() or [b""]
         value = next((number for token in rest if (number := _number(token)) is not None), None)
@@ -75,7 +75,7 @@ def parse_pairs(text: bytes) -> Keys:
 
 
 def parse_headed(text: bytes) -> Keys:
-    """Yield the columns of lines that come in twos, ``Tcp: name name`` above ``Tcp: value value``."""
+    """Yield the columns of lines in pairs, ``Tcp: name name`` above ``Tcp: value value``."""
     lines = text.splitlines()
     for names, values in zip(lines[::2], lines[1::2], strict=False):
         label, *columns = names.split() or [b""]
@@ -94,20 +94,20 @@ def parse_per_cpu(text: bytes) -> Keys:
 
 
 def parse_rows(columns: str = "", *, skip: int = 0) -> Callable[[bytes], Keys]:
-    """Return a parser of rows ``label value value ...``, numbers before the label left out.
+    """Return a parser of rows ``label value value ...`` that leaves out numbers before the label.
 
     Parameters
     ----------
     columns : str
-        Names of the values, separated by blanks; values beyond them, or all, are numbered.
+        Names of the values, separated by blanks; values without a name are numbered.
     skip : int
-        Numbers before the label.
+        How many numbers stand before the label.
     """
     names = columns.encode().split()
 
     def parse(text: bytes) -> Keys:
         for line in text.splitlines():
-            # Receive counters stand right behind the colon of long interface names.
+            # After the colon of a long interface name the receive counter follows without a blank.
             tokens = line.replace(b":", b": ").split()[skip:]
             if len(tokens) > 1 and not tokens[0].startswith(b"#"):
                 row = tokens[1:]
@@ -178,19 +178,19 @@ def _columns(label: bytes, names: Iterable[bytes], tokens: Iterable[bytes]) -> K
 
 
 class CounterFile(NamedTuple):
-    """A file of counters.
+    """A file of counters, and how it is read.
 
     Attributes
     ----------
     prefix : str
-        What its keys begin with; the part before the first dot is their category.
+        The beginning of its keys; the part before the first dot is their category.
     path : str
-        Where it is; ``*`` stands for any name, and the names found go into the prefix.
+        Its path; ``*`` stands for any name, and the names found go into the prefix.
     parse : callable
-        Yields name and value of each counter in the file's text.
+        Function that yields name and value of each counter in the file's text.
     sampled : bool
-        Whether raw values come from it. Not so where reading holds a lock that others need, takes long, or makes the
-        kernel bring this thread's run time up to date: everybody could then tell from it when the reading took place.
+        Whether raw values come from it. False if reading it holds a lock that others need, takes long, or makes the
+        kernel update this thread's run time, which would tell every process when the reading took place.
     """
 
     prefix: str
@@ -216,7 +216,7 @@ _INTERFACE = (
     "tx_bytes tx_packets tx_errs tx_drop tx_fifo tx_colls tx_carrier tx_compressed"
 )
 
-#: In the order in which they are looked at: the liveliest first, those that take long or are many last.
+#: The files in reading order: those that change most first, those that take long or are many last.
 COUNTER_FILES = (
     CounterFile("vm.vmstat", "/proc/vmstat", parse_pairs),
     CounterFile("kern.stat", "/proc/stat", parse_stat),
@@ -274,11 +274,11 @@ def _expand(entry: CounterFile) -> Iterator[CounterFile]:
 
 
 class FileGrowth:
-    """By how much the counters of one file have grown from reading to reading.
+    """The growth of the counters of one file from reading to reading.
 
-    Lines are told by their words, and the numbers of a line by their place. Each number's growth, negative where it has
-    shrunk, is multiplied by an odd factor that words and place determine, so that counters which grow together do not
-    cancel; the sum is taken modulo 2^64. Lines that have come, gone or changed their shape count 0.
+    A line is identified by its words, and a number of a line by its place. Each number's growth, negative if it has
+    shrunk, is multiplied by an odd factor that follows from words and place, so that counters that grow together do not
+    cancel; the sum is taken modulo 2^64. Lines that are new, gone or of another shape count 0.
 
     Examples
     --------
@@ -293,7 +293,7 @@ class FileGrowth:
         self._lines: list[bytes] = []
 
     def update(self, text: bytes) -> int:
-        """Return the growth since the text before, modulo 2^64; 0 the first time."""
+        """Return the growth since the last text, modulo 2^64; 0 the first time."""
         before, self._lines = self._lines, text.splitlines()
         if not before:
             return 0

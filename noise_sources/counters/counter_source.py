@@ -1,4 +1,4 @@
-"""Sources that read the kernel's counters: how long a reading takes, and by how much the counters grew."""
+"""Sources that read the kernel's counters: the duration of a reading plus the growth of the counters."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["DURATION_APT_CUTOFF", "DURATION_APT_WINDOW", "DURATION_ENTROPY", "DU
 
 #: The H, in bits per duration, from which the cutoffs of the tests on the durations follow.
 DURATION_ENTROPY = 1.0
-#: Cutoffs of the Repetition Count and Adaptive Proportion Test on the durations' low 8 bits, for H = DURATION_ENTROPY
-#: and a false alarm in 2^60 (SP 800-90B 4.4.1, 4.4.2): ``rct_cutoff`` and ``apt_cutoff`` give them.
+#: Cutoffs of the Repetition Count and Adaptive Proportion Tests on the durations' low 8 bits, for H = DURATION_ENTROPY
+#: and a false alarm in 2^60 (SP 800-90B 4.4.1, 4.4.2), as ``rct_cutoff`` and ``apt_cutoff`` compute them.
 DURATION_RCT_CUTOFF = 61
 DURATION_APT_CUTOFF = 355
 DURATION_APT_WINDOW = 512
@@ -32,25 +32,25 @@ Reading = TypeVar("Reading")
 class CounterSource(OneByOneSource, Generic[Reading]):
     """A source that reads counters of the kernel, and times each reading with the CPU's counter.
 
-    Raw value: the duration of the reading, in steps of the CPU's counter, plus the growth of the counters read since
-    they were last read, modulo 2^64. The sample is its low 8 bits. Every process can read the counters, none the
-    duration: a claim holds against an observer of all counters only if the durations alone carry it, too;
-    ``durations_only`` gives them.
+    The raw value is the duration of the reading, in steps of the CPU's counter, plus the growth of the counters since
+    they were last read, modulo 2^64. The sample is its low 8 bits. Every process can read the counters, but none can
+    read the duration. So a claim holds against an observer of all counters only if the durations alone carry it;
+    ``durations_only`` gives the durations.
 
-    The growing counters could hide durations that have become constant from the health tests of the samples. So the
-    durations have a Repetition Count and an Adaptive Proportion Test of their own, and an alarm fails the read.
+    Constant durations would be hidden from the health tests of the samples by the growing counters. So the durations
+    have their own Repetition Count and Adaptive Proportion Tests, and an alarm makes the read fail.
 
     Parameters
     ----------
     durations_only : bool
-        Leave the growth out of the raw values. For assessments.
+        Whether the raw values leave the growth out, for assessments.
 
-    A reading waits for no device, since the kernel makes up what is read: these sources are bounded, non-physical, and
-    of the group of everything that the CPU's counter times. A subclass states that in its ``info``, and gives
-    :meth:`read_counters`, which alone is timed, and :meth:`growth`.
+    A reading waits for no device, because the kernel generates the text: these sources are bounded, non-physical, and
+    in the group of all sources that the CPU's counter times. A subclass states that in its ``info``. It defines
+    :meth:`read_counters`, the only part that is timed, and :meth:`growth`.
     """
 
-    #: The claim by kernels, as of the timing sources: measured on Linux, and credited there alone.
+    #: The claim by kernels, as for the timing sources: measured on Linux, and credited only there.
     claims: ClassVar[Mapping[str, Claim]] = {}
     #: Whether raw values are the durations alone, in steps of the CPU's counter.
     durations_only: bool
@@ -74,19 +74,19 @@ class CounterSource(OneByOneSource, Generic[Reading]):
 
     @abc.abstractmethod
     def read_counters(self) -> Reading:
-        """Return the next reading. Nothing but this is timed."""
+        """Return the next reading; only this call is timed."""
 
     @abc.abstractmethod
     def growth(self, reading: Reading) -> int:
-        """Return by how much the counters of a reading have grown since they were last read; 0 the first time."""
+        """Return the growth of a reading's counters since they were last read; 0 the first time."""
 
     def measure(self) -> int:
-        """Return the next raw value, or the duration alone."""
+        """Return the next raw value."""
         duration, growth = self.measure_parts()
         return duration if self.durations_only else (duration + growth) & _MASK
 
     def measure_parts(self) -> tuple[int, int]:
-        """Return the duration of the next reading, in steps of the CPU's counter, and the growth of what it read.
+        """Return the next reading's duration, in steps of the CPU's counter, and the growth of its counters.
 
         Raises
         ------

@@ -1,9 +1,10 @@
-"""macOS's counters: the integers of its sysctl tree, and what host_statistics64 says of its memory.
+"""macOS's counters: the integers of its sysctl tree, and the memory statistics of host_statistics64.
 
-Not by psutil: it has none of the sysctl tree and a quarter of the fields of ``vm_statistics64``, no fault among them.
+psutil cannot replace this: it has nothing of the sysctl tree and only a quarter of the fields of ``vm_statistics64``,
+without the fault counts.
 
-Untested on hardware: the tests run this code against stand-ins that have the signatures and the formats of the real
-calls. Every function takes the library as an argument for that purpose; by default it is the process's own libSystem.
+Untested on hardware: the tests run this code against fakes with the signatures and formats of the real calls. For that
+purpose every function takes the library as an argument; by default it is the process's own libSystem.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _NAME, _NEXT, _FORMAT = 1, 2, 4
 _INTEGER_KINDS = frozenset({2, 4, 6, 7, 8})
 _SIZES = frozenset({4, 8})
 _MAX_OID = 128
-#: Most OIDs of a tree: a kernel whose list does not end is not walked forever.
+#: Most OIDs of a tree, so that a list without an end does not hang the walk.
 _MAX_KEYS = 20_000
 
-#: Sysctl values that one raw value reads.
+#: Sysctl values that are read for one raw value.
 KEYS_PER_READING = 8
 
 #: Flavour and fields of ``host_statistics64`` for virtual memory (mach/vm_statistics.h): 38 words of 32 bits.
@@ -100,9 +101,9 @@ def oid_names(library: Any) -> list[str]:
 
 
 class DarwinCounters:
-    """The integers of macOS's sysctl tree, ``KEYS_PER_READING`` of them a part.
+    """The integers of macOS's sysctl tree, in parts of ``KEYS_PER_READING``.
 
-    Keys that cannot be read as 4 or 8 bytes by this process are left out when the tree is walked.
+    The walk leaves out keys that this process cannot read as 4 or 8 bytes.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ class DarwinCounters:
         return self._buffer.raw[: self._length.value] if self._length.value in _SIZES else None
 
     def parts(self) -> int:
-        """Return into how many parts the keys are divided."""
+        """Return the number of parts."""
         return len(self._parts)
 
     def snapshot(self, part: int) -> dict[str, int]:
@@ -137,7 +138,7 @@ class DarwinCounters:
         return {name.decode(): int.from_bytes(value, "little") for name, value in values if value is not None}
 
     def read_next(self) -> tuple[str, bytes]:
-        """Return the number of the next part and its values, 8 bytes each; keys that are gone count no more.
+        """Return the number of the next part and its values, 8 bytes each; zeros for a key that is gone.
 
         Raises
         ------
@@ -168,7 +169,7 @@ class DarwinCounters:
 
 @functools.lru_cache(maxsize=1)
 def _host(library: Any, process: int) -> int:
-    """Return the port of this host. Each call of mach_host_self adds a reference, so it is asked once per process."""
+    """Return the port of this host, asked once per process: each call of mach_host_self adds a reference."""
     port: int = library.mach_host_self()
     return port
 

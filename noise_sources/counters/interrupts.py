@@ -1,4 +1,4 @@
-"""Interrupt counters: what each CPU was interrupted for, and how long reading that takes."""
+"""Interrupt counters of every CPU, and how long reading them takes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class InterruptsSource(CounterSource[tuple[str, bytes]]):
     Parameters
     ----------
     durations_only : bool
-        Leave the growth out of the raw values. For assessments.
+        Whether the raw values leave the growth out, for assessments.
     """
 
     info = SourceInfo(

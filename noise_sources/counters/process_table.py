@@ -1,4 +1,4 @@
-"""Process table: run times of the processes, as the kernel accounts them, and how long looking them up takes."""
+"""Process table: the processes' run times as the kernel accounts them, and how long looking them up takes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class ProcessTableSource(CounterSource[LookUps]):
     """Duration of looking up two processes, in steps of the CPU's counter, plus the growth of their run and wait times.
 
     The sample is the low 8 bits of the sum. The times are those of ``/proc/PID/schedstat``, in ns, of all processes in
-    turn. The reading thread's own are not brought up to date for it: others could tell from them when it read.
+    turn. A reading does not make the kernel update the reading thread's own times: that would show others when it read.
 
     See docs/sources/process_table.md.
 
     Parameters
     ----------
     durations_only : bool
-        Leave the growth out of the raw values. For assessments.
+        Whether the raw values leave the growth out, for assessments.
     """
 
     info = SourceInfo(
@@ -76,7 +76,7 @@ class ProcessTableSource(CounterSource[LookUps]):
         return Availability(True)
 
     def measure_parts(self) -> tuple[int, int]:
-        """Return the duration of the next look-ups, and the growth; the list of processes is read before, untimed."""
+        """Return the duration of the next look-ups and the growth; the list of processes is read before the timing."""
         if self._left == 0:
             self._pids = [entry for entry in os.listdir(_PROC) if entry.isdigit()]  # noqa: PTH208 - names only, fast
             if not self._pids:
@@ -87,7 +87,7 @@ class ProcessTableSource(CounterSource[LookUps]):
         return super().measure_parts()
 
     def read_counters(self) -> LookUps:
-        """Return the next processes' numbers and what the kernel says of each; nothing of one that is gone."""
+        """Return the next processes' numbers and schedstat contents, which are empty for a process that is gone."""
         look_ups = []
         for _ in range(LOOK_UPS):
             self._next = (self._next + 1) % len(self._pids)
@@ -96,7 +96,7 @@ class ProcessTableSource(CounterSource[LookUps]):
         return look_ups
 
     def growth(self, reading: LookUps) -> int:
-        """Return by how much the processes' times have grown since each was last looked up, in ns."""
+        """Return the growth of the processes' times since each was last looked up, in ns."""
         growth = 0
         for pid, text in reading:
             fields = text.split()
@@ -108,12 +108,12 @@ class ProcessTableSource(CounterSource[LookUps]):
 
 
 def _schedstat(pid: str) -> bytes:
-    """Return run time, wait time and slices of a process as the kernel writes them; nothing if it is gone.
+    """Return run time, wait time and slices of a process as the kernel writes them; empty if it is gone.
 
     Raises
     ------
     OSError
-        If the kernel refuses: how long a refusal takes is not what the claim was measured on.
+        If the kernel refuses: the claim was not measured on the duration of a refusal.
     """
     try:
         handle = os.open(f"{_PROC}/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)

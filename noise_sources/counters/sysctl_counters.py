@@ -1,4 +1,4 @@
-"""Kernel counters of every kind: what sysctl calls them on macOS, /proc and /sys on Linux."""
+"""Kernel counters of every kind: the sysctl tree on macOS, /proc and /sys on Linux."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ from esoteric_drbg.noise_sources.timer import CPU_COUNTER, timer_fault
 
 __all__ = ["CounterReading", "LinuxCounters", "SysctlSource"]
 
-#: Seconds between two rounds of a discovery, so that timers and other processes get their turn.
+#: Seconds between two rounds of a discovery, in which timers and other processes can run.
 PAUSE_S = 0.005
 
-#: Which part of the counters was read, and its content as it came.
+#: The part of the counters that was read, and its unchanged content.
 CounterReading = tuple[str, bytes]
 
 
 class Counters(Protocol):
-    """What the source needs of a platform."""
+    """The interface that the source needs from a platform's counters."""
 
     def parts(self) -> int:
-        """Return into how many parts the counters are divided."""
+        """Return the number of parts of the counters."""
 
     def snapshot(self, part: int) -> dict[str, int]:
         """Return the counters of a part by key; none if it cannot be read."""
 
     def read_next(self) -> CounterReading:
-        """Return the next reading and which one it is."""
+        """Return the next reading, with the name of its part."""
 
     def growth(self, reading: CounterReading) -> int:
-        """Return by how much the counters of this reading have grown since it was last taken."""
+        """Return the growth of a reading's counters since they were last read."""
 
 
 class SysctlSource(CounterSource[CounterReading]):
     """Duration of reading the next file of kernel counters, in steps of the CPU's counter, plus the counters' growth.
 
     The sample is the low 8 bits of the sum. Linux: the files of /proc and /sys in turn; macOS: sysctl values, eight at
-    a time. However many keys fluctuate, this is one source: what is claimed is the min-entropy of the sum.
+    a time. However many keys fluctuate, this is one source: the claim is for the min-entropy of the sum.
 
     See docs/sources/sysctl_counters.md.
 
     Parameters
     ----------
     durations_only : bool
-        Leave the growth out of the raw values. For assessments.
+        Whether the raw values leave the growth out, for assessments.
 
     Examples
     --------
@@ -110,8 +110,8 @@ class SysctlSource(CounterSource[CounterReading]):
         Parameters
         ----------
         seconds : float
-            How long to watch, above 0. The first look at all keys is part of it and takes at most half; with thousands
-            of processes or hundreds of CPUs not all keys are looked at.
+            How long to watch, above 0. The first look at all keys takes at most half of it; with thousands of processes
+            or hundreds of CPUs it does not reach all keys.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class SysctlSource(CounterSource[CounterReading]):
         first: dict[int, dict[str, int]] = {}
         for part in range(counters.parts()):
             first[part] = counters.snapshot(part)
-            if time.monotonic() >= until - seconds / 2:  # what has been seen once is to be seen again
+            if time.monotonic() >= until - seconds / 2:  # the rest of the time is for a second look
                 break
         fluctuating: set[str] = set()
         while time.monotonic() < until:
@@ -152,7 +152,7 @@ class SysctlSource(CounterSource[CounterReading]):
         Parameters
         ----------
         keys : list of str, optional
-            The keys to sort; by default those that were last discovered, or are discovered now.
+            The keys to sort; by default those discovered last, or now if there was no discovery.
 
         Examples
         --------
@@ -177,11 +177,11 @@ class SysctlSource(CounterSource[CounterReading]):
     def read_wide(self, n_samples: int, *, deadline_s: float | None = None) -> array[int]:
         """Return the next raw values at full width; fewer if ``deadline_s`` passes between two of them."""
         self.require_available()
-        self._platform()  # which files there are is found out before the first reading is timed
+        self._platform()  # the files are found before the first reading is timed
         return super().read_wide(n_samples, deadline_s=deadline_s)
 
     def close(self) -> None:
-        """Forget which counters there are; the next read looks again."""
+        """Forget which counters exist; the next read looks for them again."""
         self._counters = None
 
     def _platform(self) -> Counters:
@@ -219,7 +219,7 @@ class LinuxCounters:
         return self.files[part].keys()
 
     def read_next(self) -> CounterReading:
-        """Return the next file's content. One that cannot be read any more, or is empty, is left out from now on.
+        """Return the next file's content; a file that cannot be read any more, or is empty, is left out from now on.
 
         Raises
         ------

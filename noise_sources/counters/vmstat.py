@@ -29,7 +29,7 @@ class VmstatSource(CounterSource[bytes]):
     Parameters
     ----------
     durations_only : bool
-        Leave the growth out of the raw values. For assessments.
+        Whether the raw values leave the growth out, for assessments.
     """
 
     info = SourceInfo(

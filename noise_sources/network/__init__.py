@@ -1,1 +1,1 @@
-"""Sources of network timing; no packet is sent before targets are named."""
+"""Sources that time the network; no packet is sent before the user has named targets."""

@@ -18,9 +18,9 @@ from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["ZONE_VARIABLE", "DnsTimingSource"]
 
-#: Environment variable with the zone under which names are asked for.
+#: Environment variable with the zone of the queried names.
 ZONE_VARIABLE = "ESOTERIC_DRBG_DNS_ZONE"
-#: Reserved by RFC 6761: nobody owns it, and resolvers answer NXDOMAIN by themselves.
+#: Reserved by RFC 6761: nobody owns it, and resolvers themselves answer NXDOMAIN.
 DEFAULT_ZONE = "test."
 #: Random bytes in a name: too many for an answer to come from a cache.
 LABEL_BYTES = 8
@@ -31,16 +31,16 @@ ANSWER_BYTES = 65535
 class DnsTimingSource(NetworkSource):
     """Ticks of the CPU's counter from a UDP query for an address record to its answer.
 
-    Each query asks for a new name of 16 random hexadecimal digits under the zone. Any answer to that very query counts,
-    NXDOMAIN and SERVFAIL included: they are timed as well as others. Off until the user names servers:
-    ``ESOTERIC_DRBG_DNS_SERVERS=ADDRESS[:PORT],...`` or the constructor's.
+    Each query asks for a new name of 16 random hexadecimal digits under the zone. Any answer to that query counts,
+    NXDOMAIN and SERVFAIL included. The source is off until the user names servers, by
+    ``ESOTERIC_DRBG_DNS_SERVERS=ADDRESS[:PORT],...`` or by the constructor.
 
     Parameters
     ----------
     servers, rate
         As in :class:`~esoteric_drbg.noise_sources.network.network.NetworkSource`; the default port is 53.
     zone : str, optional
-        Where the names lie; by default ``ESOTERIC_DRBG_DNS_ZONE``, or ``test.``
+        The zone of the queried names; by default ``ESOTERIC_DRBG_DNS_ZONE``, or ``test.``
 
     See docs/sources/dns_timing.md.
     """
@@ -71,11 +71,11 @@ class DnsTimingSource(NetworkSource):
             raise InvalidInputError(fault)
 
     def zone(self) -> str:
-        """Return the zone under which names are asked for."""
+        """Return the zone of the queried names."""
         return self._zone if self._zone is not None else os.environ.get(ZONE_VARIABLE) or DEFAULT_ZONE
 
     def availability(self) -> Availability:
-        """Return whether servers are named and dnspython is there. No socket is opened."""
+        """Return whether servers are named and dnspython is installed; no socket is opened."""
         named = super().availability()
         if not named.available:
             return named
@@ -92,7 +92,7 @@ class DnsTimingSource(NetworkSource):
         self._sockets = {}
 
     def answer_ticks(self, target: Target, patience: float) -> int:
-        """Return the ticks until the answer to a new query came."""
+        """Return the ticks until the answer to a new query arrived."""
         import dns.exception  # noqa: PLC0415 - an extra, and slow to import
         import dns.message  # noqa: PLC0415
 
@@ -111,14 +111,14 @@ class DnsTimingSource(NetworkSource):
                     return ticks
             except dns.exception.DNSException:
                 pass
-            # a late answer to an earlier query, or not one at all: go on waiting for what is left
+            # a late answer to an earlier query, or no answer at all: wait for the rest of the time
             left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError(0, "no answer")
             endpoint.settimeout(left)
 
     def _socket(self, target: Target) -> socket.socket:
-        """Return the connected socket to a server: made at the first use, and anew in a forked child."""
+        """Return the connected socket to a server, made at its first use in each process."""
         if self._process != fork_generation():
             self.close()
             self._process = fork_generation()
@@ -135,7 +135,7 @@ class DnsTimingSource(NetworkSource):
 
 
 def _zone_fault(zone: str) -> str:
-    """Return what is wrong with a zone as far as plain text shows it, or an empty string."""
+    """Return what is wrong with the text of a zone, or an empty string."""
     labels = zone.removesuffix(".").split(".") if zone != "." else []
     plain = all(
         0 < len(label) <= 63 and label.isascii() and label.replace("-", "").replace("_", "").isalnum()

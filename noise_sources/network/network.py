@@ -1,7 +1,7 @@
-"""Sources that time a network: targets that the user named, taken in turn at a bounded rate.
+"""Sources that time a network: they ask the targets that the user named, in turn and at a bounded rate.
 
-Nothing is sent, and no socket is opened, before a user has named a target. Targets are IP addresses: a host name would
-have to be looked up first, and the system's resolver neither keeps a deadline nor asks the servers that the user named.
+Nothing is sent, and no socket is opened, before the user has named a target. Targets are IP addresses: a host name
+would need the system's resolver, which neither keeps a deadline nor asks the servers that the user named.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["RATE_VARIABLE", "NetworkSource", "Target"]
 
-#: Queries or connections a second and target, for all sources of a process together: on loopback, and elsewhere.
+#: Most queries or connections per second and target, for all sources of a process: on loopback, and elsewhere.
 LOOPBACK_RATE = 1000.0
 NETWORK_RATE = 100.0
-#: Environment variable with another rate for every target, 1 to 100,000 a second.
+#: Environment variable with another rate for every target, 1 to 100,000 per second.
 RATE_VARIABLE = "ESOTERIC_DRBG_NETWORK_RATE"
 MAX_RATE = 1e5
 #: Seconds to wait for one answer.
 ANSWER_SECONDS = 0.25
-#: Attempts for one raw value; when all are lost the read fails.
+#: Attempts for one raw value; if all fail, the read fails.
 ATTEMPTS = 3
 
 
@@ -53,16 +53,16 @@ class Target(NamedTuple):
 class NetworkSource(OneByOneSource):
     """Ticks of the CPU's counter until a target that the user named has answered.
 
-    A subclass gives :meth:`answer_ticks` and the names of its variables. A lost packet is no raw value: the target is
-    asked again, three times in all, and then the read fails.
+    A subclass defines :meth:`answer_ticks` and the names of its variables. A lost packet gives no raw value: the target
+    is asked again, and after three attempts the read fails.
 
     Parameters
     ----------
     targets : str, optional
         ``HOST:PORT, ...``; by default those of the environment variable ``targets_variable``.
     rate : float, optional
-        Most attempts a second and target, 1 to 100,000; by default ``ESOTERIC_DRBG_NETWORK_RATE``, or 1000 on loopback
-        and 100 elsewhere.
+        Most attempts per second and target, 1 to 100,000; by default ``ESOTERIC_DRBG_NETWORK_RATE``, or 1000 on
+        loopback and 100 elsewhere.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class NetworkSource(OneByOneSource):
         return _parse(os.environ.get(self.targets_variable, ""), self.default_port)
 
     def rate(self, target: Target) -> float:
-        """Return the most attempts a second for this target."""
+        """Return the most attempts per second for this target."""
         text = os.environ.get(RATE_VARIABLE, "")
         if self._rate is not None:
             return self._rate
@@ -95,7 +95,7 @@ class NetworkSource(OneByOneSource):
         return LOOPBACK_RATE if _is_loopback(target.host) else NETWORK_RATE
 
     def availability(self) -> Availability:
-        """Return whether targets are named. No socket is opened."""
+        """Return whether targets are named; no socket is opened."""
         try:
             targets = self.targets()
             for target in targets:
@@ -119,11 +119,11 @@ class NetworkSource(OneByOneSource):
         """
 
     def open(self) -> None:
-        """Look up, for this read, which targets are named and how often each may be asked."""
+        """Read, for this read, which targets are named and how often each may be asked."""
         self._current = [(target, self.rate(target)) for target in self.targets()]
 
     def measure(self) -> int:
-        """Return the next answer's ticks, from the targets in turn; a lost attempt is repeated, twice at most."""
+        """Return the ticks of the next answer, from the targets in turn; a lost attempt is repeated at most twice."""
         target, rate = self._current[self._next % len(self._current)]
         self._next += 1
         why = ""
@@ -153,12 +153,12 @@ class NetworkSource(OneByOneSource):
 
 
 _turns_lock = ProcessLock()
-#: When each target may be asked again, on the monotonic clock. Only targets that a user named are in here.
+#: When each target may be asked again, on the monotonic clock; it holds only targets that the user named.
 _turns: dict[Target, float] = {}
 
 
 def _reserve_turn(target: Target, interval: float) -> float:
-    """Take the next turn at a target, for whichever source asks; return the seconds until it comes."""
+    """Reserve the next turn at a target, shared by all sources; return the seconds until that turn."""
     lock = _turns_lock.take()
     try:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""TCP connect: how long connections to targets take that the user named."""
+"""TCP connect: how long a connection to a target that the user named takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["TcpConnectSource"]
 
 #: SO_LINGER on, 0 seconds: close() resets the connection, so that neither side keeps it in TIME_WAIT.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-#: What connect_ex returns when the socket's timeout ran out, and when the kernel gave up by itself.
+#: What connect_ex returns when the socket's timeout has expired, or when the kernel has given up.
 _TIMED_OUT = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.ETIMEDOUT})
 
 
@@ -25,7 +25,8 @@ class TcpConnectSource(NetworkSource):
     """Ticks of the CPU's counter from the SYN to the peer's SYN-ACK, or to its RST.
 
     A refused connection is an answer like an accepted one. No byte is sent or read over the connection, and it is reset
-    at once. Off until the user names targets: ``ESOTERIC_DRBG_TCP_TARGETS=ADDRESS:PORT,...`` or the constructor's.
+    at once. The source is off until the user names targets, by ``ESOTERIC_DRBG_TCP_TARGETS=ADDRESS:PORT,...`` or by the
+    constructor.
 
     See docs/sources/tcp_connect.md.
     """
@@ -50,7 +51,7 @@ class TcpConnectSource(NetworkSource):
         """Return the ticks of one connect."""
         with socket.socket(target.family, socket.SOCK_STREAM) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            # 0 would mean not to wait at all, which no answer could meet
+            # 0 would mean not to wait at all: no answer is that fast
             connection.settimeout(max(patience, 1e-3))
             before = read_counter()
             failure = connection.connect_ex(target)

@@ -18,7 +18,7 @@ from esoteric_drbg.noise_sources.source import Availability
 
 __all__ = ["AUDIO_DEVICE_VARIABLE", "AUDIO_FORMAT_VARIABLE", "AUDIO_RATE_VARIABLE", "AudioThermalSource"]
 
-#: Index or part of the name of the input device, as ``python -m sounddevice`` lists them.
+#: Index of the input device, or part of its name, as ``python -m sounddevice`` lists them.
 AUDIO_DEVICE_VARIABLE = "ESOTERIC_DRBG_AUDIO_DEVICE"
 #: ``int16``, ``int24`` or ``int32``.
 AUDIO_FORMAT_VARIABLE = "ESOTERIC_DRBG_AUDIO_FORMAT"
@@ -28,10 +28,10 @@ AUDIO_RATE_VARIABLE = "ESOTERIC_DRBG_AUDIO_RATE"
 SAMPLE_BYTES = {"int16": 2, "int24": 3, "int32": 4}
 #: Seconds of sound dropped after opening, while the input's coupling capacitors charge and its filters settle.
 SETTLING_S = 0.1
-#: Seconds of sound the library keeps for us, so that a busy machine loses none.
+#: Seconds of sound that the library buffers, so that a busy machine loses none.
 LATENCY_S = 0.2
-#: Seconds without a sample, once some came, after which the stream is started anew: ALSA's shared inputs stay stopped
-#: after an overrun, which a busy machine causes.
+#: Seconds without a sample, after the first samples, until the stream is started again: ALSA's shared inputs stay
+#: stopped after an overrun, which a busy machine causes.
 RESTART_S = 0.5
 #: Seconds between two looks for new samples.
 POLL_S = 0.005
@@ -40,8 +40,8 @@ POLL_S = 0.005
 class AudioThermalSource(SensorSource):
     """Low 8 bits of each sample of one channel, as the converter gave it.
 
-    The sound library neither dithers nor clips, and is asked for two channels where there are two, so that nothing
-    mixes them; the first one is used.
+    The sound library neither dithers nor clips. It is asked for two channels if there are two, so that nothing mixes
+    them; the first one is used.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class AudioThermalSource(SensorSource):
         Samples per second; default ``ESOTERIC_DRBG_AUDIO_RATE``, else the device's own. Behind a sound server name the
         server's rate, or it resamples.
     opt_in : bool
-        True if the user has agreed to the microphone being read.
+        True if the user has agreed that the microphone is read.
 
     See docs/sources/audio_thermal.md.
     """
@@ -90,7 +90,7 @@ class AudioThermalSource(SensorSource):
         self._rate = rate
 
     def device_availability(self) -> Availability:
-        """Return whether the sound library is there and knows the input."""
+        """Return whether the sound library is installed and knows the input."""
         if reason := missing("sounddevice"):
             return Availability(False, reason)
         try:
@@ -134,7 +134,7 @@ class AudioThermalSource(SensorSource):
             raise OSError(f"input {info['name']!r}: {error}") from None
 
     def _settings(self) -> tuple[Any, int | str | None, dict[str, Any], str, float]:
-        """Return the sound library, the device, what is known of it, sample format and rate."""
+        """Return the sound library, the device and its properties, the sample format and the rate."""
         sample_format = self._format or os.environ.get(AUDIO_FORMAT_VARIABLE) or "int16"
         if sample_format not in SAMPLE_BYTES:
             raise InvalidInputError(f"sample format {sample_format!r}: expected int16, int24 or int32")

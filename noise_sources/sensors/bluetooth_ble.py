@@ -1,4 +1,4 @@
-"""Bluetooth LE: strength and arrival time of advertisements from whatever is near."""
+"""Bluetooth LE: signal strength and arrival time of advertisements from nearby devices."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["BluetoothBleSource"]
 
-#: Seconds of listening between two looks at adapter and deadline.
+#: Seconds of listening between two checks of adapter and deadline.
 SLICE_S = 0.1
-#: Strengths a controller can report, in dBm; 127 says that there is none (Core Specification, HCI events).
+#: Signal strengths that a controller can report, in dBm; 127 means none (Core Specification, HCI events).
 RSSI_RANGE = range(-126, 21)
 #: The system bus, unless ``DBUS_SYSTEM_BUS_ADDRESS`` names another.
 SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
@@ -37,7 +37,7 @@ class BluetoothBleSource(SensorSource):
     Parameters
     ----------
     opt_in : bool
-        True if the user has agreed to the radio being read.
+        True if the user has agreed that the radio is read.
 
     See docs/sources/bluetooth_ble.md.
     """
@@ -61,7 +61,7 @@ class BluetoothBleSource(SensorSource):
     stall_s = 10.0
 
     def device_availability(self) -> Availability:
-        """Return whether the Bluetooth library and, on Linux, the system bus are there."""
+        """Return whether the Bluetooth library is installed and, on Linux, the system bus exists."""
         if reason := missing("bleak"):
             return Availability(False, reason)
         if sys.platform.startswith("linux"):
@@ -71,7 +71,7 @@ class BluetoothBleSource(SensorSource):
         return Availability(True)
 
     def load(self) -> None:
-        """Import the Bluetooth library and, on Linux, what it would load on scanning."""
+        """Import the Bluetooth library and, on Linux, the modules that it would import for a scan."""
         import importlib  # noqa: PLC0415
 
         importlib.import_module("bleak")  # an extra, loaded on consent only
@@ -96,7 +96,7 @@ class BluetoothBleSource(SensorSource):
 
 
 async def _listen() -> AsyncGenerator[list[int], None]:
-    """Scan, and yield what was heard in each slice; ``OSError`` when there is no bus, or no adapter that is on."""
+    """Scan, and yield what was received in each slice; raise ``OSError`` without a bus or an adapter that is on."""
     import asyncio  # noqa: PLC0415
 
     from bleak import BleakScanner  # noqa: PLC0415
@@ -110,7 +110,7 @@ async def _listen() -> AsyncGenerator[list[int], None]:
 
     arguments: dict[str, Any] = {}
     if sys.platform.startswith("linux"):
-        # BlueZ reports repeated advertisements of equal content only if it is asked to.
+        # BlueZ reports repeated advertisements of equal content only on request.
         arguments["bluez"] = {"filters": {"DuplicateData": True}}
     try:
         scanner = BleakScanner(advertised, **arguments)
@@ -124,7 +124,7 @@ async def _listen() -> AsyncGenerator[list[int], None]:
                 yield values
                 await _check_adapter()
         finally:
-            # A scan that cannot be ended hides nothing of what went wrong before; leaving the bus ends it too.
+            # A failure to end the scan must not hide an earlier error; leaving the bus ends the scan, too.
             with contextlib.suppress(Exception):
                 await scanner.stop()
     except BleakBluetoothNotAvailableError as error:
@@ -136,7 +136,7 @@ async def _listen() -> AsyncGenerator[list[int], None]:
 
 
 async def _check_adapter() -> None:
-    """Raise if no adapter is on any more: BlueZ just falls silent then."""
+    """Raise if no adapter is on any more, because BlueZ then reports nothing at all."""
     if sys.platform.startswith("linux"):
         from bleak.backends.bluezdbus.manager import get_global_bluez_manager  # noqa: PLC0415
 
@@ -145,7 +145,7 @@ async def _check_adapter() -> None:
 
 
 async def _leave_bus() -> None:
-    """Close this loop's connection to the bus, which the Bluetooth library would keep until its next loop."""
+    """Close this event loop's connection to the bus, which the Bluetooth library would keep until its next loop."""
     if sys.platform.startswith("linux"):
         import asyncio  # noqa: PLC0415
 
@@ -160,7 +160,7 @@ async def _leave_bus() -> None:
 
 
 def bus_socket(address: str) -> Path | None:
-    """Return the socket of a D-Bus address; None if it is no path in the file system.
+    """Return the socket of a D-Bus address; None if the address is no path in the file system.
 
     Examples
     --------

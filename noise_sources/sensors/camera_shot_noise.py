@@ -20,7 +20,7 @@ __all__ = ["CAMERA_VARIABLE", "CameraShotNoiseSource"]
 
 #: Path of the camera.
 CAMERA_VARIABLE = "ESOTERIC_DRBG_CAMERA"
-#: Distance of two pixels in both directions: demosaicing and noise filters mix a neighbourhood of some 5 to 7 pixels.
+#: Distance of two pixels in both directions: demosaicing and noise filters mix neighbourhoods of some 5 to 7 pixels.
 SPACING = 8
 #: Frames dropped after opening, while exposure and gain settle.
 SETTLING_FRAMES = 4
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
     bytes_per_4: int
 
 
-#: Uncompressed formats whose luma (or single sensor pixel) is one number of its own.
+#: Uncompressed formats that store the luma (or single sensor pixel) as a separate number.
 LAYOUTS: Mapping[str, Layout] = {
     "yuyv422": Layout(0, 2, 1, 8),
     "yvyu422": Layout(0, 2, 1, 8),
@@ -62,11 +62,11 @@ class CameraShotNoiseSource(SensorSource):
     device : str or path, optional
         The camera; default ``ESOTERIC_DRBG_CAMERA``, else the first ``/dev/video*``.
     container_format : str
-        How PyAV opens it: ``v4l2``, or the format of a recording of raw frames.
+        The format for PyAV: ``v4l2``, or that of a recording of raw frames.
     options : mapping of str to str, optional
-        What the format takes, such as ``{"input_format": "yuyv422", "video_size": "640x480"}``.
+        Options of the format, for example ``{"input_format": "yuyv422", "video_size": "640x480"}``.
     opt_in : bool
-        True if the user has agreed to the camera being read.
+        True if the user has agreed that the camera is read.
 
     See docs/sources/camera_shot_noise.md.
     """
@@ -104,7 +104,7 @@ class CameraShotNoiseSource(SensorSource):
         self._options = dict(options or {})
 
     def device_availability(self) -> Availability:
-        """Return whether PyAV is there, and a camera that this user may open."""
+        """Return whether PyAV is installed and there is a camera that this user may open."""
         if reason := missing("av"):
             return Availability(False, reason)
         if self._container_format == "v4l2" and not sys.platform.startswith("linux"):
@@ -165,7 +165,7 @@ def pixels(frame: bytes, width: int, height: int, layout: Layout) -> array[int]:
     Raises
     ------
     OSError
-        If the frame has another length than its format says: it is torn or padded.
+        If the frame's length does not match its format: it is torn or padded.
 
     Examples
     --------

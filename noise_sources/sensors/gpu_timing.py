@@ -1,4 +1,4 @@
-"""OpenCL: how long a small kernel takes on a GPU, or on the CPU where that is the only OpenCL device."""
+"""OpenCL: how long a small kernel takes on a GPU, or on the CPU if that is the only OpenCL device."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["GpuTimingSource"]
 #: Work items of one launch, and dependent steps of each.
 WORK_ITEMS = 64
 STEPS = 64
-#: Launches dropped after opening: the first ones build, upload and wake the device.
+#: Launches dropped after opening: the first ones build, upload and wake up the device.
 WARM_UP = 32
 #: Low bits of a wide value that hold the device's own measurement, in ns.
 DEVICE_BITS = 24
@@ -44,16 +44,16 @@ __kernel void walk(__global uint *state) {{
 class GpuTimingSource(OneByOneSource):
     """Ticks of the CPU's counter from the launch of a small OpenCL kernel to its end, and the device's own measurement.
 
-    A GPU is preferred, then an accelerator; a CPU device (PoCL, for one) is used where nothing else is there, and then
-    this is one more timing of the CPU. :meth:`device_label` says which it is. It is read only when named, because
-    loading an OpenCL driver and building the kernel takes long.
+    A GPU is preferred, then an accelerator. A CPU device (for example PoCL) is used if there is nothing else; the
+    source then is one more timing of the CPU. :meth:`device_label` names the device. The source is read only when the
+    user names it, because loading an OpenCL driver and building the kernel takes long.
 
     Parameters
     ----------
     device : str, optional
         Part of the name of the device to use.
     opt_in : bool
-        True to read it without being named in ``ESOTERIC_DRBG_SENSORS``.
+        True to read it although ``ESOTERIC_DRBG_SENSORS`` does not name it.
 
     See docs/sources/gpu_timing.md.
     """
@@ -79,7 +79,7 @@ class GpuTimingSource(OneByOneSource):
         self._launch: _Launch | None = None
 
     def availability(self) -> Availability:
-        """Return whether it was named and an OpenCL driver is installed; only a read loads the driver."""
+        """Return whether the user named it and an OpenCL driver is installed; only a read loads the driver."""
         if not (self._opt_in or sensor_allowed(self.name)):
             return Availability(
                 False,
@@ -124,13 +124,13 @@ class GpuTimingSource(OneByOneSource):
         return ticks_to_samples(array("Q", [value >> DEVICE_BITS for value in wide]))
 
     def open(self) -> None:
-        """Build the kernel for the device, unless that is done."""
+        """Build the kernel for the device, unless it is built."""
         device = self._device()
         if self._launch is None:
             self._launch = _Launch(device)
 
     def close(self) -> None:
-        """Release the device; in a forked child, which cannot, leave it to its parent."""
+        """Release the device; a forked child cannot and leaves it to its parent."""
         if self._launch is not None and _forked():
             _of_the_parent.append(self._launch)
         self._launch = None
@@ -188,9 +188,9 @@ class _Launch:
         return wide & 0xFFFF_FFFF_FFFF_FFFF
 
 
-#: The process that loaded the OpenCL driver, once one has. A driver's threads do not survive a fork.
+#: The process that loaded the OpenCL driver, if any. The driver's threads do not survive a fork.
 _loaded_by: list[int] = []
-#: What a forked child must not release.
+#: Launches of the parent, which a forked child must not release.
 _of_the_parent: list[_Launch] = []
 
 
@@ -200,7 +200,7 @@ def _forked() -> bool:
 
 
 def _drivers() -> list[Path]:
-    """Return the files that name OpenCL drivers to the loader."""
+    """Return the files that tell the OpenCL loader its drivers."""
     folders = [
         Path(os.environ.get("OCL_ICD_VENDORS") or "/etc/OpenCL/vendors"),
         Path(sys.prefix, "etc/OpenCL/vendors"),

@@ -1,4 +1,4 @@
-"""Sources that listen to a sensor: consent, a deadline, and a device that is held only while it is read."""
+"""Sources that read a sensor: with consent, within a deadline, from a device that is open only during a read."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ CLOSING_S = 1.0
 #: Seconds that loading a library may take, once in a process, before the device's own time begins.
 LOADING_S = 60.0
 
-#: Raw values at full width as the device hands them over; an empty block says that it has none yet.
+#: Raw values at full width, as the device delivers them; an empty block means that it has none yet.
 Blocks = Generator[Iterable[int], None, None]
 
 
 class SensorSource(NoiseSource):
     """A source that reads a sensor of this machine, and only if the user named it.
 
-    A subclass gives :meth:`device_availability` and the generator :meth:`blocks`. The device is open only while values
-    are read, so that no microphone or camera stays on between two seeds. It is driven by a thread of its own: whatever
-    a driver does, a read ends at its deadline, or ``stall_s`` seconds after the last value with an error.
+    A subclass defines :meth:`device_availability` and the generator :meth:`blocks`. The device is open only while
+    values are read, so that no microphone or camera stays on between two seeds. A separate thread drives the device:
+    whatever the driver does, a read ends at its deadline, or with an error ``stall_s`` seconds after the last value.
 
     Class attributes
     ----------------
     sensor : str
-        What is listened to, as in "a microphone is read only when named".
+        The kind of sensor, as in "a microphone is read only when named".
     stall_s : float
-        Seconds without a value after which a read fails; opening the device counts, loading its library does not.
+        Seconds without a value after which a read fails; the opening of the device counts, the loading of its library
+        does not.
     """
 
     sensor: ClassVar[str]
@@ -53,17 +54,17 @@ class SensorSource(NoiseSource):
 
     @abc.abstractmethod
     def device_availability(self) -> Availability:
-        """Return whether library and device are there; asked only after the user's consent."""
+        """Return whether library and device are there; called only after the user's consent."""
 
     def load(self) -> None:
-        """Import what :meth:`blocks` needs: on a slow machine that takes seconds in which no device can be silent."""
+        """Import what :meth:`blocks` needs: on a slow machine this takes seconds, which must not count as silence."""
 
     @abc.abstractmethod
     def blocks(self) -> Blocks:
-        """Open the device, yield its values block by block for ever, and close it when the generator is closed.
+        """Open the device, yield its values in blocks without end, and close it when the generator is closed.
 
-        An empty block at least every 100 ms lets a read end while the device is silent. ``OSError`` means that the
-        device cannot be opened or has gone.
+        While the device is silent, yield an empty block at least every 100 ms, so that a read can end. Raise
+        ``OSError`` if the device cannot be opened or has disappeared.
         """
 
     def availability(self) -> Availability:
@@ -111,7 +112,7 @@ class SensorSource(NoiseSource):
 
 
 class _Reading:
-    """One read: the thread that drives the device, and what it has handed over."""
+    """One read: the thread that drives the device, and the values that it has delivered."""
 
     def __init__(self, name: str, load: Callable[[], None], blocks: Callable[[], Blocks]) -> None:
         self._load = load
@@ -122,7 +123,7 @@ class _Reading:
         self._thread.start()
 
     def next(self, timeout_s: float) -> list[int] | None:
-        """Return the next block; None if none came in time."""
+        """Return the next block; None if none arrived in time."""
         try:
             block = self._values.get(timeout=timeout_s)
         except queue.Empty:
@@ -132,19 +133,19 @@ class _Reading:
         return block
 
     def end(self) -> None:
-        """Let the device be closed; a driver that hangs is left to its thread."""
+        """Make the thread close the device, and wait for that at most :data:`CLOSING_S` seconds."""
         self._enough.set()
         wait_for(self._thread, CLOSING_S)
 
     def ended(self, timeout_s: float = 0.0) -> bool:
-        """Return whether the device is closed, or is within ``timeout_s`` seconds."""
+        """Return whether the device is closed now or within ``timeout_s`` seconds."""
         return not still_runs(self._thread, timeout_s)
 
     def _run(self) -> None:
         blocks = self._blocks()
         try:
             self._load()
-            self._values.put([])  # from now on the device is waited for
+            self._values.put([])  # the wait for the device begins here
             for block in blocks:
                 if self._enough.is_set():
                     return
@@ -158,5 +159,5 @@ class _Reading:
         finally:
             try:
                 blocks.close()
-            except Exception as error:  # a device that has gone cannot be closed properly either
+            except Exception as error:  # a device that has disappeared cannot be closed properly, either
                 self._values.put(OSError(f"closing: {error}"))

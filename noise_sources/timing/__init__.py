@@ -1,1 +1,1 @@
-"""Sources of timing: how long the same work takes, by the CPU's counter."""
+"""Sources that time the same work again and again with the CPU's counter."""

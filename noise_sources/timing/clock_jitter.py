@@ -1,4 +1,4 @@
-"""Clock jitter: how long a number of reads of the monotonic clock take, in ticks of the CPU's counter."""
+"""Clock jitter: how long several reads of the monotonic clock take, in ticks of the CPU's counter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counter beat: how far another core counts while the counter of this one goes on by a fixed time."""
+"""Counter beat: how far another core counts while the counter of this core advances by a fixed number of ticks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CounterBeatSource(TimedSource):
     claims: ClassVar[Mapping[str, Claim]] = {"rust": Claim(min_entropy=0.0, health_min_entropy=0.5)}
 
     def availability(self) -> Availability:
-        """Return whether there is a second core, and kernels that can use it."""
+        """Return whether there is a second core and the kernels can use it."""
         if kernel_info().name != "rust":
             return Availability(
                 False, "needs the Rust kernels: Python's interpreter lock lets one thread run at a time"

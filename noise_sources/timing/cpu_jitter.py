@@ -1,4 +1,4 @@
-"""CPU jitter: how long a hash block and a walk through memory take."""
+"""CPU jitter: how long a hash block and some accesses to memory take."""
 
 from __future__ import annotations
 

@@ -24,17 +24,17 @@ FILE_BYTES = 4 << 20
 READ_BYTES = 4096
 #: Distance between two reads: an odd number of blocks, so that every block is visited.
 STRIDE_BYTES = 389 * READ_BYTES
-#: Where the file goes if the temporary folder lives in memory, as it does on many desktops.
+#: Where the file is made if the temporary folder is in memory, as it is on many desktops.
 SECOND_FOLDER = "/var/tmp"  # noqa: S108 - the file is made by mkstemp
-#: File systems without a disk: a read of theirs is a copy from memory.
+#: File systems without a disk: a read from them is a copy from memory.
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
 class DiskIoSource(OneByOneSource):
     """Ticks of the CPU's counter for one 4 KiB read of a private temporary file, past the page cache.
 
-    The file is unlinked as soon as it is made: nothing stays behind. Where it would live in memory, or its file system
-    has no direct I/O, the source cannot be read: the claim was not measured on copies from memory.
+    The file is unlinked as soon as it is made: nothing stays behind. If it would be in memory, or its file system has
+    no direct I/O, the source is unavailable: the claim was not measured on copies from memory.
 
     See docs/sources/disk_io.md.
     """
@@ -63,7 +63,7 @@ class DiskIoSource(OneByOneSource):
         self._page = mmap.mmap(-1, READ_BYTES)
 
     def availability(self) -> Availability:
-        """Return whether a file can be made in the temporary folder, and its reads be timed."""
+        """Return whether a file can be made in the temporary folder and its reads can be timed."""
         if fault := timer_fault():
             return Availability(False, fault)
         if not hasattr(os, "O_DIRECT"):
@@ -118,14 +118,14 @@ class DiskIoSource(OneByOneSource):
 
 
 def _folder() -> tuple[str, str]:
-    """Return the folder for the private file; or an empty name, and why there is none."""
+    """Return the folder for the private file, or an empty name and why there is none."""
     import tempfile  # noqa: PLC0415 - not needed on the token path
 
     reasons = []
     for folder in dict.fromkeys((tempfile.gettempdir(), SECOND_FOLDER)):
         if not os.access(folder, os.W_OK | os.X_OK):
             reasons.append(f"no file can be made in {folder}")
-        elif (kind := _file_system(os.stat(folder).st_dev)) in IN_MEMORY:  # noqa: PTH116 - a name is all there is
+        elif (kind := _file_system(os.stat(folder).st_dev)) in IN_MEMORY:  # noqa: PTH116 - the path is a string
             reasons.append(f"{folder} is in memory ({kind})")
         else:
             return folder, ""

@@ -1,4 +1,4 @@
-"""DRAM refresh: how long loads take whose lines are in no cache."""
+"""DRAM refresh: how long loads of lines that are in no cache take."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FLUSHING = frozenset({"x86_64", "AMD64"})
 class DramRefreshSource(TimedSource):
     """Ticks of the CPU's counter for two dependent loads of cache lines that were flushed when they were loaded last.
 
-    Where no line can be flushed (other CPUs, reference kernels) the loads walk through 32 MiB instead, and most lines
-    are evicted before they come again.
+    If no line can be flushed (other CPUs, reference kernels), the loads walk through 32 MiB instead, and most lines are
+    evicted before they are loaded again.
 
     See docs/sources/dram_refresh.md for physics, evidence and failure modes.
 
@@ -54,5 +54,5 @@ class DramRefreshSource(TimedSource):
     def __init__(self) -> None:
         super().__init__()
         if platform.machine() not in FLUSHING:
-            # Evictions are other noise than flushes, and were not measured: no credit.
+            # Evictions are other noise than flushes and were not measured: no credit.
             self.info = self.info.replace(claim=Claim(min_entropy=0.0, health_min_entropy=self.claim.cutoff_entropy))

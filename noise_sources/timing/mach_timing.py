@@ -17,7 +17,7 @@ from esoteric_drbg.noise_sources.timer import CPU_COUNTER
 
 __all__ = ["MachTimingSource"]
 
-#: Reads from which the common factor of the deltas is found, as for the CPU's counter.
+#: Number of reads that give the common factor of the deltas, as for the CPU's counter.
 STEP_READS = 2048
 #: Calls between the two readings of a delta: on Apple silicon a tick is 41.7 ns, as long as several calls.
 CALLS = 16
@@ -33,7 +33,7 @@ class MachTimingSource(OneByOneSource):
     Parameters
     ----------
     library : optional
-        What has ``mach_absolute_time``; by default the process's own system library. For tests.
+        The library with ``mach_absolute_time``, for tests; by default the process's own system library.
     """
 
     info = SourceInfo(

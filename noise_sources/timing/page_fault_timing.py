@@ -1,4 +1,4 @@
-"""Page-fault timing: how long the kernel takes to bring a fresh page."""
+"""Page-fault timing: how long the kernel takes to map a fresh page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["PageFaultTimingSource"]
 class PageFaultTimingSource(TimedSource):
     """Ticks of the CPU's counter for the first touch of a page of a private anonymous mapping.
 
-    When every page of the mapping was touched, all are given back, and their next touches fault again.
+    When all pages of the mapping were touched, they are returned to the kernel, so that the next touches fault again.
 
     See docs/sources/page_fault_timing.md for physics, evidence and failure modes.
 

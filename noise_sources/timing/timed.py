@@ -35,13 +35,13 @@ class TimedSource(NoiseSource):
     Class attributes
     ----------------
     kind, buffer_bytes, touches : str, int, int
-        What the kernel's sampler is made with.
+        Arguments of the kernel's sampler.
     warm_up : int
-        Samples read and dropped when a sampler is made: right after its buffer was filled, caches answer too evenly.
+        Samples read and dropped when a sampler is made: just after its buffer was filled, caches respond too evenly.
     adaptable : bool
-        Whether more ``touches`` make a sample of more of the same work, for machines where few show too little.
+        Whether more ``touches`` give a sample of more of the same work, for machines on which few show too little.
     claims : mapping of str to Claim
-        The claim by kernels, ``"rust"`` and ``"reference"``: an interpreted loop has other deltas.
+        The claims for the kernels ``"rust"`` and ``"reference"``: an interpreted loop has other deltas.
     """
 
     kind: ClassVar[str]
@@ -57,12 +57,12 @@ class TimedSource(NoiseSource):
         self._samplers = ProcessLocal(self._new_sampler)
 
     def availability(self) -> Availability:
-        """Return whether the counter can time anything: it passes its start-up test, once per process."""
+        """Return whether the counter has passed its start-up test, which runs once per process."""
         fault = timer_fault()
         return Availability(False, fault) if fault else _AVAILABLE
 
     def parameters(self) -> dict[str, str | int]:
-        """Return what makes this source's samples what they are: kind of work, buffer, repetitions, digitization."""
+        """Return what this source's samples depend on: kind of work, buffer, repetitions, digitization."""
         return {
             "kind": self.kind,
             "buffer_bytes": self.buffer_bytes,
@@ -71,12 +71,12 @@ class TimedSource(NoiseSource):
         }
 
     def repeat(self, times: int) -> None:
-        """Make a sample of ``times`` as much work as shipped from the next read on: a machine may show more of it.
+        """Multiply the shipped work per sample by ``times`` from the next read on, to show more noise on this machine.
 
         Raises
         ------
         InvalidInputError
-            If this source's work is no matter of touches, or they would be more than 1024.
+            If this source's work does not consist of touches, or there would be more than 1024.
         """
         if not (times == 1 or (self.adaptable and times >= 1 and times * self.touches <= _MOST_TOUCHES)):
             raise InvalidInputError(f"{self.name}: {times} times the work is not possible")
@@ -92,7 +92,7 @@ class TimedSource(NoiseSource):
         return sampler
 
     def sampler(self) -> TimingSampler:
-        """Return the kernel's sampler; a forked child has its own, which none of its parent's threads may hold."""
+        """Return the kernel's sampler; a forked child has its own, which no thread of the parent can hold."""
         return self._samplers.get()
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
@@ -110,5 +110,5 @@ class TimedSource(NoiseSource):
         return wide
 
     def digitize(self, wide: array[int]) -> bytes:
-        """Return delta / counter step, rounded, mod 256 of each delta."""
+        """Return, for each delta, delta / counter step, rounded, mod 256."""
         return ticks_to_samples(wide)

@@ -143,7 +143,7 @@ def test_a_dask_cluster_gives_the_same() -> None:
 @pytest.mark.slow_reference
 def test_an_interrupted_assessment_goes_on(tmp_path: Path) -> None:
     path, checkpoint = tmp_path / "noise.bin", tmp_path / "state.json"
-    samples = np.random.default_rng(22).integers(0, 256, 60_000).astype(np.uint8)
+    samples = np.random.default_rng(22).integers(0, 256, 25_000).astype(np.uint8)
     samples.tofile(path)
     count = 2000 if kernel_info().name == "rust" else 300
     arguments = ("--seed", "9", "--json", "--exact-count", str(count), "--resume", checkpoint, path)

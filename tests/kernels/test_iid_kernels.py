@@ -153,10 +153,11 @@ def test_the_compression_is_what_bzip2_makes(native: ModuleType, symbols: bytes)
 @pytest.mark.parametrize(
     "alphabet",
     [
-        (0, 1),
-        (111,),
         (1, 11, 111, 112),
-        *(pytest.param(more, marks=pytest.mark.slow) for more in ((0,), (7, 77, 255), (255, 111), range(256))),
+        *(
+            pytest.param(more, marks=pytest.mark.slow)
+            for more in ((0, 1), (111,), (0,), (7, 77, 255), (255, 111), range(256))
+        ),
     ],
     ids=str,
 )

@@ -108,7 +108,7 @@ def test_what_the_timer_test_lets_through_meets_the_gate(step_us: float, trap: s
     assert is_earned(output), output
 
 
-@pytest.mark.parametrize("step_ns", [300, 1_000, 10_000, 100_000, 1_000_000])
+@pytest.mark.parametrize("step_ns", [pytest.param(300, marks=pytest.mark.slow), 1_000, 10_000, 100_000, 1_000_000])
 def test_reference_kernels_with_a_coarse_clock(step_ns: int) -> None:
     patched = f"real = time.perf_counter_ns\ntime.perf_counter_ns = lambda: real() // {step_ns} * {step_ns}\n"
     switch = "import os; os.environ['ESOTERIC_DRBG_KERNELS'] = 'reference'\n"

@@ -227,9 +227,13 @@ def blocks(drawn: list[bytes]) -> set[bytes]:
     return {data[begin : begin + 16] for data in drawn for begin in range(0, len(data) - 15, 16)}
 
 
+#: Those of many lines.
+LONG = {"token_bytes of many seeds", "BitGenerator", "first seed"}
+
+
 @pytest.mark.slow_reference
 @pytest.mark.parametrize("stays", [False, True], ids=["returns", "stays"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param(way, marks=pytest.mark.slow) if way in LONG else way for way in WAYS])
 def test_a_fork_at_any_line_of_a_request(way: str, stays: bool) -> None:
     if way == "aio" and not stays:
         pytest.skip("a child that goes on with its parent's event loop takes the parent's events: asyncio forbids it")

@@ -164,7 +164,7 @@ main()
 
 @limits_bite
 @pytest.mark.parametrize("track", ["non-iid", "iid"])
-@pytest.mark.parametrize("more", [1, 4, 20, 40, 120, 200])
+@pytest.mark.parametrize("more", [1, 4, 20, 40, 120, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_command_without_memory_is_one_line_and_code_2(track: str, more: float, tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     period = random.Random(1).randbytes(1000)

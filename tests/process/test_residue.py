@@ -155,7 +155,7 @@ def step(twin: Twin, command: str, inputs: tuple[bytes, bytes, bytes]) -> bytes:
     return given
 
 
-@pytest.mark.parametrize("place", ["main", "thread"])
+@pytest.mark.parametrize("place", ["main", pytest.param("thread", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mechanism", MECHANISMS, ids=" ".join)
 def test_nothing_secret_is_left_after_any_operation(
     native: ModuleType, mechanism: tuple[str, str, str], place: str, tmp_path: Path

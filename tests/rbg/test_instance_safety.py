@@ -251,6 +251,7 @@ def side_by_side(work: Callable[[], object]) -> float:
     return 2 * seconds(1) / seconds(2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif((os.cpu_count() or 1) < 2 or not RUST, reason="needs two CPUs and the Rust kernels")
 def test_two_threads_draw_more_than_one() -> None:
     """Without lanes two threads do no more than one. What two are worth at this moment, a hash function tells."""

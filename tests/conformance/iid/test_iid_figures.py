@@ -52,7 +52,16 @@ def _dataset(name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return array
 
 
-@pytest.mark.parametrize("run", _runs(), ids=lambda run: run["run"])
+#: Data sets of a million samples that take a second each.
+_LONG = {"A04", "A08", "A13", "A24", "A25", "A26", "A28"}
+
+
+def _slow_where_long(run: dict[str, Any]) -> Any:
+    long = run["dataset"][:3] in _LONG and "-l" not in run["args"].split()
+    return pytest.param(run, id=run["run"], marks=pytest.mark.slow if long else ())
+
+
+@pytest.mark.parametrize("run", [_slow_where_long(run) for run in _runs()])
 def test_every_figure_that_is_not_random(run: dict[str, Any]) -> None:
     options, expected = run["args"].split(), run["results"]
     symbols = _dataset(run["dataset"])

@@ -457,6 +457,7 @@ def test_an_interrupted_transposition_leaves_nothing(tmp_path: Path, monkeypatch
     assert (tmp_path / "b").read_bytes() == b"old"
 
 
+@pytest.mark.slow
 def test_validation_verdicts_equal_the_reference(vectors: Path, native: ModuleType) -> None:
     pytest.importorskip("esoteric_drbg.conformance.entropy.non_iid", reason="the non-IID estimators are not there")
     if kernel_info().name != "rust":
