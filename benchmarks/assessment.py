@@ -30,7 +30,7 @@ SAMPLES = 1_000_000
 
 
 def data_sets() -> dict[str, tuple[np.ndarray[Any, np.dtype[np.uint8]], int]]:
-    """Return arrays and their bits per symbol, by name."""
+    """Return arrays and their bits per sample, by name."""
     rng = np.random.default_rng(20261123)
     uniform: np.ndarray[Any, np.dtype[Any]] = rng.integers(0, 256, SAMPLES)
     outlier = np.zeros(SAMPLES, dtype=np.int64)

@@ -24,10 +24,10 @@ from esoteric_drbg.seeding.pool import EntropyPool
 
 __all__ = ["BASELINE", "GeneratorSpeed", "measure_generators"]
 
-#: What the other times are divided by.
+#: The generator with which the others are compared.
 BASELINE = "os.urandom"
 
-#: Seconds that one timing of a generator shall take.
+#: Seconds that one timing of a generator should take.
 _TIMING_S = 2e-3
 
 
@@ -62,7 +62,7 @@ def _seeded(drbg: DRBG) -> Callable[[int], bytes]:
 
 
 def _entropy(min_entropy: int) -> bytes:
-    """Seeds for timing alone: nobody gets these outputs."""
+    """Return entropy input for timing only: the outputs are not used."""
     return os.urandom(-(-min_entropy // 8))
 
 
@@ -99,7 +99,7 @@ def measure_generators(
     rounds: int = 15,
     progress: Callable[[str], object] | None = None,
 ) -> list[GeneratorSpeed]:
-    """Time every generator in turn, round after round, so that what disturbs the machine disturbs them all.
+    """Time every generator in turn, round after round, so that a disturbance of the machine affects them all.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def measure_generators(
             progress(f"requests of {n_bytes:,} bytes")
         calls = {}
         for name, function in compared.items():
-            _time(function, n_bytes, 3)  # the first calls seed, and find their memory
+            _time(function, n_bytes, 3)  # the first calls seed and allocate memory
             calls[name] = max(1, int(_TIMING_S / max(_time(function, n_bytes, 3), 1e-9)))
         timings = [
             {name: _time(function, n_bytes, calls[name]) for name, function in compared.items()} for _ in range(rounds)

@@ -3,8 +3,8 @@
     python benchmarks/iid.py [--seeds N] [--permutations N] [--peer 'COMMAND {file} {bits}'] [FILE:BITS ...]
 
 SP 800-90B 5.1.11 compresses the text of every permutation with bzip2. A tool that calls libbz2 for it needs at least
-the time that libbz2 takes, so that time over ours is a lower bound of how much faster our whole permutation tests are;
-the two alternate, on all processors. A peer's command runs in alternation with `esoteric-drbg assess iid`.
+the time that libbz2 takes, so that time divided by ours is a lower bound of the speed-up of our whole permutation
+tests; the two alternate, on all processors. A peer's command runs in alternation with `esoteric-drbg assess iid`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def early_stop(path: Path, bits: int, seeds: int) -> None:
 
 
 def whole(path: Path, bits: int, permutations: int) -> None:
-    """Time permutations of all statistics, and libbz2 on the texts of others; say what 10,000 take."""
+    """Time permutations of all statistics, and libbz2 on the texts of others; print the time of 10,000."""
     symbols = read_samples(path, bits).symbols.tobytes()
     original = iid_statistics(symbols)
     texts = [" ".join(map(str, iid_permutation(symbols, 1, index))).encode() for index in range(PROCESSORS)]

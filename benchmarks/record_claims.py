@@ -1,17 +1,18 @@
-"""Record what the min-entropy claims rest on: per source 1,000,000 symbols and a 1000 x 1000 restart matrix.
+"""Record the data of the min-entropy claims: 1,000,000 samples and a 1000 x 1000 restart matrix of each source.
 
     python benchmarks/record_claims.py [--out recordings] [--samples N] [--restarts N] [--no-wide] [--durations]
         [NAME ...]
 
-Interrupted restart recordings go on where they stopped. A second sequential recording keeps the deltas at full width.
-Run it on an idle machine: other load raises the figures. ESOTERIC_DRBG_KERNELS=reference records the reference kernels.
+Interrupted restart recordings continue where they stopped. A second sequential recording keeps the deltas at full
+width. Run it on an idle machine: other load raises the figures. ESOTERIC_DRBG_KERNELS=reference records the reference
+kernels.
 
-Sources that read the kernel's counters (sysctl_counters, vmstat, interrupts, process_table) add what every process can
-read to how long the reading took. Their claims rest on the lower of two assessments: run this twice, the second time
-with --durations, which records the durations alone, NAME.durations.bin and NAME.durations.restart.bin.
+Sources that read the kernel's counters (sysctl_counters, vmstat, interrupts, process_table) combine values that every
+process can read with the time that the reading took. Their claims rest on the lower of two assessments: run this twice,
+the second time with --durations, which records the durations alone, NAME.durations.bin and NAME.durations.restart.bin.
 
-Assessed are the sequential data (non-IID track, symbols and bitstring) and the restart matrix (sanity check against
-the exact cutoff of the present claim, H_r, H_c). The limit printed is half of the lowest figure, rounded down.
+The script assesses the sequential data (non-IID track, samples and bitstring) and the restart matrix (sanity check
+against the exact cutoff of the present claim, H_r, H_c). The limit printed is half of the lowest figure, rounded down.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import registry
 from esoteric_drbg.noise_sources.counters.counter_source import CounterSource
 
-#: Symbols of each restart.
+#: Samples of each restart.
 RESTART_SAMPLES = 1000
 COUNTERS = ["interrupts", "process_table", "sysctl_counters", "vmstat"]
 TIMED = [

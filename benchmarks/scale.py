@@ -2,8 +2,8 @@
 
     python benchmarks/scale.py [--captures 200] [--samples 1000000] [--rounds 3] [--dask]
 
-One worker, two workers, one worker, ...: the best time of each counts. The captures are made in a temporary folder, and
-each is assessed completely, on one thread.
+Runs with one and with two workers alternate; the best time of each counts. The captures are made in a temporary folder,
+and each is assessed completely, on one thread.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def make_captures(folder: Path, captures: int, samples: int) -> list[Path]:
 
 
 def timed(paths: list[Path], jobs: int) -> tuple[float, list[Any]]:
-    """Return the seconds that so many worker processes take, start-up included, and their results."""
+    """Return the seconds that `jobs` worker processes take, start-up included, and their results."""
     began = time.perf_counter()
     if jobs == 1:
         with ProcessPoolExecutor(1) as one:

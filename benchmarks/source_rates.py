@@ -1,12 +1,12 @@
-"""The rates of all sources, honestly: what was once promised, and what this machine gives.
+"""The rates of all sources: what was once promised, and what this machine gives.
 
     python benchmarks/source_rates.py [--samples N] [--seconds S] [NAME ...]
 
-Per source: the rate that the catalogue this project grew from promised (bits per second), measured raw symbols per
-second, the min-entropy that the non-IID track of SP 800-90B assesses on the symbols just read, the credit in force, and
-credited bits per second. Slow sources are read for some S seconds; fewer symbols make lower bounds, and the table says
-how many there were. Sensors and network sources take part once they are allowed (ESOTERIC_DRBG_SENSORS, ...). Run it on
-an idle machine: other load raises the figures.
+For each source, the table shows the rate promised in the catalogue from which this project started (bits per second),
+measured raw samples per second, the min-entropy that the non-IID track of SP 800-90B assesses on the samples just read,
+the credit in force, and credited bits per second. Slow sources are read for about S seconds; fewer samples give lower
+bounds, and the table shows their number. Sensors and network sources take part once they are allowed
+(ESOTERIC_DRBG_SENSORS, ...). Run it on an idle machine: other load raises the figures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from esoteric_drbg.errors import EsotericDRBGError
 from esoteric_drbg.kernels import kernel_info
 from esoteric_drbg.noise_sources import NoiseSource, registry
 
-#: Bits per second that the original catalogue estimated, where it did.
+#: Bits per second that the original catalogue estimated, if it did.
 PROMISED = {
     "clock_jitter": 500,
     "memory_timing": 1_500,
@@ -30,7 +30,7 @@ PROMISED = {
     "process_table": 400,
     "sysctl_counters": 5_000,
 }
-#: Fewer symbols than these are not worth an assessment.
+#: Fewer samples than this are not assessed.
 FEWEST = 5_000
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/speed.py [--rounds N] [--processes N]
 
-In each of several fresh processes every pair is timed in alternation, A B A B ...; printed is the median over processes
-of the median ratio, with the range of processes.
+In each of several fresh processes every pair is timed in alternation, A B A B ... The script prints the median over
+processes of the median ratio, with the range over processes.
 """
 
 from __future__ import annotations

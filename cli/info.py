@@ -19,7 +19,7 @@ __all__ = ["info"]
 
 
 def collect_info() -> dict[str, Any]:
-    """Return version, kernels, platform and the standing of the package as plain values."""
+    """Return version, kernels, platform and the validation status of the package as plain values."""
     kernels = kernel_info()
     return {
         "version": __version__,

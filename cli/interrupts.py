@@ -1,9 +1,9 @@
-"""Ctrl-C of the command line: exit code 130 and no traceback, from the first line of ``main`` to the process' last.
+"""Ctrl-C on the command line: exit code 130 and no traceback, from the first line of ``main`` to the process' end.
 
-While modules are imported nothing can be left behind, and SIGINT ends the process at once. A command has files and
-processes to put in order: there SIGINT raises KeyboardInterrupt, as Python has it, but only once, and not even the
-places where Python prints or forgets an exception (callbacks, ``__del__``, modules of C being loaded) lose it. A SIGINT
-that the parent has set to be ignored (``nohup``, ``command &`` in a script) stays ignored.
+While modules are imported, there is nothing to clean up, and SIGINT ends the process at once. A command has files and
+processes to clean up: there SIGINT raises KeyboardInterrupt, as usual in Python, but only once. It is not lost where
+Python prints or discards an exception (callbacks, ``__del__``, C modules being loaded). If the parent has set SIGINT to
+be ignored (``nohup``, ``command &`` in a script), it stays ignored.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["INTERRUPTED", "exit_at_once", "interrupted", "raise_once"]
 
 #: Exit code of a command that was interrupted.
 INTERRUPTED = 130
-#: Seconds after an interrupt in which another is taken for the same; later ones are of somebody who will not wait.
+#: Seconds after an interrupt in which another counts as the same; a later one ends the process at once.
 SAME_S = 0.2
-#: Seconds until an interrupt that Python threw away comes again.
+#: Seconds until an interrupt that Python discarded is sent again.
 AGAIN_S = 0.01
 
 #: When SIGINT raised KeyboardInterrupt; at most one entry.
@@ -37,16 +37,16 @@ def exit_at_once() -> None:
 
 
 def raise_once() -> None:
-    """Let SIGINT raise KeyboardInterrupt in the main thread, once, and print nothing of it."""
+    """Let SIGINT raise KeyboardInterrupt in the main thread, once, and print no traceback of it."""
     sys.unraisablehook = _unraisable
     sys.excepthook = _uncaught
     if _install(_raise):
-        # When all threads have ended and Python takes itself apart, the exit code is settled.
+        # When all threads have ended and the interpreter shuts down, the exit code is already decided.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def interrupted() -> bool:
-    """Whether SIGINT has raised KeyboardInterrupt: whatever else was raised then is due to it."""
+    """Return whether SIGINT has raised KeyboardInterrupt: any other error raised since then is due to it."""
     return bool(_raised)
 
 
@@ -54,7 +54,7 @@ def _install(handler: Callable[[int, FrameType | None], Any]) -> bool:
     if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _exit, _raise):
         try:
             signal.signal(signal.SIGINT, handler)
-        except ValueError:  # not the main thread: signals are none of its business
+        except ValueError:  # only the main thread can set signal handlers
             return False
         return True
     return False
@@ -74,7 +74,7 @@ def _raise(_number: int, _frame: FrameType | None) -> None:
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
-    """Send SIGINT again if Python could not raise it where it was."""
+    """Send SIGINT again if Python could not raise KeyboardInterrupt at that place."""
     if not issubclass(found.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(found)
         return
@@ -88,6 +88,6 @@ def _send_again() -> None:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """Keep quiet about a KeyboardInterrupt that code in C prints before it raises an error of its own."""
+    """Suppress the printing of a KeyboardInterrupt by C code that then raises its own error."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, traceback)

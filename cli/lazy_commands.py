@@ -1,4 +1,4 @@
-"""The commands of a group, each imported when it is called: one does not wait for what the others need."""
+"""The commands of a group, each imported when it is called, so that it does not wait for the imports of the others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["LazyCommands"]
 
 
 class LazyCommands(MutableMapping[str, click.Command]):
-    """What a :class:`click.Group` has in place of a dictionary; names are known at once, commands when they are taken.
+    """The dictionary of a :class:`click.Group`; names are known at once, a command is imported when it is looked up.
 
     Parameters
     ----------
     homes : mapping of str to str
-        By name of the command, ``module:attribute`` of it, the module without ``esoteric_drbg.cli.``.
+        ``module:attribute`` of each command by its name, the module without ``esoteric_drbg.cli.``.
     """
 
     def __init__(self, homes: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Entry point of ``esoteric-drbg``: the command group and the fate of errors, pipes and Ctrl-C."""
+"""Entry point of ``esoteric-drbg``: the command group and the handling of errors, pipes and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def cli() -> None:
 
 
 def _hurry() -> None:
-    """Spare this process what only a long-lived one has a use for, some 50 ms of an assessment."""
-    # numpy's BLAS would start a thread for each processor, which spins for work that no command has.
+    """Switch off what is useful only to a long-lived process, which saves some 50 ms of an assessment."""
+    # numpy's BLAS would start a thread for each processor, which waits actively for work that no command has.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # What is imported stays: neither while it loads nor when the process ends is there garbage to be found in it.
+    # Imported modules stay until the end: garbage collection finds nothing in them, neither on import nor at exit.
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
 
@@ -62,7 +62,7 @@ def main() -> None:
     """Run the command line; errors of our own family become one line and exit code 2."""
     _hurry()
     try:
-        need("rich")  # before a command has done minutes of work that it cannot show
+        need("rich")  # before minutes of work whose result cannot be shown
         # Not cli.main(): it answers a closed pipe with exit code 1 and Ctrl-C with an empty line.
         with cli.make_context("esoteric-drbg", sys.argv[1:]) as context:
             cli.invoke(context)
@@ -70,7 +70,7 @@ def main() -> None:
     except click.exceptions.Exit as done:
         raise SystemExit(done.exit_code) from None
     except KeyboardInterrupt:
-        # All blocks have been left by now. Ending the interpreter would wait for what a thread still counts.
+        # All blocks have been left by now. A normal exit would wait for threads that are still counting.
         os._exit(130)
     except click.Abort:
         raise SystemExit(130) from None
@@ -78,7 +78,7 @@ def main() -> None:
         error.show()
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
-        # The reader went away: end quietly, and keep the interpreter from flushing into the closed pipe.
+        # The reader closed the pipe: end quietly, and keep the interpreter from flushing into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except EsotericDRBGError as error:

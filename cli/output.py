@@ -1,4 +1,4 @@
-"""What every command prints with: tables for people, JSON for programs, one line for an error."""
+"""Output of all commands: tables for people, JSON for programs, one line for an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def console() -> Console:
 
 
 def print_table(out: Console, table: Table) -> None:
-    """Print a table; in a pipe without the blanks that fill up its lines."""
+    """Print a table; in a pipe without trailing blanks."""
     if out.is_terminal:
         out.print(table)
         return

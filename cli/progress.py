@@ -1,4 +1,4 @@
-"""Progress with the time left, on standard error, for people who look at it."""
+"""Progress with the time left, on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DELAY_S = 0.5
 
 
 class Bar:
-    """What has been done, drawn once the work has taken half a second, and only where somebody looks.
+    """A progress bar, drawn once the work has taken half a second, and only on a terminal.
 
-    The library that draws is loaded then; it is told what was reported before.
+    The library that draws it is imported then, and receives the earlier reports.
     """
 
     def __init__(self, title: str) -> None:
@@ -34,7 +34,7 @@ class Bar:
         self._shown = False
 
     def __call__(self, done: int, total: int, step: str) -> None:
-        """Tell what has been done, of how much, and what was last."""
+        """Report how much is done, of how much, and the last step."""
         if not self._looked_at:
             return
         now = time.monotonic()
@@ -50,7 +50,7 @@ class Bar:
             self._bar.start()
 
     def hide(self) -> None:
-        """Take the bar off the terminal, for others to print; the next step draws it again."""
+        """Remove the bar from the terminal, so that others can print; the next step draws it again."""
         if self._shown and self._bar is not None:
             self._shown = False
             self._bar.stop()
@@ -60,7 +60,7 @@ class Bar:
 
         # The time left follows from when the steps were done, not from when the bar is told.
         past = [self._began]
-        # Standard output is not rich's to redirect: what is printed meanwhile may go to a file.
+        # rich must not redirect standard output: what is printed meanwhile may go to a file.
         bar = Progress(
             TextColumn("{task.fields[title]}"),
             BarColumn(),

@@ -1,4 +1,4 @@
-"""``esoteric-drbg record``: raw symbols of a source, and its restart matrix."""
+"""``esoteric-drbg record``: raw samples of a source, and its restart matrix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["record"]
 
 @contextlib.contextmanager
 def _kept(name: str) -> Iterator[None]:
-    """Say, where a recording is interrupted, that it can go on."""
+    """If a recording is interrupted, print that it can be continued."""
     try:
         yield
     except KeyboardInterrupt:

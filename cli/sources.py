@@ -23,9 +23,9 @@ __all__ = ["bench", "probe", "scan"]
 
 #: Seconds that one source may take to answer a scan.
 SCAN_DEADLINE_S = 1.0
-#: Symbols that ``probe`` reads unless told otherwise, and the seconds it then takes at most, more or less.
+#: Samples that ``probe`` reads by default, and the approximate limit of its time in seconds.
 PROBE_SAMPLES, PROBE_SECONDS = 10_000, 5.0
-#: Fewest symbols whose histogram says anything.
+#: Fewest samples whose histogram is meaningful.
 FEWEST_SAMPLES = 100
 
 
@@ -114,7 +114,7 @@ def bench(context: click.Context, fast: bool, show_all: bool, as_json: bool) -> 
     rows: list[dict[str, Any]] = []
     missing: list[dict[str, str]] = []
     sources = registry.guarded_all(registry.installed())
-    plugin_credits(sources)  # a name that nobody has is an error before anything is measured
+    plugin_credits(sources)  # an unknown name is an error before anything is measured
     with progress_bar("measuring") as report:
         for done, source in enumerate(sources):
             report(done, len(sources), source.name)
@@ -170,7 +170,7 @@ def _ranking(rows: list[dict[str, Any]]) -> Table:
 
 
 def _affordable(source: NoiseSource, samples: int, seconds: float) -> int:
-    """Return how many symbols to read: ``samples``, or what ``seconds`` bring by the source's own estimate."""
+    """Return the number of samples to read: ``samples``, or what ``seconds`` allow by the source's own estimate."""
     return max(FEWEST_SAMPLES, min(samples, int(source.estimated_rate * seconds)))
 
 

@@ -1,4 +1,4 @@
-"""Conformance: records raw data and assesses it, from the side of the seed path."""
+"""Conformance laboratory: records, assesses and audits raw data, outside the seed path."""
 
 import typing
 
@@ -31,10 +31,10 @@ __all__ = [
     "record_restarts",
 ]
 
-# Said here: what is missing must not come to light when minutes have been recorded.
+# Checked here, so that a missing extra is reported before minutes of recording.
 _need("attrs", "numpy", "scipy")
 
-#: A module is imported when one of its names is asked for: one assessment needs not all.
+#: A module is imported when one of its names is first used: an assessment does not need all of them.
 __getattr__, __dir__ = _lazy_names(
     __name__,
     {

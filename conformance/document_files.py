@@ -1,4 +1,4 @@
-"""Documents in files: written whole or not at all, and read back by msgspec, which names the field that is wrong."""
+"""JSON documents in files: written whole or not at all, and read by msgspec, which names a wrong field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def from_document(kind: type[T], document: object, where: str) -> T:
-    """Return a document as a frozen class. Names that the class does not have are left aside.
+    """Return a document as an instance of a frozen class; fields that the class does not have are ignored.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def from_document(kind: type[T], document: object, where: str) -> T:
     document : object
         What :func:`json.loads` returned.
     where : str
-        How the message begins: the file, and what it should be.
+        Beginning of the error message: the file, and what it should be.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def from_document(kind: type[T], document: object, where: str) -> T:
 
 
 def contradictions(value: object, document: Any) -> list[str]:
-    """Return what a document says of properties that its fields do not give: "passed is True, its fields give False".
+    """Return the contradictions between a document's properties and fields: "passed is True, its fields give False".
 
     Parameters
     ----------
     value : object
-        What :func:`from_document` made of it.
+        The result of :func:`from_document`.
     document : object
     """
     found: list[str] = []
@@ -103,7 +103,7 @@ def _object_in(text: bytes | str, path: Path) -> dict[str, Any]:
 
 
 def read_document(path: Path, kind: type[T], what: str) -> T:
-    """Read a file as a frozen class; `what` it should be is for the message.
+    """Read a file as an instance of a frozen class; `what` names the expected document in an error message.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def read_document(path: Path, kind: type[T], what: str) -> T:
 
 
 def parse_document(text: bytes | str, path: Path, kind: type[T], what: str) -> T:
-    """Return a file's text as a frozen class, as :func:`read_document` does."""
+    """Return a file's text as an instance of a frozen class, as :func:`read_document` does."""
     return _structured(_object_in(text, path), path, kind, what)
 
 
@@ -126,7 +126,7 @@ def _structured(document: dict[str, Any], path: Path, kind: type[T], what: str) 
 
 
 def write_document(path: Path, value: object) -> Path:
-    """Write a result as a JSON file, atomically, and its folder if that is missing."""
+    """Write a result as a JSON file, atomically, and create its folder if that is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, json.dumps(to_document(value), indent=2, allow_nan=False) + "\n")
     return path

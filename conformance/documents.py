@@ -1,7 +1,7 @@
-"""Results as documents: frozen classes as what JSON can say.
+"""Results as documents: frozen classes converted to plain JSON values.
 
-Writing is a walk over the fields, which loads nothing: an assessment of a small file would wait for a library longer
-than for its result. Reading is in :mod:`esoteric_drbg.conformance.document_files`.
+The conversion walks over the fields and imports no library: importing one would take longer than assessing a small
+file. Reading is in :mod:`esoteric_drbg.conformance.document_files`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ __all__ = ["Document", "field_names", "to_document"]
 
 
 class Document:
-    """Base of results that are documents, too. The fields of the class are the names of its JSON form.
+    """Base of results that have a JSON form, with the names of the fields.
 
     Attributes
     ----------
     shown_first, shown_last : tuple of str
-        Properties that the document shows before and behind the fields.
+        Properties that the document shows before and after the fields.
     """
 
     __slots__ = ()
@@ -47,7 +47,7 @@ def to_document(value: Any) -> Any:
             names = (*value.shown_first, *names, *value.shown_last)
         return {name: to_document(getattr(value, name)) for name in names}
     if hasattr(kind, "__struct_fields__"):
-        import msgspec  # noqa: PLC0415 - its own classes, so it is loaded
+        import msgspec  # noqa: PLC0415 - a msgspec class, so msgspec is loaded already
 
         return to_document(msgspec.to_builtins(value))
     if isinstance(value, Mapping):
@@ -58,7 +58,7 @@ def to_document(value: Any) -> Any:
 
 
 def field_names(kind: Any) -> tuple[str, ...]:
-    """Return the fields of a result's class, none of what is no result."""
+    """Return the field names of a result's class; an empty tuple for any other class."""
     names: tuple[str, ...] | None = getattr(kind, "_fields", None)  # of Frozen and of named tuples
     if names is None:  # asking Frozen for its attributes by attrs would load attrs
         names = tuple(field.name for field in getattr(kind, "__attrs_attrs__", ()))

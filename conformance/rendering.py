@@ -1,6 +1,6 @@
-"""Templates: what reports and evidence bundles say lies in the folders ``templates`` of their packages.
+"""Templates of reports and evidence bundles, in the folders ``templates`` of their packages.
 
-What ends in ``.html.j2`` is escaped. A name that a template asks for and is not given is an error.
+Values in templates whose names end in ``.html.j2`` are escaped. A missing value is an error.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def render(package: str, name: str, **values: Any) -> str:
     Parameters
     ----------
     package : str
-        The package whose folder ``templates`` has it.
+        The package whose folder ``templates`` contains the template.
     name : str
-        The template's file.
+        File name of the template.
     **values
-        What the template may name.
+        Values that the template may use.
     """
     folder = resources.files(package) / "templates"
 

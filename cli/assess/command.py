@@ -84,7 +84,7 @@ def _print(document: dict[str, Any], *, verbose: bool) -> None:
 
 
 def _loading_meanwhile(progress: Progress, *modules: str) -> Progress:
-    """Load what the end needs when the first estimator is done: others still count, in their threads."""
+    """Import the modules for the output after the first estimator, while others still run in their threads."""
 
     def report(done: int, total: int, step: str) -> None:
         if done == 1:

@@ -1,4 +1,4 @@
-"""What the assessing commands share: how files are named and read, and where the work is done."""
+"""Common parts of the assessing commands: how files are named and read, and where the work is done."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _READING = (
 
 
 class Reading(NamedTuple):
-    """What the options say of the files, and how each is read.
+    """The files that the options name, and how each is read.
 
     Attributes
     ----------
@@ -78,14 +78,14 @@ class Reading(NamedTuple):
 
 
 def assess_options(*own: Any, verbose: str, quick: str, scheduler: str) -> Callable[[Callable[..., None]], Any]:
-    """Add all options of an assessment of files, its `own` ones between how files are read and where the work is done.
+    """Add all options of an assessment of files: how files are read, its `own` options, and where the work is done.
 
-    The command is given a :class:`Reading` as ``files``, in place of the options that say how they are read.
+    The command receives a :class:`Reading` as ``files``, in place of the options that say how files are read.
 
     Parameters
     ----------
     verbose, quick, scheduler : str
-        What these three do in this command, for its help.
+        Help texts of these three options in this command.
     """
     working = (
         click.option("-v", "--verbose", count=True, help=verbose),
@@ -113,7 +113,7 @@ def assess_options(*own: Any, verbose: str, quick: str, scheduler: str) -> Calla
 
 
 def split_bits(arguments: tuple[str, ...], bits: int | None) -> tuple[list[Path], int | None]:
-    """Take a last argument that is a number, and no file, as bits per symbol: FILE BITS, as NIST's tool has it."""
+    """Take a last argument that is a number, not a file, as bits per symbol: FILE BITS, as in NIST's tool."""
     *files, last = arguments
     if files and bits is None and last.isdecimal() and not Path(last).exists():
         return [Path(name) for name in files], int(last)
@@ -122,7 +122,7 @@ def split_bits(arguments: tuple[str, ...], bits: int | None) -> tuple[list[Path]
 
 @contextlib.contextmanager
 def cluster(address: str | None) -> Iterator[Executor | None]:
-    """Give the executor of the dask scheduler at an address; None without one."""
+    """Yield the executor of the dask scheduler at an address; None without an address."""
     if address is None:
         yield None
         return
@@ -140,10 +140,10 @@ def assess_several(
     scheduler: str | None,
     show: Callable[[dict[str, Any]], None] | None,
 ) -> list[dict[str, Any]]:
-    """Assess each file on a process of its own, or a cluster's; return the documents of those that could be.
+    """Assess each file in a worker process or on a cluster; return the documents of those that could be assessed.
 
-    `show` prints a document, as soon as those of the files before have been printed; one line is printed of an error.
-    On a cluster, too, a file is one task with one thread: nothing but its path and its result travels.
+    `show` prints a document as soon as those of the earlier files have been printed; an error is printed as one line.
+    On a cluster, too, a file is one task with one thread: only its path and its result are sent.
     """
     from esoteric_drbg.conformance.execution.batch import assess_files, shares
 

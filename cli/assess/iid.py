@@ -84,7 +84,7 @@ def iid(
 
 
 def _family(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what all files say together; those with no verdict do not count."""
+    """Return the verdict on all files together; files without a verdict do not count."""
     from esoteric_drbg.conformance.iid.multiplicity import family_verdict, iid_family_rate
 
     verdicts = [document["passed"] for document in documents if document["passed"] is not None]

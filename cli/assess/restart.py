@@ -24,7 +24,7 @@ shape_options = (
 
 
 def with_shape(command: Any) -> Any:
-    """Add the options of a matrix' shape."""
+    """Add the options for the shape of a matrix."""
     for option in reversed(shape_options):
         command = option(command)
     return command
@@ -84,7 +84,7 @@ def restart(
 
 
 def _is_iid(samples: SampleSet, threads: int | None) -> bool:
-    """Whether the tests of section 5 accept a data set."""
+    """Return whether a data set passes the tests of section 5."""
     from esoteric_drbg.conformance import assess_iid
 
     return assess_iid(samples, threads=threads).passed is True

@@ -1,4 +1,4 @@
-"""Assessments as people read them: tables, CSV, and one sentence that says what the result means."""
+"""Assessments as text: tables, CSV, and one sentence that says what the result means."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def print_non_iid(document: dict[str, Any], *, verbose: bool) -> None:
     for name, there in (("literal\nbits/symbol", literal), ("bitstring\nbits/bit", bitstring)):
         if there is not None:
             table.add_column(name, justify="right", no_wrap=True)
-    # On a narrow terminal the mark comes first, and reasons, a column of syllables there, are left out.
+    # On a narrow terminal the mark comes first, and the reasons, whose column would be too narrow, are left out.
     narrow = out.width < NARROW
     if not narrow:
         table.add_column("", overflow="fold")

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
-#: Seconds of recording from which on an audit says beforehand how long it takes.
+#: Seconds of recording above which an audit says beforehand how long it takes.
 ANNOUNCED_S = 30.0
 
 
 class ClaimsByDefault(click.Group):
-    """A group whose words are sources, unless the first one names a command."""
+    """A group whose arguments are sources, unless the first one names a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the command ``claims`` first where none is named."""
@@ -80,7 +80,7 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
         raise click.UsageError("--quick records anew; with --reuse the recordings are what they are")
     allow_named(names)
     if save:
-        machine_profile.load()  # a broken profile is not built upon: say so before minutes of recording
+        machine_profile.load()  # a damaged profile cannot be extended: report it before minutes of recording
     found = [registry.create(name) for name in dict.fromkeys(names)] if names else registry.installed()
     sources = registry.guarded_all(found)
     if reuse:
@@ -139,7 +139,7 @@ def claims(names: tuple[str, ...], quick: bool, out: Path, reuse: bool, save: bo
 
 
 def _self_assess(sources: list[NoiseSource], left_out: dict[str, str]) -> None:
-    """Assess what was audited as it is now, too, for machines that the claims were not recorded on."""
+    """Self-assess the audited sources, too, for machines on which the claims were not recorded."""
     from esoteric_drbg.cli.audit.self_assess import assess_and_keep
 
     sources = [source for source in sources if source.name not in left_out and source.is_available()]
@@ -149,7 +149,7 @@ def _self_assess(sources: list[NoiseSource], left_out: dict[str, str]) -> None:
 
 
 def _profile(item: SourceAudit) -> dict[str, Any]:
-    """Return what the machine profile keeps of an audit."""
+    """Return the record of an audit that the machine profile keeps."""
     return {
         "h_assessed": item.h_assessed,
         "verdict": item.verdict,
@@ -163,7 +163,7 @@ def _profile(item: SourceAudit) -> dict[str, Any]:
 def _with_recordings(
     sources: list[NoiseSource], out: Path, *, named: bool
 ) -> tuple[list[tuple[NoiseSource, AuditPlan, float]], dict[str, str]]:
-    """Return the sources of which both recordings lie in a folder, and why not the others, if they were named."""
+    """Return the sources with both recordings in a folder, and, if sources were named, why the others are left out."""
     from esoteric_drbg.conformance.audit.plan import AuditPlan
 
     chosen: list[tuple[NoiseSource, AuditPlan, float]] = []
@@ -178,7 +178,7 @@ def _with_recordings(
 
 
 def _announce(name: str, seconds: float) -> None:
-    """Say how long a source takes, if that is worth saying."""
+    """Print how long a source takes, if that is long."""
     from esoteric_drbg.conformance.audit.plan import duration
 
     if seconds > ANNOUNCED_S:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults"]
 
-#: Symbols recorded of an installed source.
+#: Samples recorded of an installed source.
 RECORDED = 65_536
 
 

@@ -92,7 +92,7 @@ def independence(
 
 
 def _fast_sources(samples: int) -> tuple[list[NoiseSource], dict[str, str]]:
-    """Return the sources that give so many symbols within a minute, and why not the others."""
+    """Return the sources that give `samples` samples within a minute, and why the others are left out."""
     from esoteric_drbg.conformance.audit.plan import duration, is_opt_in, measured_rate
     from esoteric_drbg.noise_sources import registry
 

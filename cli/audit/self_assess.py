@@ -37,7 +37,7 @@ def self_assess(names: tuple[str, ...], system: bool, as_json: bool) -> None:
 
     allow_named(names)
     where = Path(machine_profile.SYSTEM_PATH) if system else None
-    machine_profile.self_assessments(where)  # a broken profile is not built upon: say so before the work
+    machine_profile.self_assessments(where)  # a damaged profile cannot be extended: report it before the work
     if names:
         sources = [registry.create(name) for name in dict.fromkeys(names)]
         for source in sources:
@@ -67,7 +67,7 @@ def self_assess(names: tuple[str, ...], system: bool, as_json: bool) -> None:
 def assess_and_keep(
     sources: Sequence[NoiseSource], where: Path | None = None
 ) -> tuple[list[SelfAssessment], dict[str, str], Path | None]:
-    """Assess sources one after another and keep the results; those that failed come with their reason."""
+    """Assess sources one after another and keep the results; return the results, the failures, and the file."""
     from esoteric_drbg.conformance.audit.plan import duration
     from esoteric_drbg.conformance.audit.self_assessment import expected_seconds
     from esoteric_drbg.conformance.audit.self_assessment import self_assess as assess
@@ -90,7 +90,7 @@ def assess_and_keep(
 
 
 def assess_where_needed() -> None:
-    """Assess the sources of seeds that nothing speaks for on this machine, if there are any."""
+    """Assess the seeding sources that have neither evidence nor a self-assessment on this machine, if there are any."""
     from esoteric_drbg.conformance.audit.self_assessment import to_be_assessed
     from esoteric_drbg.noise_sources import registry
 

@@ -1,4 +1,4 @@
-"""Audits: claims of sources, their independence, and what this machine shows by itself."""
+"""Audits: min-entropy claims of sources, their independence, and self-assessments on this machine."""
 
 import typing
 
@@ -10,5 +10,5 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["AuditPlan", "audit_source"]
 
-#: A module is imported when one of its names is asked for: one assessment needs not all.
+#: A module is imported when one of its names is first used: an assessment does not need all of them.
 __getattr__, __dir__ = _lazy_names(__name__, {"AuditPlan": "plan", "audit_source": "claim_audit"})

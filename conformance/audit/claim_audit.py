@@ -37,7 +37,7 @@ __all__ = ["FalseAlarms", "SourceAudit", "Verdict", "audit_source", "false_alarm
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """What an audit was asked to record."""
+    """The source, samples and restarts that an audit was asked to record."""
 
     samples: int
     restarts: int
@@ -46,7 +46,7 @@ class Asked:
 
 @attrs.frozen(kw_only=True)
 class Unfinished:
-    """An audit under way: its plan, and the SHA-256 of each data set that is finished, by file."""
+    """An unfinished audit: what it was asked to record, and the SHA-256 of each finished data set, by file."""
 
     asked: Asked
     done: dict[str, str]
@@ -66,16 +66,16 @@ def audit_source(
     Parameters
     ----------
     source : NoiseSource
-        An installed source: each restart makes a new one of its name in a fresh process.
+        An installed source: each restart creates a new source of the same name in a fresh process.
     folder : Path
-        Gets NAME.bin and NAME.restarts.bin with their sidecars. An interrupted audit goes on there.
+        Folder for NAME.bin and NAME.restarts.bin with their sidecars. An interrupted audit is continued there.
     plan : AuditPlan, optional
-        What to record; by default what SP 800-90B asks for.
+        What to record; by default what SP 800-90B requires.
     reuse : bool
-        Judge the recordings that lie in the folder, such as restarts by power cycling, instead of new ones. Their sizes
-        then count, not the plan's.
+        Judge the recordings already in the folder, such as restarts by power cycling, instead of making new ones. Their
+        sizes are then used, not the plan's.
     threads : int, optional
-        Threads of the estimators.
+        Number of threads for the estimators.
     progress : callable, optional
         ``progress(done, total, step)``.
 
@@ -86,7 +86,7 @@ def audit_source(
     Raises
     ------
     SourceError, InvalidInputError, OSError
-        If the source cannot be read, the folder not be written, or the recordings are not what they say.
+        If the source cannot be read, the folder cannot be written, or a recording does not match its sidecar.
     """
     plan = plan or AuditPlan()
     source = guarded(source)
@@ -156,9 +156,9 @@ def audit_source(
 def _record_both(
     source: NoiseSource, data: Path, matrix: Path, plan: AuditPlan, report: Progress, total: int
 ) -> Sidecar:
-    """Record both data sets and return the sidecar of the first. What an interrupted audit has finished is kept.
+    """Record both data sets, except those that an interrupted audit has finished; return the first one's sidecar.
 
-    The plan of an unfinished audit, and the SHA-256 of each data set that it has finished, lie in NAME.audit.partial.
+    NAME.audit.partial holds the plan of an unfinished audit and the SHA-256 of each data set that it has finished.
     """
     marker = data.with_name(f"{source.name}.audit.partial")
     asked = Asked(samples=plan.samples, restarts=plan.restarts, source=source.name)
@@ -197,7 +197,7 @@ def _record_both(
 
 
 def _done(marker: Path, asked: Asked) -> dict[str, str]:
-    """Return what an interrupted audit with the same plan has finished: SHA-256 by file. Nothing, if in doubt."""
+    """Return the SHA-256 of each file that an interrupted audit with the same plan has finished; empty if in doubt."""
     try:
         kept = parse_document(read_file(marker), marker, Unfinished, "an unfinished audit")
     except (OSError, InvalidInputError):
@@ -206,7 +206,7 @@ def _done(marker: Path, asked: Asked) -> dict[str, str]:
 
 
 def _recorded(source: NoiseSource, path: Path) -> Sidecar:
-    """Return the sidecar of a recording, which has to be of this source and these bytes."""
+    """Return the sidecar of a recording after checking that it belongs to this source and these bytes."""
     facts = read_sidecar(path)
     if facts.source != source.name or facts.symbol_bits != source.symbol_bits:
         raise InvalidInputError(f"{path}: a recording of {facts.source}, not of {source.name}")
@@ -224,11 +224,11 @@ def false_alarms(symbols: bytes, min_entropy: float, symbol_bits: int = 8) -> tu
     Parameters
     ----------
     symbols : bytes
-        Raw symbols, one a byte.
+        Raw samples, one a byte.
     min_entropy : float
-        H that the cutoffs follow from, in bits per symbol.
+        H, from which the cutoffs are computed, in bits per sample.
     symbol_bits : int
-        Width of a symbol.
+        Width of a sample, in bits.
 
     Examples
     --------

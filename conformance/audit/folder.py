@@ -1,4 +1,4 @@
-"""The folder of an audit: what each of its files is called, and how they are kept."""
+"""The folder of an audit: the names of its files, and how they are written."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ __all__ = [
 LEDGER_FILE = "seed_ledger.json"
 INDEPENDENCE_FILE = "independence.json"
 NOT_AUDITED_FILE = "not_audited.json"
-#: Patterns of the files that each source has of its own.
+#: Name patterns of the files that exist once for each source.
 AUDIT_FILES = "*.audit.json"
 FAULTS_FILES = "*.faults.json"
 
 
 @attrs.frozen(kw_only=True)
 class NotAudited:
-    """A source that an audit left out, and why."""
+    """A source that an audit left out, and the reason."""
 
     name: str
     reason: str
@@ -47,42 +47,42 @@ class NotAudited:
 
 @attrs.frozen(kw_only=True)
 class LeftOut:
-    """The sources that an audit left out: no evidence."""
+    """The sources that an audit left out: there is no evidence for them."""
 
     verdict: str = "no evidence"
     sources: tuple[NotAudited, ...] = ()
 
 
 def audit_file(folder: Path, name: str) -> Path:
-    """Return where the result of one source's audit is kept."""
+    """Return the path of the file with the result of one source's audit."""
     return folder / AUDIT_FILES.replace("*", name)
 
 
 def faults_file(folder: Path, name: str) -> Path:
-    """Return where the result of induced failures of one source is kept."""
+    """Return the path of the file with the result of one source's induced failures."""
     return folder / FAULTS_FILES.replace("*", name)
 
 
 def write_audit(folder: Path, audit: SourceAudit) -> Path:
-    """Keep the result of one source's audit, atomically."""
+    """Write the result of one source's audit, atomically."""
     return write_document(audit_file(folder, audit.name), audit)
 
 
 def write_independence(folder: Path, result: IndependenceAudit) -> Path:
-    """Keep the result of an independence check of sources, atomically."""
+    """Write the result of an independence audit, atomically."""
     return write_document(folder / INDEPENDENCE_FILE, result)
 
 
 def write_not_audited(folder: Path, reasons_by_name: Mapping[str, str]) -> Path:
-    """Keep which sources an audit left out, and why, atomically."""
+    """Write the names of the sources that an audit left out, with the reasons, atomically."""
     sources = tuple(NotAudited(name=name, reason=reasons_by_name[name]) for name in sorted(reasons_by_name))
     return write_document(folder / NOT_AUDITED_FILE, LeftOut(sources=sources))
 
 
 def write_ledger(folder: Path) -> Path | None:
-    """Keep the ledger of a seed that the sources of this machine give now; None where they fall short."""
+    """Draw seed material from this machine's sources and write its ledger; return None if their credit falls short."""
     try:
         _, ledger = EntropyPool.auto().seed_material(256)
-    except EsotericDRBGError:  # sources fall short, or a machine profile is broken: seeding says so itself
+    except EsotericDRBGError:  # credit falls short, or a machine profile is damaged: seeding reports it
         return None
     return write_document(folder / LEDGER_FILE, ledger)

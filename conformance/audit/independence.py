@@ -1,12 +1,12 @@
-"""Are noise sources independent of each other? Pairwise tests on symbols recorded at the same time (SP 800-90C).
+"""Pairwise tests of the independence of noise sources, on samples recorded at the same time (SP 800-90C).
 
-A pool adds up the credit of different independence groups. Every pair is tested three ways: linear cross-correlation
-at lags -1000 to 1000, mutual information of paired symbols against random permutations, and the joint min-entropy of
-the pair against the sum of its parts. The p-values are corrected for the number of pairs by Holm's method.
+A pool adds up the credit of different independence groups. Every pair is tested three ways: linear cross-correlation at
+lags -1000 to 1000, mutual information of paired samples against random permutations, and the joint min-entropy of the
+pair against the sum of its parts. The p-values are corrected for the number of pairs by Holm's method.
 
-Raw symbols follow one another with a memory, and a fast source has many symbols to one of a slow source. Neither may
-pass for dependence: the variance of a correlation is Bartlett's, which knows the memory of both, and permutations
-move whole blocks of symbols.
+Raw samples of one source may be serially correlated, and a fast source gives many samples for one of a slow source.
+Neither may be taken for dependence between sources: the variance of a correlation is Bartlett's, which includes the
+autocorrelations of both, and permutations move whole blocks of samples.
 """
 
 from __future__ import annotations
@@ -30,51 +30,53 @@ from esoteric_drbg.version import __version__
 
 __all__ = ["IndependenceAudit", "PairResult", "audit_independence"]
 
-#: Largest lag of the cross-correlation, in symbols.
+#: Largest lag of the cross-correlation, in samples.
 MAX_LAG = 1000
 #: Permutations of the mutual information test.
 PERMUTATIONS = 999
 #: Level at which a pair counts as dependent, after the correction.
 ALPHA = 0.01
-#: Paired symbols that the permutation test looks at.
+#: Paired samples that the permutation test uses.
 MI_SAMPLES = 20_000
-#: Symbols that permutations keep together: their memory reaches less far. Short recordings have 64 blocks.
+#: Samples in a block that permutations keep together: the serial correlation is shorter. Short recordings have 64
+#: blocks.
 BLOCK = 256
 BLOCKS = 64
-#: After so many permutations with as much mutual information, more of them would not change the answer.
+#: After this many permutations with as much mutual information, more permutations would not change the verdict.
 ENOUGH = 20
-#: Share of the summed min-entropy that may be missing in the joint one: what estimators lose to a larger alphabet.
+#: Share by which the joint min-entropy may be below the sum: estimates are lower for a larger alphabet.
 JOINT_SLACK = 0.15
 
 
 @attrs.frozen(kw_only=True)
 class PairResult:
-    """What the tests say of one pair.
+    """Test results of one pair of sources.
 
     Attributes
     ----------
     first, second : str
     same_group : bool
     paired : int
-        Symbols paired.
+        Number of paired samples.
     max_z, lag : float, int
-        Largest absolute cross-correlation in standard deviations, and where; at a positive lag the second follows. The
-        deviation is that of two independent series with the memory that these have.
+        Largest absolute cross-correlation in standard deviations, and its lag; at a positive lag the second follows the
+        first. The standard deviation is that of two independent series with the autocorrelations of these.
     correlation_p : float
-        Its p-value, times the number of lags.
+        p-value of `max_z`, times the number of lags.
     serial : bool
-        Both sources are serially correlated over many symbols: they drift, and more data decide.
+        Whether both sources are serially correlated over many samples: they drift, and more data are needed to decide.
     mutual_information, mutual_information_p : float
-        Bits per pair as counted, and (b + 1)/(m + 1) of m permutations; b/m where b = 20 ended them.
+        Plug-in estimate in bits per pair, and its p-value (b + 1)/(m + 1) of m permutations, or b/m if b = 20 ended
+        them.
     joint, single : float or None
-        Least min-entropy (Most Common Value and lag predictor) of the pair, and the sum for its parts, in bits; 4 bits
-        of each symbol take part.
+        Lowest min-entropy estimate (Most Common Value and lag predictor) of the pair, and the sum of those of its
+        parts, in bits; 4 bits of each sample are used.
     joint_passed : bool
-        Whether the joint figure is at least 0.85 of the sum. A warning, no test with a known error rate.
+        Whether `joint` is at least 0.85 of `single`. A failure is a warning, not a test with a known error rate.
     p_value : float
-        Twice the smaller p-value, at most 1.
+        Twice the smaller of the two p-values, at most 1.
     adjusted_p : float
-        Corrected for the number of pairs.
+        `p_value` corrected for the number of pairs.
     dependent : bool
         Whether `adjusted_p` is below the level.
     verdict : str
@@ -123,8 +125,8 @@ class IndependenceAudit(Document):
 def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[float, int, float, bool]:
     """Return the largest \\|z\\|, its lag, the p-value over all lags, and whether both are serially correlated.
 
-    z is the correlation over its standard deviation between independent series, by Bartlett's formula: the root of
-    (1 + 2 sum of the products of both autocorrelations) / overlap.
+    z is the correlation divided by its standard deviation for independent series. By Bartlett's formula, that is the
+    square root of (1 + 2 x the sum of the products of both autocorrelations) / overlap.
     """
     from scipy.special import log_ndtr  # noqa: PLC0415 - slow to import
 
@@ -147,14 +149,14 @@ def cross_correlation(x: Symbols, y: Symbols, max_lag: int = MAX_LAG) -> tuple[f
 
 
 def _sixteen(symbols: Symbols) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Reduce symbols to 16 levels, twice: by rank, and by their low bits."""
+    """Reduce samples to 16 levels in two ways: by rank, and by their low bits."""
     ranked = np.sort(symbols)
     edges = ranked[np.arange(1, 16) * symbols.size // 16]
     return np.searchsorted(np.unique(edges), symbols, side="right"), (symbols & 15).astype(np.intp)
 
 
 def _information(x: NDArray[np.intp], y: NDArray[np.intp]) -> float:
-    """Mutual information of two series of 16 levels, as counted, in bits."""
+    """Return the plug-in estimate of the mutual information of two series of 16 levels, in bits."""
     table = np.bincount(16 * x + y, minlength=256).reshape(16, 16) / x.size
     expected = np.outer(table.sum(axis=1), table.sum(axis=0))
     seen = table > 0
@@ -164,10 +166,11 @@ def _information(x: NDArray[np.intp], y: NDArray[np.intp]) -> float:
 def mutual_information(
     x: Symbols, y: Symbols, *, permutations: int = PERMUTATIONS, seed: int = 1
 ) -> tuple[float, float]:
-    """Return the mutual information of paired symbols in bits, and its permutation p-value.
+    """Return the mutual information of paired samples in bits, and its permutation p-value.
 
-    It is the sum over two reductions to 16 levels: by rank, and by the low four bits. Blocks of symbols are permuted.
-    The p-value is (b + 1)/(m + 1), or b/m where b = 20 ended the permutations early (Besag and Clifford 1991).
+    The mutual information is the sum over two reductions to 16 levels: by rank, and by the low four bits. Blocks of
+    samples are permuted. The p-value is (b + 1)/(m + 1), or b/m if b = 20 ended the permutations early (Besag and
+    Clifford 1991).
     """
     rng = np.random.default_rng(seed)
     size = min(x.size, y.size, MI_SAMPLES)
@@ -187,7 +190,7 @@ def mutual_information(
 
 
 def joint_entropy(x: Symbols, y: Symbols) -> tuple[float | None, float | None]:
-    """Return the least min-entropy (MCV, lag) of pairs of 4 bits each, and the sum of the parts, in bits."""
+    """Return the lower of the MCV and lag estimates of pairs of 4 bits each, and the sum of the parts' estimates."""
     a, b = ((_sixteen(one)[1]).astype(np.uint8) for one in (x, y))
     figures: list[float | None] = []
     for data in (16 * a + b, a, b):
@@ -195,7 +198,7 @@ def joint_entropy(x: Symbols, y: Symbols) -> tuple[float | None, float | None]:
         if levels.size == 1:
             figures.append(0.0)
             continue
-        # The estimators take binary symbols packed.
+        # The estimators take binary samples packed.
         raw = (np.packbits(translated == 1) if levels.size == 2 else translated.astype(np.uint8)).tobytes()
         runs = (estimators.mcv(raw, data.size, levels.size), estimators.lag(raw, data.size, levels.size))
         found = [one.min_entropy for one in runs if one.min_entropy is not None]
@@ -257,18 +260,19 @@ def audit_independence(
     recordings : sequence of Recording
         Two or more, as :func:`~esoteric_drbg.conformance.recording.simultaneous.record_together` returns them.
     permutations : int, optional
-        Of the mutual information test. None: 999, and more where Holm's correction needs a smaller p-value.
+        Permutations of the mutual information test; if None, 999, or more where Holm's correction needs a smaller
+        p-value.
     seed : int
-        Of the permutations.
+        Seed of the permutations.
     alpha : float
-        Level after the correction.
+        Significance level after the correction.
     progress : callable, optional
         ``progress(done, total, pair)``.
 
     Raises
     ------
     InvalidInputError
-        If there are fewer than two recordings, or too few symbols were read together.
+        If there are fewer than two recordings, or too few samples were recorded at the same time.
 
     Examples
     --------
@@ -281,7 +285,7 @@ def audit_independence(
     pairs = list(itertools.combinations(recordings, 2))
     if not pairs or not 0 < alpha < 1:
         raise InvalidInputError(f"{len(recordings)} recordings, alpha={alpha}: two or more, 0 < alpha < 1")
-    # 2 (m + 1)^-1 times the number of pairs has to come below alpha.
+    # 2 / (m + 1) times the number of pairs must be below alpha.
     m = permutations or max(PERMUTATIONS, math.ceil(2 * len(pairs) / alpha) + 1)
     report = progress or silent
     rows = []

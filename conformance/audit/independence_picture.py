@@ -12,7 +12,7 @@ from esoteric_drbg.extras import need
 
 __all__ = ["draw_independence", "require_picture"]
 
-#: Colours stop at this -log10 p.
+#: Value of -log10 p above which the colour no longer changes.
 _DARKEST = 6.0
 
 
@@ -24,7 +24,7 @@ def require_picture(path: Path) -> None:
     MissingExtraError
         If matplotlib is not installed.
     InvalidInputError
-        If the name ends in something else than .svg or .png.
+        If the name does not end in .svg or .png.
     """
     need("matplotlib")
     if path.suffix not in {".svg", ".png"}:
@@ -38,7 +38,7 @@ def draw_independence(audit: IndependenceAudit, path: Path) -> None:
     ----------
     audit : IndependenceAudit
     path : Path
-        Ends in .svg or .png.
+        Output file; its name ends in .svg or .png.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What an audit records of a source, how long that takes, and which sources an audit takes when none is named."""
+"""Audit plans: what is recorded of a source, how long that takes, and which sources are audited if none is named."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ __all__ = [
     "select_sources",
 ]
 
-#: Samples and restarts that SP 800-90B 3.1.1 and 3.1.4.1 ask for.
+#: Samples and restarts that SP 800-90B 3.1.1 and 3.1.4.1 require.
 FULL_SAMPLES = 1_000_000
 FULL_RESTARTS = 1000
 RESTART_SAMPLES = 1000
-#: What a quick audit takes: seconds of a sequential recording, restarts, and seconds of these.
+#: Size of a quick audit: seconds of the sequential recording, number of restarts, and seconds of the restarts.
 _QUICK_SECONDS = 4.0
 _QUICK_RESTARTS = 100
 _QUICK_RESTART_S = 9.0
-#: Seconds that a restart costs beside its symbols, unless it was measured: a fresh process.
+#: Seconds that a restart takes in addition to reading its samples, unless measured: a fresh process.
 PROCESS_S = 0.1
 _FEWEST = 10_000
 #: Seconds of recording beyond which a source is left out unless it is named: by a quick audit, and by a complete one.
 QUICK_LIMIT_S = 40.0
 COMPLETE_LIMIT_S = 4 * 3600.0
-#: Seconds spent on measuring a source's rate, and after which a source that gives nothing counts as hanging.
+#: Seconds spent on measuring a source's rate, and seconds after which a source without output counts as hanging.
 _PROBE_S = 0.15
 _PROBE_DEADLINE_S = 3.0
 
 
 @attrs.frozen(kw_only=True)
 class AuditPlan:
-    """What is recorded of a source: symbols in a row, and restarts of :data:`RESTART_SAMPLES` symbols."""
+    """What is recorded of a source: consecutive samples, and restarts of :data:`RESTART_SAMPLES` samples."""
 
     samples: int = FULL_SAMPLES
     restarts: int = FULL_RESTARTS
@@ -68,9 +68,9 @@ class AuditPlan:
         Parameters
         ----------
         rate : float
-            Raw symbols per second.
+            Raw samples per second.
         process_s : float
-            Seconds that a restart costs beside its symbols.
+            Seconds that a restart takes in addition to reading its samples.
         """
         each = process_s + RESTART_SAMPLES / rate
         return cls(
@@ -79,12 +79,12 @@ class AuditPlan:
         )
 
     def seconds(self, rate: float, process_s: float = PROCESS_S) -> float:
-        """Return how long the recordings take at `rate` raw symbols per second, without the estimators."""
+        """Return the seconds that the recordings take at `rate` raw samples per second, without the estimators."""
         return self.samples / rate + self.restarts * (process_s + RESTART_SAMPLES / rate) / self.jobs
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What SP 800-90B asks for and this plan does not do."""
+        """What SP 800-90B requires and this plan does not do."""
         missing = []
         if self.samples < FULL_SAMPLES:
             missing.append(f"only {self.samples:,} of {FULL_SAMPLES:,} consecutive samples (3.1.1)")
@@ -95,14 +95,14 @@ class AuditPlan:
 
 @attrs.frozen(kw_only=True)
 class Selection:
-    """What is audited, and what is not.
+    """The sources to audit, and those left out.
 
     Attributes
     ----------
     chosen : tuple of (NoiseSource, AuditPlan, float)
         Each source with its plan and the seconds that recording it takes.
     left_out : dict of str to str
-        The reasons for all others, by name.
+        The reason for each other source, by name.
     """
 
     chosen: tuple[tuple[NoiseSource, AuditPlan, float], ...]
@@ -110,12 +110,12 @@ class Selection:
 
 
 def is_opt_in(source: NoiseSource) -> bool:
-    """Return whether a source is read only if somebody names it: it uses a network or a sensor."""
+    """Return whether a source is read only if it is named, because it uses a network or a sensor."""
     return guarded(source).opt_in
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people say it.
+    """Return a duration as text, in seconds, minutes or hours.
 
     Examples
     --------
@@ -128,13 +128,13 @@ def duration(seconds: float) -> str:
 
 
 def measured_rate(source: NoiseSource, deadline_s: float = _PROBE_DEADLINE_S) -> float:
-    """Return the raw symbols per second of a source, from reads of a fraction of a second.
+    """Return the raw samples per second of a source, measured by reads of a fraction of a second.
 
     Parameters
     ----------
     source : NoiseSource
     deadline_s : float
-        Seconds after which a source that has given no two symbols counts as hanging.
+        Seconds after which a source that has given fewer than two samples counts as hanging.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def measured_rate(source: NoiseSource, deadline_s: float = _PROBE_DEADLINE_S) ->
     def run() -> None:
         try:
             size, spent = 1, 0.0
-            source.read_exactly(1)  # what it sets up is not its rate
+            source.read_exactly(1)  # set-up time is not part of the rate
             while not cancelled.is_set():
                 began = time.perf_counter()
                 source.read_exactly(size)
@@ -178,11 +178,11 @@ def select_sources(sources: Iterable[NoiseSource], *, named: bool, quick: bool =
     Parameters
     ----------
     sources : iterable of NoiseSource
-        What is installed, or what was named.
+        The installed sources, or those that were named.
     named : bool
-        Whether somebody named them: then those that are opt-in are taken, and slow ones too.
+        Whether they were named: opt-in and slow sources are then chosen, too.
     quick : bool
-        Whether each gets a quick plan; a complete one otherwise.
+        Whether each source gets a quick plan instead of a complete one.
     """
     chosen: list[tuple[NoiseSource, AuditPlan, float]] = []
     left_out: dict[str, str] = {}
@@ -196,7 +196,7 @@ def select_sources(sources: Iterable[NoiseSource], *, named: bool, quick: bool =
             continue
         try:
             rate = measured_rate(source, 10 * _PROBE_DEADLINE_S if named else _PROBE_DEADLINE_S)
-            process_s = min(restart_seconds(source) for _ in range(2))  # the first one may find cold files
+            process_s = min(restart_seconds(source) for _ in range(2))  # the first one may find cold caches
         except EsotericDRBGError as error:
             left_out[source.name] = f"could not be read: {error}"
             continue

@@ -1,4 +1,4 @@
-"""What a claim audit finds: the figures, the verdict, and the health tests on the recording."""
+"""Results of a claim audit: the figures, the verdict, and the health tests on the recording."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ Verdict = Literal["holds", "too high", "no evidence"]
 
 @attrs.frozen(kw_only=True)
 class FalseAlarms:
-    """A health test at one cutoff on the recording, which is taken to be healthy.
+    """Result of a health test at one cutoff on the recording, which is assumed to be healthy.
 
     Attributes
     ----------
     test : str
-        ``"RCT"``, ``"APT"``, or run, window or span of the Lag Predictor Test: ``"lag run (developer-defined)"``.
+        ``"RCT"``, ``"APT"``, or the run, window or span of the Lag Predictor Test: ``"lag run (developer-defined)"``.
     tier : str
         ``"intermittent"`` or ``"permanent"``.
     cutoff : int
-        C, in samples; of APT in a window of :func:`apt_window` samples; of the Lag Predictor Test in right predictions.
+        C: samples for the RCT, samples in a window of :func:`apt_window` for the APT, correct predictions for the Lag
+        Predictor Test.
     chances : int
-        Samples (RCT, lag run), windows (APT, lag window) or spans (lag span, one that began included) tested.
+        Number of samples (RCT, lag run), windows (APT, lag window) or spans (lag span, including an unfinished one)
+        tested.
     alarms : int
-        How many of them fired.
+        Number of alarms.
     rate, rate_below : float
         alarms / chances, and its upper confidence bound (95 %, Clopper and Pearson).
     alpha : float
-        The false-alarm rate that the cutoff was made for.
+        The false-alarm rate from which the cutoff was computed.
     can_fail : bool
-        False where the cutoff exceeds the window, so that the test is not run.
+        False if the cutoff exceeds the window, so that the test is not run.
     """
 
     test: str
@@ -61,30 +63,30 @@ class SourceAudit(Document):
     ----------
     name : str
     h_submitter, credit : float
-        The claim, and what of it can be credited: 0 without evidence. Bits per symbol. A plug-in earns it only where
+        The claim, and the credit it can have (0 without evidence), in bits per sample. A plug-in has the credit only if
         the operator names it.
     h_original, h_bitstring : float or None
-        From the sequential data set: bits per symbol, and per bit.
+        From the sequential data set: bits per sample, and per bit.
     h_initial : float
-        H_I = min(H_original, n x H_bitstring, H_submitter); without H_submitter where nothing is claimed.
+        H_I = min(H_original, n x H_bitstring, H_submitter); without H_submitter if nothing is claimed.
     h_row, h_column : float or None
-        From the restart matrix; None where its sanity check failed.
+        From the restart matrix; None if its sanity check failed.
     h_assessed : float
-        min(H_original, n x H_bitstring, H_r, H_c), bits per symbol; 0 where the restart tests failed.
+        min(H_original, n x H_bitstring, H_r, H_c), bits per sample; 0 if the restart tests failed.
     verdict : str
         ``"holds"``, ``"too high"``, or ``"no evidence"`` where nothing is credited.
     reasons : tuple of str
-        What the verdict rests on.
+        Reasons for the verdict.
     false_alarms : tuple of FalseAlarms
-        The health tests that follow from the claim, on the sequential data set.
+        Health tests with the cutoffs of the claim, on the sequential data set.
     symbols_per_second, credited_bits_per_second : float
-        While recording.
+        Rates while recording.
     left_out : tuple of str
         What a complete audit does beyond this one.
     independence_group, date : str
         The source's group; when the audit ended (ISO 8601, UTC).
     machine : mapping
-        What :func:`~esoteric_drbg.conformance.recording.recorder.machine_facts` says of where the data were recorded.
+        Facts of the recording machine, from :func:`~esoteric_drbg.conformance.recording.recorder.machine_facts`.
     """
 
     name: str

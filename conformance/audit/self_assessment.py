@@ -1,7 +1,7 @@
-"""The self-assessment: what a source gives on this machine, in a quiet moment and in a loaded one, for the profile.
+"""The self-assessment of a source on this machine, in a quiet moment and in a loaded one, for the machine profile.
 
-All ten estimators of SP 800-90B 6.3 on symbols and bitstring, from at least 50,000 symbols of each moment where a
-source is fast enough. Seeding credits half of the lowest, at most the shipped claim
+All ten estimators of SP 800-90B 6.3 run on samples and bitstring, on at least 50,000 samples of each moment if the
+source is fast enough. Seeding credits half of the lowest estimate, at most the shipped claim
 (:mod:`esoteric_drbg.seeding.credit`).
 """
 
@@ -31,22 +31,22 @@ from esoteric_drbg.version import __version__
 
 __all__ = ["SAMPLES", "SelfAssessment", "expected_seconds", "neighbours", "self_assess", "to_be_assessed"]
 
-#: Symbols of each moment, and the fewest that a slow source may come with.
+#: Samples of each moment, and the fewest that are accepted from a slow source.
 SAMPLES = 50_000
 FEWEST = 10_000
-#: Seconds that reading the symbols of one moment takes at most.
+#: Most seconds for reading the samples of one moment.
 MOMENT_S = 15.0
-#: Symbols of one read, as seeding reads them.
+#: Samples of one read, as in seeding.
 _READ = 1000
-#: Symbols of a first look at whether the shipped work of a symbol is enough.
+#: Samples for a first check of whether the shipped work per sample is enough.
 _LOOK = 8192
-#: Processes that load the machine at most, the bytes each streams through, and the seconds after which each ends.
+#: Most processes that load the machine, the bytes that each streams through, and the seconds after which each ends.
 _MOST_NEIGHBOURS = 16
 _STREAMED = 64 << 20
 _NEIGHBOUR_S = 120
 
 
-#: Streams memory until its standard input ends or the time is over: it outlives nobody.
+#: Streams memory until its standard input ends or its time is over, so it does not outlive its parent.
 _NEIGHBOUR = f"""
 import select, sys, time
 one, other = bytearray({_STREAMED}), bytearray({_STREAMED})
@@ -67,21 +67,21 @@ class SelfAssessment(Document):
     name : str
         The source.
     h_quiet, h_loaded : float
-        Lowest estimate of each moment, in bits per symbol.
+        Lowest estimate of each moment, in bits per sample.
     h_lowest : float
         The lower of the two.
     decided_by : tuple of str
-        Moment, data set and estimator of the lowest.
+        Moment, data set and estimator of the lowest estimate.
     samples_quiet, samples_loaded : int
-        Symbols of each moment.
+        Samples of each moment.
     neighbours : int
-        Processes that loaded the machine.
+        Number of processes that loaded the machine.
     parameters, machine : dict
-        What the figures hold for.
+        Parameters of the source, and facts of the machine, for which the figures hold.
     symbols_per_second : float
-        In the quiet moment.
+        Rate in the quiet moment.
     package, date : str
-        Version of this package, and when it ended (ISO 8601, UTC).
+        Version of this package, and when the self-assessment ended (ISO 8601, UTC).
     """
 
     name: str
@@ -100,18 +100,18 @@ class SelfAssessment(Document):
 
     @property
     def limit(self) -> float:
-        """Half of the lowest, in bits per symbol: seeding credits no more than this and the shipped claim."""
+        """Half of the lowest estimate, in bits per sample; seeding credits this or the claim, whichever is lower."""
         return ASSESSED_SHARE * self.h_lowest
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the machine profile keeps."""
+        """Return the record that the machine profile keeps."""
         return {name: value for name, value in super().as_dict().items() if name != "name"}
 
 
 def to_be_assessed(sources: Iterable[NoiseSource]) -> list[NoiseSource]:
-    """Return the available sources whose claim no evidence backs on this machine, and no stored self-assessment either.
+    """Return the available sources whose claim has neither evidence nor a stored self-assessment on this machine.
 
-    Without a claim there is nothing to be credited; a certificate is the operator's word.
+    Neither sources without a claim, which have no credit, nor claims by an operator's certificate need an assessment.
     """
     facts = machine_facts()
     return [
@@ -126,7 +126,7 @@ def to_be_assessed(sources: Iterable[NoiseSource]) -> list[NoiseSource]:
 
 
 def expected_seconds(source: NoiseSource, samples: int = SAMPLES) -> float:
-    """Return how long a self-assessment takes, more or less."""
+    """Return the approximate seconds that a self-assessment takes."""
     parts = 2 if hasattr(source, "durations_only") else 1
     counting = 12.0 if machine_facts().kernels == "reference" else 0.3
     return parts * 2 * (min(MOMENT_S, samples / source.estimated_rate) + counting)
@@ -140,21 +140,22 @@ def self_assess(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> SelfAssessment:
-    """Read and assess a source as it is here and now, and beside processes that stream memory on every CPU.
+    """Read and assess a source on the machine as it is, and again while processes stream memory on every CPU.
 
-    A source that shows too little with its shipped work is given more work a symbol, as the gate does, and the
-    parameters say so. Of sources that add what everybody can read to a duration, the durations alone are assessed too.
+    A source that shows too little entropy with its shipped work gets more work per sample, as in the gate, and the
+    parameters record it. If a source combines durations with values that every process can read, the durations alone
+    are assessed, too.
 
     Parameters
     ----------
     source : NoiseSource
         An available source.
     samples : int
-        Symbols of each moment.
+        Samples of each moment.
     moment_s : float
-        Seconds after which a slow source's moment ends with what there is, 10,000 symbols at least.
+        Seconds after which a slow source's moment ends with the samples read so far, at least 10,000.
     threads : int, optional
-        Threads of the estimators.
+        Number of threads for the estimators.
     progress : callable, optional
         ``progress(done, total, step)``.
 
@@ -200,7 +201,7 @@ def self_assess(
 
 
 def _moment(moment: str, variants: list[NoiseSource], samples: int, seconds: float, report: Progress) -> list[bytes]:
-    """Return the symbols of one moment, of a source and of its durations alone."""
+    """Return the samples of one moment, of a source and of its durations alone."""
     recordings = []
     for variant in variants:
         recordings.append(_read(variant, samples, seconds, lambda done: report(done, samples, moment)))
@@ -208,7 +209,7 @@ def _moment(moment: str, variants: list[NoiseSource], samples: int, seconds: flo
 
 
 def _choose_work(source: NoiseSource, n: int) -> None:
-    """Give the source as much more work a symbol as it takes to show twice what the health tests can guard."""
+    """Raise the work per sample until the source shows twice the min-entropy that the health tests can guard."""
     if not getattr(source, "adaptable", False):
         return
     for times in TIMES:
@@ -220,7 +221,7 @@ def _choose_work(source: NoiseSource, n: int) -> None:
 
 
 def _read(source: NoiseSource, samples: int, seconds: float, report: Callable[[int], object]) -> bytes:
-    """Return so many symbols, or those that came in time."""
+    """Return `samples` samples, or those read in time."""
     until = time.monotonic() + seconds
     symbols = bytearray()
     while len(symbols) < samples:
@@ -238,7 +239,7 @@ def _read(source: NoiseSource, samples: int, seconds: float, report: Callable[[i
 
 @contextlib.contextmanager
 def neighbours(limit: int = _MOST_NEIGHBOURS) -> Iterator[int]:
-    """Load this machine with a process on each CPU that streams memory; they end with the block. Yields how many.
+    """Run a process that streams memory on each CPU until the block ends; yield the number of processes.
 
     Examples
     --------

@@ -19,7 +19,7 @@ RESTART_ALPHA = 0.01
 
 
 def restart_family(passed: Sequence[bool]) -> FamilyVerdict:
-    """Return whether chance explains the restart sanity checks that failed: each fails in 1 % at most by chance.
+    """Return whether chance explains the failed restart sanity checks: each fails by chance in 1 % of cases at most.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def judge(
     iid: IidAssessment | None,
     restart: RestartAssessment,
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """Return the verdict on a claim and what it rests on."""
+    """Return the verdict on a claim, and the reasons for it."""
     reasons = []
     if sequential.h_assessed < h_submitter:
         part, estimator = sequential.decided_by

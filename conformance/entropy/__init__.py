@@ -1,4 +1,4 @@
-"""The non-IID track: the estimators of SP 800-90B 6.3 and a conditioning component's output (3.1.5)."""
+"""The non-IID track: the estimators of SP 800-90B 6.3 and the entropy of a conditioning component's output (3.1.5)."""
 
 import typing
 
@@ -10,7 +10,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["assess_non_iid", "conditioning_output_entropy"]
 
-#: A module is imported when one of its names is asked for: one assessment needs not all.
+#: A module is imported when one of its names is first used: an assessment does not need all of them.
 __getattr__, __dir__ = _lazy_names(
     __name__, {"assess_non_iid": "non_iid", "conditioning_output_entropy": "conditioning_entropy"}
 )

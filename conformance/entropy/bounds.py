@@ -1,4 +1,4 @@
-"""Arithmetic shared by the ten estimators of SP 800-90B 6.3; it lies where the gate of a token can use it, too."""
+"""Arithmetic of the ten estimators of SP 800-90B 6.3, defined in the kernels, where seeding's gate can use it, too."""
 
 from __future__ import annotations
 

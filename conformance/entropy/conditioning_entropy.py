@@ -1,4 +1,4 @@
-"""What a conditioning component leaves of the entropy it is given, SP 800-90B 3.1.5."""
+"""Entropy of a conditioning component's output, SP 800-90B 3.1.5."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from esoteric_drbg.seeding.conditioning import output_entropy
 
 __all__ = ["ConditioningAssessment", "conditioning_output_entropy"]
 
-#: Input entropy beyond n_out with which SP 800-90C calls the output of a vetted component full entropy, in bits.
+#: Input entropy beyond n_out, in bits, at which SP 800-90C gives the output of a vetted component full entropy.
 FULL_ENTROPY_EXCESS = 64
 
 
@@ -21,7 +21,7 @@ class ConditioningAssessment(Document):
     Attributes
     ----------
     kind : str
-        ``"vetted"`` (3.1.5.1), ``"non-vetted"`` (3.1.5.2) or ``"bijective"`` (3.1.5: what cannot lose entropy).
+        ``"vetted"`` (3.1.5.1), ``"non-vetted"`` (3.1.5.2) or ``"bijective"`` (3.1.5: it cannot lose entropy).
     n_in, n_out, nw, h_in
         As given.
     h_prime : float or None
@@ -31,9 +31,9 @@ class ConditioningAssessment(Document):
     h_out : float
         Entropy of one output.
     decided_by : str
-        Which bound it is: ``"Output_Entropy"``, ``"0.999 n_out"``, ``"h' x n_out"`` or ``"h_in"``.
+        The bound that decides: ``"Output_Entropy"``, ``"0.999 n_out"``, ``"h' x n_out"`` or ``"h_in"``.
     full_entropy : bool
-        Vetted, an n_out no wider than nw, and h_in of at least n_out + 64: full entropy by SP 800-90C.
+        Whether the output has full entropy by SP 800-90C: vetted, n_out at most nw, and h_in at least n_out + 64.
     """
 
     kind: str
@@ -69,14 +69,14 @@ def conditioning_output_entropy(
     vetted : bool
         Whether the component is one of 3.1.5.1.1.
     h_prime : float, optional
-        h' of 3.1.5.2 for a component that is not: h_bitstring of its output data, assessed on the conditioned track.
+        h' of 3.1.5.2 for a non-vetted component: h_bitstring of its output data, assessed on the conditioned track.
     bijective : bool
-        The component is a bijection: it has `n_out` equal to `n_in` and loses nothing.
+        Whether the component is a bijection: `n_out` equals `n_in`, and no entropy is lost.
 
     Raises
     ------
     InvalidInputError
-        If an argument is out of range, or the wrong ones come together.
+        If an argument is out of range, or arguments exclude each other.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the ten estimators of SP 800-90B 6.3 find: one frozen class each, with every intermediate figure."""
+"""Results of the ten estimators of SP 800-90B 6.3: one frozen class each, with every intermediate figure."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class Estimate(Frozen, Document):
     Attributes
     ----------
     min_entropy : float or None
-        Bits per symbol (literal data) or per bit (bitstring); None if the estimator could not run.
+        Bits per sample (literal data) or per bit (bitstring); None if the estimator could not run.
     """
 
     min_entropy: float | None
 
 
 class NotEstimated(Estimate):
-    """An estimator that could not run, and why. It decides nothing."""
+    """An estimator that could not run, and the reason; it does not affect the assessment."""
 
     min_entropy: None = None
     reason: str
 
 
 class MostCommonValueEstimate(Estimate):
-    """6.3.1: count of the most common value, its proportion and the upper bound of that."""
+    """6.3.1: count of the most common value, its proportion, and the upper bound of the proportion."""
 
     mode: int
     p_hat: float
@@ -46,7 +46,7 @@ class MostCommonValueEstimate(Estimate):
 
 
 class CollisionEstimate(Estimate):
-    """6.3.2: collisions, their times' sum, mean, deviation and lower bound, and p (not `found`: the bound 1/2)."""
+    """6.3.2: number of collisions, sum, mean, deviation and lower bound of their times, and p (1/2 if not `found`)."""
 
     v: int
     sum_t: int
@@ -70,7 +70,7 @@ class MarkovEstimate(Estimate):
 
 
 class CompressionEstimate(Estimate):
-    """6.3.4: mean, deviation and lower bound of the logarithms, and p (not `found`: the bound 1/64)."""
+    """6.3.4: mean, deviation and lower bound of the logarithms, and p (1/64 if not `found`)."""
 
     x_bar: float
     sigma_hat: float
@@ -80,7 +80,7 @@ class CompressionEstimate(Estimate):
 
 
 class TTupleEstimate(Estimate):
-    """6.3.5: the longest tuple that occurs 35 times has t symbols."""
+    """6.3.5: t, the greatest length at which a tuple occurs at least 35 times, and the probabilities."""
 
     t: int
     p_hat_max: float
@@ -88,7 +88,7 @@ class TTupleEstimate(Estimate):
 
 
 class LRSEstimate(Estimate):
-    """6.3.6: tuple lengths u (the first that never occurs 35 times) to v (the longest that repeats)."""
+    """6.3.6: tuple lengths u (the least at which no tuple occurs 35 times) to v (the greatest at which one repeats)."""
 
     u: int
     v: int
@@ -97,7 +97,7 @@ class LRSEstimate(Estimate):
 
 
 class PredictionEstimate(Estimate):
-    """6.3.7 to 6.3.10: N predictions, C right ones, r one more than the longest run of right ones.
+    """6.3.7 to 6.3.10: N predictions, C correct ones; r is one more than the longest run of correct ones.
 
     `p_local` is None if it cannot change the result.
     """

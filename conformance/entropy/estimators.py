@@ -1,7 +1,7 @@
 """The ten min-entropy estimators of SP 800-90B 6.3.
 
-Each takes ``(data, n, k)`` as the kernels do: `n` symbols 0 ... k-1, packed bits if ``k == 2`` and one symbol a byte
-otherwise. The kernels count; everything that is not an integer is computed here.
+Each takes ``(data, n, k)`` as the kernels do: `n` samples with values 0 ... k-1, packed bits if ``k == 2``, otherwise
+one sample a byte. The kernels count; everything that is not an integer is computed here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _COMPRESSION_DICTIONARY = 1000
 #: Terms of G(z) that share a power.
 _ROW = 128
 _LARGEST_WINDOW = 4095
-#: Tuple lengths that are worked on at a time: repetitive data have millions.
+#: Tuple lengths that are processed at a time: repetitive data have millions.
 _AT_A_TIME = 1 << 16
 _ROOTS = 1 << 8
 
@@ -81,7 +81,7 @@ def mcv(data: Data, n: int, k: int) -> MostCommonValueEstimate:
 
 
 def certainty(n: int) -> MostCommonValueEstimate:
-    """Most Common Value estimate of `n` equal symbols: no entropy."""
+    """Most Common Value estimate of `n` equal samples: no entropy."""
     return MostCommonValueEstimate(mode=n, p_hat=1.0, p_u=1.0, min_entropy=0.0)
 
 
@@ -253,8 +253,8 @@ def _lrs(pairs: NDArray[np.uint64], u: int, v: int, n: int) -> Estimate:
 def _largest_root(p: NDArray[np.float64], first: int, least: float) -> float:
     """Return the largest p[i] ** (1 / (first + i)), or `least` if that is larger.
 
-    There may be millions of these roots, and there is no fast way to take one. But p is at most 1, so none in a row of
-    them is above the row's largest p with its least exponent: only rows that may hold the largest root are looked at.
+    There may be millions of these roots, and each is slow to compute. Since p is at most 1, no root in a row is above
+    the row's largest p raised to its least exponent. Only the rows that may hold the largest root are computed.
     """
     starts = np.arange(0, p.size, _ROOTS)
     lasts = np.minimum(starts + _ROOTS, p.size) - 1
@@ -289,7 +289,7 @@ def lz78y(data: Data, n: int, k: int) -> Estimate:
 
 
 def _prediction(correct: int, longest_run: int, n: int, k: int) -> PredictionEstimate:
-    """From C, r and N to the estimate: 6.3.7 steps 5 to 9, and their like in 6.3.8 to 6.3.10."""
+    """Return the estimate from C, r and N: 6.3.7 steps 5 to 9, and the corresponding steps of 6.3.8 to 6.3.10."""
     p_global_prime, p_local, p = prediction_bounds(correct, longest_run, n, k)
     return PredictionEstimate(
         N=n,

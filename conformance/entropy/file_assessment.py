@@ -1,4 +1,4 @@
-"""The non-IID assessment of one file as the document that ``--json`` prints; it runs in other processes, too."""
+"""The non-IID assessment of one file as the document that ``--json`` prints; worker processes run it, too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def non_iid_document(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Assess one file on the non-IID track; `quick` is the number of samples to look at, all of them if None."""
+    """Assess one file on the non-IID track; `quick` is the number of samples to assess, all of them if None."""
     samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
     if quick is not None:
         samples = samples.first(quick)

@@ -1,4 +1,4 @@
-"""The non-IID track: all ten estimators of SP 800-90B 6.3 on the symbols and on their bitstring, section 3.1.3."""
+"""The non-IID track: all ten estimators of SP 800-90B 6.3 on the samples and on their bitstring, section 3.1.3."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _TRUNCATED_BITS = 1_000_000
 
 Estimates = Mapping[str, Estimate]
 
-# What runs together, and what it costs: nanoseconds a bit, or a symbol of larger alphabets, on uniform data.
+# Estimators that run together, and their cost: nanoseconds a bit, or a sample of larger alphabets, on uniform data.
 _COSTS = {
     "mcv": (0.2, 1.8),
     "collision": (0.5, 0.0),
@@ -67,27 +67,27 @@ class NonIIDAssessment(Frozen, Document):
     track : str
         ``"initial"``, or ``"conditioned"`` for the output of a non-vetted conditioning component.
     literal : mapping of str to Estimate, or None
-        Estimates on the symbols, by name; None on the conditioned track.
+        Estimates on the samples, by name; None on the conditioned track.
     bitstring : mapping of str to Estimate, or None
         Estimates on the bitstring; None for two-symbol data on the initial track, which are their own bitstring.
     h_original : float or None
-        Bits per symbol: the least literal estimate, at most `bits`.
+        Bits per sample: the lowest literal estimate, at most `bits`.
     h_bitstring : float or None
-        Bits per bit: the least bitstring estimate, at most 1.
+        Bits per bit: the lowest bitstring estimate, at most 1.
     h_assessed : float
-        Bits per symbol: min(h_original, bits x h_bitstring), of those that exist.
+        Bits per sample: min(h_original, bits x h_bitstring), of those that exist.
     decided_by : tuple of str
-        Data set and estimator of the least value: ``("bitstring", "compression")``.
+        Data set and estimator of the lowest value: ``("bitstring", "compression")``.
     samples, alphabet, bits : int
-        Number of samples, of different symbols, and of bits per symbol.
+        Number of samples, of distinct symbols, and of bits per sample.
     bitstring_bits : int or None
         Length of the bitstring that was assessed.
     sha256 : str
-        Of the samples, one a byte.
+        SHA-256 of the samples, one a byte.
     warnings : tuple of str
         What a reader of the result has to know.
     reduction : Reduction or None
-        How wider raw values became these symbols, if they did.
+        How wider raw values were reduced to these symbols; None if they were not.
     kernels, version : str
         Which kernels computed it, and which version of this package.
     """
@@ -121,23 +121,23 @@ def assess_non_iid(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> NonIIDAssessment:
-    """Estimate the min-entropy of a noise source without assuming that its symbols are independent.
+    """Estimate the min-entropy of a noise source without assuming that its samples are IID.
 
     Parameters
     ----------
     samples : SampleSet, path, buffer of bytes or array of integers
-        What is no SampleSet is read by :func:`esoteric_drbg.conformance.read_samples`, which knows more formats.
+        Anything but a SampleSet is read by :func:`esoteric_drbg.conformance.read_samples`, which knows more formats.
     bits : int, optional
-        Bits per symbol; found from the highest bit set if None. A SampleSet has its own.
+        Bits per sample; found from the highest bit set if None. A SampleSet has its own.
     conditioned : bool
         Assess the output of a non-vetted conditioning component: the bitstring only, 3.1.5.2.
     bitstring : {"all", "truncated", "none"}
-        Whether all bits make the bitstring, the first 1,000,000, or none: literal estimates alone, as restart tests
-        want them.
+        Assess all bits of the bitstring, its first 1,000,000, or none: literal estimates alone, as the restart tests
+        use them.
     threads : int, optional
-        Threads to count with; one for each usable processor if None.
+        Number of threads; one for each usable processor if None.
     executor : concurrent.futures.Executor, optional
-        Runs the estimators elsewhere, in place of threads.
+        Runs the estimators in place of threads.
     progress : callable, optional
         Called after each estimator.
 
@@ -148,7 +148,7 @@ def assess_non_iid(
     Raises
     ------
     InvalidInputError
-        If there are no samples, or a symbol is wider than `bits`.
+        If there are no samples, or a sample is wider than `bits`.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def assess_non_iid(
         parts["bitstring"] = (bytes_of(packed), n, 2)
     found = _constant(parts) if data.alphabet == 1 else _estimate_parts(parts, threads, executor, progress)
     lowest = {name: _lowest(estimates) for name, estimates in found.items()}
-    # An upper limit that no estimate undercuts decides nothing, but caps the result.
+    # If every estimate is above the upper limit, the limit caps the result, but is not named as what decided it.
     h_original = min(float(data.bits), lowest["literal"][0]) if "literal" in found else None
     h_bitstring = min(1.0, lowest["bitstring"][0]) if "bitstring" in found else None
     candidates = []
@@ -208,7 +208,7 @@ def literal_min_entropies(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> list[float]:
-    """Return the least literal estimate of each data set, in bits per symbol: H_r and H_c of the restart tests, 3.1.4.
+    """Return the lowest literal estimate of each data set, in bits per sample: H_r and H_c of the restart tests, 3.1.4.
 
     All estimators of all data sets share the threads.
     """
@@ -221,7 +221,7 @@ def literal_min_entropies(
 
 
 def literal_data(samples: SampleSet) -> tuple[bytes, int, int]:
-    """Return the translated symbols as the estimators take them: ``(data, n, k)``."""
+    """Return the translated samples as the estimators take them: ``(data, n, k)``."""
     n, k = samples.symbols.size, samples.alphabet
     if k <= 2:
         return np.packbits(samples.translated).tobytes(), n, 2
@@ -275,7 +275,7 @@ def _estimate_parts(
 
 
 def _constant(parts: Mapping[str, tuple[bytes, int, int]]) -> dict[str, Estimates]:
-    """Estimates of data that are one symbol over and over: none of it is entropy."""
+    """Return the estimates of data in which all samples are equal: no entropy."""
     nothing = NotEstimated(reason="the alphabet is one symbol: no entropy")
     found: dict[str, Estimates] = {}
     for part, (_, n, _) in parts.items():
@@ -285,6 +285,6 @@ def _constant(parts: Mapping[str, tuple[bytes, int, int]]) -> dict[str, Estimate
 
 
 def _lowest(estimates: Estimates) -> tuple[float, str]:
-    """Return the least estimate and whose it is; of equal ones, the first in the standard's order."""
+    """Return the lowest estimate and its estimator; among equal ones, the first in the standard's order."""
     ran = [(estimate.min_entropy, name) for name, estimate in estimates.items() if estimate.min_entropy is not None]
     return min(ran, key=lambda pair: pair[0])

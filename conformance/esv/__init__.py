@@ -1,1 +1,1 @@
-"""Evidence bundles for an entropy source validation, and the rules they are checked by."""
+"""Evidence bundles for an Entropy Source Validation, and the rules that check them."""

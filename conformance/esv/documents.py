@@ -15,7 +15,7 @@ from esoteric_drbg.version import __version__
 __all__ = ["OPEN", "entropy_assessment_report", "public_use_document"]
 
 _TEMPLATES = "esoteric_drbg.conformance.esv"
-#: What a person has to write.
+#: Marks what a person has to write.
 OPEN = "**[to be written by the submitter]**"
 
 

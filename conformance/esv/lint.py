@@ -53,7 +53,7 @@ class LintReport:
 
     @property
     def passed(self) -> bool:
-        """True where no rule is broken; open points do not count."""
+        """True if no rule is broken; open points do not count."""
         return not self.violations
 
 
@@ -63,16 +63,16 @@ def lint_bundle(folder: Path, *, assess: bool = True, threads: int | None = None
     Parameters
     ----------
     folder : Path
-        What ``write_bundle`` wrote, and a person may have changed.
+        A folder that ``write_bundle`` wrote, and that a person may have edited.
     assess : bool
-        Whether to assess the data again, and compare the claim with what they show.
+        Whether to assess the data again and compare the claim with the result.
     threads : int, optional
-        Threads of the estimators.
+        Number of threads for the estimators.
 
     Raises
     ------
     InvalidInputError
-        If the folder is none.
+        If there is no such folder.
     """
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is no folder")
@@ -97,20 +97,20 @@ def lint_bundle(folder: Path, *, assess: bool = True, threads: int | None = None
 
 
 def _document(lint: Violations, folder: Path, key: str, kind: type[T]) -> T | None:
-    """Return a document of the bundle, or None where it has not its shape, which is noted."""
+    """Return a document of the bundle; if its shape is wrong, note a violation and return None."""
     name = MANIFEST if key == "manifest" else FILES[key]
     path = folder / name
     if not path.is_file():
-        return None  # said by _files
+        return None  # reported by _files
     try:
-        # NaN and infinities are no JSON: as text they are of the wrong type.
+        # NaN and infinities are not JSON: read as text, they have the wrong type.
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=str)
     except (ValueError, OSError, RecursionError) as error:
         lint.found.append(f"{name}: no JSON: {error}")
         return None
     if not lint.require(isinstance(document, dict), f"{name}: expected a JSON object"):
         return None
-    if key != "assessment":  # whose shape is that of its class
+    if key != "assessment":  # its shape is that of its class
         violations = shape_violations(name, document, key)
         lint.found += violations
         if violations:
@@ -125,7 +125,7 @@ def _document(lint: Violations, folder: Path, key: str, kind: type[T]) -> T | No
 
 
 def _files(lint: Violations, folder: Path) -> None:
-    """Presence, manifest, hashes, and nothing else."""
+    """Check presence, manifest and hashes, and that there are no other files."""
     manifest = _document(lint, folder, "manifest", Manifest)
     lint.require((folder / MANIFEST).is_file(), f"{MANIFEST} is missing")
     for name in sorted(FILES.values()):
@@ -143,12 +143,12 @@ def _files(lint: Violations, folder: Path) -> None:
 
 
 def _sizes(lint: Violations, folder: Path) -> bool:
-    """Both data files have as many samples as SP 800-90B asks for."""
+    """Check that both data files have as many samples as SP 800-90B requires."""
     sized = True
     for key, expected in (("raw", FULL_SAMPLES), ("restarts", FULL_RESTARTS * RESTART_SAMPLES)):
         path = folder / FILES[key]
         if not path.is_file():
-            sized = False  # said by _files
+            sized = False  # reported by _files
             continue
         size = path.stat().st_size
         sized &= lint.require(size == expected, f"{path.name} has {size:,} samples, expected exactly {expected:,}")
@@ -156,7 +156,7 @@ def _sizes(lint: Violations, folder: Path) -> bool:
 
 
 def _widths(lint: Violations, folder: Path, bits: int) -> bool:
-    """No sample is wider than the registration says."""
+    """Check that no sample is wider than the registration says."""
     fits = True
     for key in ("raw", "restarts"):
         path = folder / FILES[key]
@@ -168,7 +168,7 @@ def _widths(lint: Violations, folder: Path, bits: int) -> bool:
 def _data(
     lint: Violations, folder: Path, facts: Registration, audit: SourceAudit | None, *, threads: int | None
 ) -> None:
-    """Assess the data once more, and compare the claim and the audit's figures with what they show."""
+    """Assess the data again, and compare the claim and the audit's figures with the result."""
     raw, restarts = folder / FILES["raw"], folder / FILES["restarts"]
     bits, h_min = facts.bits_per_sample, facts.hmin_estimate
     if not 0 < h_min <= bits:
@@ -180,9 +180,7 @@ def _data(
             f"hminEstimate {h_min:g} is above {sequential.h_assessed:.6f}, which the raw data show",
         )
         if facts.iid_claim:
-            seed = (
-                1 if audit is None or audit.iid is None else audit.iid.seed
-            )  # the audit's own permutations, once more
+            seed = 1 if audit is None or audit.iid is None else audit.iid.seed  # the same permutations as in the audit
             iid = assess_iid(raw, bits, seed=seed, threads=threads)
             lint.require(iid.passed is True, "iidClaim: the raw data fail the IID tests")
         h_initial = min(h_min, sequential.h_assessed)
@@ -200,7 +198,7 @@ def _data(
 def _same_figures(
     lint: Violations, audit: SourceAudit, sequential: NonIIDAssessment, restart: RestartAssessment
 ) -> None:
-    """The audit's figures are those that the data give."""
+    """Check that the audit's figures are those of the data."""
     for key, said, figure in (
         ("h_original", audit.h_original, sequential.h_original),
         ("h_bitstring", audit.h_bitstring, sequential.h_bitstring),
@@ -212,7 +210,7 @@ def _same_figures(
 
 
 def _open_points(folder: Path) -> list[str]:
-    """Return where the documents still wait for a person."""
+    """Return the places in the documents that a person still has to write."""
     points = []
     for key in ("report", "public_use"):
         path = folder / FILES[key]

@@ -91,14 +91,14 @@ def registration(source: NoiseSource, *, operational_environments: int = 1) -> R
     Raises
     ------
     InvalidInputError
-        If nothing is claimed, or the name does not fit.
+        If the source has no credit.
     """
     claim = source.claim
     if claim.credit == 0:
         raise InvalidInputError(f"{source.name}: nothing is credited, so there is no entropy source to register")
     name = source.description if len(source.description) <= _NAME_CHARACTERS else source.name[:_NAME_CHARACTERS]
     symbols = math.ceil(BLOCK_H_IN / claim.credit)
-    # A symbol is conditioned as one byte, whatever its width: the component's input is 8 bits a symbol.
+    # A sample is conditioned as one byte, whatever its width: the component's input is 8 bits a sample.
     n_in, h_in = 8 * symbols, symbols * claim.credit
     conditioned = conditioning_output_entropy(n_in, BLOCK_BITS, CONDITIONER_NW, h_in)
     component = ConditioningComponent(

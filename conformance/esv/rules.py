@@ -21,7 +21,7 @@ from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["Violations", "check_assessment", "check_documents", "check_rbg", "check_registration"]
 
-#: Relative distance at which two figures are the same one, written and read back.
+#: Relative difference up to which two figures count as the same one, written and read back.
 _SAME = 1e-12
 _NON_VETTED = 0.999
 
@@ -40,7 +40,7 @@ class Violations:
 
 
 def check_registration(lint: Violations, facts: Registration) -> None:
-    """Noise source and conditioning components."""
+    """Check the noise source and the conditioning components."""
     where = FILES["registration"]
     lint.require(
         not facts.additional_noise_sources,
@@ -65,7 +65,7 @@ def check_registration(lint: Violations, facts: Registration) -> None:
 
 
 def _check_component(lint: Violations, where: str, component: ConditioningComponent) -> None:
-    """One conditioning component by itself, SP 800-90B 3.1.5."""
+    """Check one conditioning component by itself, SP 800-90B 3.1.5."""
     n_in, h_in, n_out, h_out = component.min_nin, component.min_hin, component.n_out, component.h_out
     if component.description == CONDITIONER:
         lint.require(component.vetted, f"{where}: {CONDITIONER} is vetted (SP 800-90B 3.1.5.1.1)")
@@ -98,7 +98,7 @@ def _check_component(lint: Violations, where: str, component: ConditioningCompon
 def _check_input(
     lint: Violations, where: str, component: ConditioningComponent, h_min: float, before: ConditioningComponent | None
 ) -> None:
-    """The input of a component: of raw samples, one a byte, or of outputs of the component before it."""
+    """Check the input of a component: raw samples, one a byte, or outputs of the component before it."""
     n_in, h_in = component.min_nin, component.min_hin
     if before is None:
         held = n_in / 8 * h_min
@@ -113,7 +113,7 @@ def _check_input(
 
 
 def check_rbg(lint: Violations, rbg: RBGRegistration) -> None:
-    """The RBG construction: the rules of SP 800-90A and C first, then that it is the one of this module."""
+    """Check the RBG construction: first the rules of SP 800-90A and C, then that it is the one of this module."""
     where = FILES["rbg"]
     before = len(lint.found)
     lint.require(rbg.construction.startswith("RBG2"), f"{where}: construction is {rbg.construction}, expected RBG2")
@@ -132,7 +132,7 @@ def check_rbg(lint: Violations, rbg: RBGRegistration) -> None:
 
 
 def check_assessment(lint: Violations, audit: SourceAudit, facts: Registration, hashes: dict[str, str]) -> None:
-    """The figures of the audit: among themselves, and against registration and data files.
+    """Check the figures of the audit: among themselves, and against the registration and the data files.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def check_assessment(lint: Violations, audit: SourceAudit, facts: Registration, 
 
 
 def _check_minima(lint: Violations, where: str, audit: SourceAudit, facts: Registration) -> None:
-    """The figures that are the least of others, SP 800-90B 3.1.3 to 3.1.4."""
+    """Check the figures that are minima of others, SP 800-90B 3.1.3 to 3.1.4."""
     sequential, restart = audit.sequential, audit.restart
     bitstring = None if sequential.h_bitstring is None else sequential.bits * sequential.h_bitstring
     known = [figure for figure in (sequential.h_original, bitstring) if figure is not None]
@@ -207,7 +207,7 @@ def _check_minima(lint: Violations, where: str, audit: SourceAudit, facts: Regis
 
 
 def check_documents(lint: Violations, report: str, facts: Registration) -> None:
-    """What the Entropy Assessment Report says of fields of the registration is what they say."""
+    """Check that the Entropy Assessment Report gives the values of the registration's fields."""
     where = FILES["report"]
     expected = {
         "primaryNoiseSource": ("- Name:", facts.primary_noise_source),

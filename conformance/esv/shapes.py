@@ -19,7 +19,7 @@ def shape_violations(where: str, document: object, schema: str) -> list[str]:
     Parameters
     ----------
     where : str
-        How a violation begins.
+        Beginning of each violation.
     document : object
         What :func:`json.loads` returned.
     schema : str
@@ -37,7 +37,7 @@ def shape_violations(where: str, document: object, schema: str) -> list[str]:
 
 
 def _words(where: str, error: ValidationError) -> Iterator[str]:
-    """Yield the words for one error of the library: one, or one for each field that is missing or foreign."""
+    """Yield the text for one error of the library: one, or one for each field that is missing or unknown."""
     schema: dict[str, Any] = dict(error.schema) if isinstance(error.schema, dict) else {}
     fields: dict[str, Any] = schema.get("properties", {})
     document: Any = error.instance
@@ -60,7 +60,7 @@ def _expected(schema: dict[str, Any]) -> str:
 
 
 def _place(where: str, path: Iterable[str | int]) -> str:
-    """Return where a field is; items of a list are counted from 1."""
+    """Return the place of a field; items of a list are counted from 1."""
     parts = [where]
     for part in path:
         if isinstance(part, int):

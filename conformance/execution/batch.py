@@ -1,4 +1,4 @@
-"""Assessments of many files: processes of this machine, or any executor; what a lost worker was at is done again."""
+"""Assessments of many files, on processes of this machine or any executor; the work of a lost worker is done again."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["ATTEMPTS", "assess_files", "shares"]
 
 Result = TypeVar("Result")
 
-#: How often a file is tried, if workers are lost, before it is given up.
+#: Attempts at a file, if workers are lost, before it is given up.
 ATTEMPTS = 3
 _POLL_S = 0.1
 
 
 def shares(files: int, jobs: int | None = None) -> tuple[int, int]:
-    """Return how many processes assess so many files, and how many threads each of them has, at least 1.
+    """Return the number of processes that assess `files` files, and the number of threads of each, at least 1.
 
-    `jobs` are the threads of all processes together: as many as there are usable processors if None.
+    `jobs` is the number of threads of all processes together; the number of usable processors if None.
 
     >>> from esoteric_drbg.conformance.execution.batch import shares
     >>> shares(100, 8), shares(3, 8), shares(100, 1)
@@ -55,7 +55,7 @@ def assess_files(
     Parameters
     ----------
     function : callable
-        A function of a module, or a :func:`functools.partial` of one: it travels to other processes.
+        A function of a module, or a :func:`functools.partial` of one: it is sent to other processes.
     paths : sequence of Path
     jobs : int, optional
         Processes; one for each usable processor if None. One job, or one file, stays in this process.
@@ -69,7 +69,7 @@ def assess_files(
     Returns
     -------
     list
-        A file over which worker after worker dies, :data:`ATTEMPTS` in all, has an error of our family, too.
+        One item for each path. A file at which :data:`ATTEMPTS` workers died has an error of our family, too.
     """
     processes, _ = shares(len(paths), jobs)
     results: _Results[Result] = _Results(paths=paths, progress=progress, deliver=deliver)
@@ -86,7 +86,7 @@ def assess_files(
 
 @attrs.define(kw_only=True)
 class _Results(Generic[Result]):
-    """What has been found, told about as it comes, and handed on in order."""
+    """The results so far: reported as they arrive, and delivered in order."""
 
     paths: Sequence[Path]
     progress: Progress | None
@@ -95,7 +95,7 @@ class _Results(Generic[Result]):
     delivered: int = 0
 
     def add(self, index: int, result: Result | EsotericDRBGError | LostCallError) -> None:
-        """Take the result of a path."""
+        """Add the result of a path."""
         path = self.paths[index]
         if isinstance(result, LostCallError):
             result = EsotericDRBGError(f"{path}: not assessed, {ATTEMPTS} workers died over it; the last one {result}")
@@ -121,7 +121,7 @@ def _on_executor(
     paths: Sequence[Path],
     add: Callable[[int, Result | EsotericDRBGError | LostCallError], None],
 ) -> None:
-    """Run all on an executor; what a lost worker takes with it is submitted again."""
+    """Run all calls on an executor; calls that were lost with a worker are submitted again."""
     losses: Counter[int] = Counter()
     futures: dict[Future[Result | EsotericDRBGError], int] = {}
     waiting = list(range(len(paths)))
@@ -130,7 +130,7 @@ def _on_executor(
             for index in waiting:
                 try:
                     futures[executor.submit(_attempt, function, paths[index])] = index
-                except BrokenExecutor as error:  # a pool of processes that has lost one is of no use any more
+                except BrokenExecutor as error:  # a pool that has lost a process cannot be used again
                     add(index, LostCallError(f"took the executor with it: {error}"))
             waiting = []
             done, _ = wait(futures, timeout=_POLL_S, return_when=FIRST_COMPLETED)
@@ -155,5 +155,5 @@ def _on_executor(
 
 
 def _is_loss(error: Any) -> bool:
-    """Whether a future failed for its worker's sake. KilledWorker is dask's: more died than its scheduler allows."""
+    """Return whether a future failed because its worker died. dask raises KilledWorker after too many deaths."""
     return isinstance(error, (BrokenExecutor, CancelledError)) or type(error).__name__ == "KilledWorker"

@@ -13,7 +13,7 @@ __all__ = ["connected"]
 
 #: Seconds to wait for the scheduler.
 CONNECT_TIMEOUT_S = 10.0
-#: How often a call is made again after its worker was lost.
+#: How often a call is repeated after its worker was lost.
 RETRIES = 3
 
 
@@ -26,7 +26,7 @@ def connected(address: str) -> Iterator[Executor]:
     Parameters
     ----------
     address : str
-        Of the scheduler: ``"tcp://host:8786"``.
+        Address of the scheduler: ``"tcp://host:8786"``.
 
     Raises
     ------
@@ -43,5 +43,5 @@ def connected(address: str) -> Iterator[Executor]:
     except (OSError, ValueError, TypeError) as error:
         raise InvalidInputError(f"scheduler {address}: {error}") from None
     with client:
-        # pure=False: equal calls are different calls. dask takes them for one otherwise.
+        # pure=False: otherwise dask runs equal calls only once.
         yield client.get_executor(pure=False, retries=RETRIES)  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """Independent tasks on threads that never outlive a Ctrl-C, or on any executor.
 
-Not a ThreadPoolExecutor by itself: a program that a Ctrl-C ends waits for the tasks that its threads are at.
+A ThreadPoolExecutor alone does not suffice: after a Ctrl-C, the program would wait for its running tasks.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Task(NamedTuple, Generic[Result]):
     Attributes
     ----------
     name : str
-        For progress.
+        Name for progress reports.
     cost : float
-        Expected time in any unit; the dearest tasks start first.
+        Expected time in any unit; the most expensive tasks start first.
     """
 
     name: str
@@ -83,7 +83,7 @@ def run_tasks(
 
 
 def _on_executor(tasks: Sequence[Task[Result]], order: list[int], executor: Executor, report: Progress) -> list[Result]:
-    from concurrent.futures import as_completed  # noqa: PLC0415 - threads of ours do without
+    from concurrent.futures import as_completed  # noqa: PLC0415 - not needed for our own threads
 
     futures = {executor.submit(tasks[index].function, *tasks[index].arguments): index for index in order}
     results: dict[int, Result] = {}
@@ -117,13 +117,13 @@ def _on_threads(tasks: Sequence[Task[Result]], order: list[int], workers: int, r
             except BaseException as error:  # noqa: BLE001, RUF100 - raised in the caller's thread
                 finished.put((index, None, error))
 
-    # Never in the caller's own thread, and daemons: a Ctrl-C is heard at once, and what is still counted is nobody's.
+    # Daemon threads, never the caller's own: a Ctrl-C takes effect at once, and unfinished counts are abandoned.
     crew: list[threading.Thread] = []
     for number in range(workers):
         thread = threading.Thread(target=work, name=f"assessment-{number}", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # there is no memory for its stack: fewer will do
+        except RuntimeError:  # no memory for its stack: fewer threads suffice
             if not crew:
                 raise OutOfMemoryError("there is not enough memory for a thread") from None
             break
@@ -135,7 +135,7 @@ def _on_threads(tasks: Sequence[Task[Result]], order: list[int], workers: int, r
                 index, result, error = finished.get(timeout=_POLL_S)
             except queue.Empty:
                 if not any(thread.is_alive() for thread in crew) and finished.empty():
-                    # Without memory a thread may end without a word.
+                    # Without memory a thread may end without reporting an error.
                     raise OutOfMemoryError("there was not enough memory for the threads of an assessment") from None
                 continue
             if error is not None:

@@ -1,8 +1,8 @@
 """Worker processes of this machine: calls that survive the death of a worker and leave no process behind.
 
-Not a ProcessPoolExecutor, nor loky's: both were measured, and make the calls of the other workers again when one dies;
-loky's also ends 350 ms after a Ctrl-C, not within 200. Here each worker has a pipe of its own. Workers never hear of a
-Ctrl-C, which is the parent's to act upon, not even while they import; and they end by themselves if the parent is gone.
+ProcessPoolExecutor and loky's executor were measured and not used: when one worker dies, both repeat the calls of the
+other workers, and loky's ends 350 ms after a Ctrl-C, not within 200. Here each worker has its own pipe. Only the parent
+acts on a Ctrl-C; workers do not receive it, not even while they import. They end by themselves if the parent is gone.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ __all__ = ["LostCallError", "call_on_processes"]
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
-#: Seconds between looks for an interrupt that another thread has taken, and for a killed process to be gone.
+#: Seconds between checks for an interrupt that another thread received, and seconds for a killed process to end.
 _POLL_S = 0.1
 _GONE_S = 1.0
 
 
 class LostCallError(Exception):
-    """Given in place of a result: every worker that made the call died. Says how the last one did."""
+    """Takes the place of a result if every worker that made the call died; says how the last one ended."""
 
 
 @attrs.define(eq=False)
@@ -55,18 +55,18 @@ def call_on_processes(
     attempts: int,
     done: Callable[[int, Result | LostCallError], None],
 ) -> None:
-    """Call `function` for every argument on so many processes; `done` hears each result, as they come.
+    """Call `function` for every argument on `processes` processes, and pass each result to `done` as it arrives.
 
     Parameters
     ----------
     function : callable
-        A function of a module, or a :func:`functools.partial` of one: it travels to other processes.
+        A function of a module, or a :func:`functools.partial` of one: it is sent to other processes.
     arguments : sequence
         One for each call.
     processes : int
-        1 or more.
+        Number of processes, 1 or more.
     attempts : int
-        How often a call is made if its worker dies; :class:`LostCallError` is its result then.
+        How often a call is tried if its workers die; its result is then a :class:`LostCallError`.
     done : callable
         Called in this thread with the number of the argument, and the result.
 
@@ -78,7 +78,7 @@ def call_on_processes(
     waiting = deque(range(len(arguments)))
     losses: Counter[int] = Counter()
     crew: list[_Worker] = []
-    resource_tracker.ensure_running()  # its start unblocks SIGINT: not while a worker starts
+    resource_tracker.ensure_running()  # starting it unblocks SIGINT, so not while a worker starts
     try:
         while waiting or any(worker.call is not None for worker in crew):
             while waiting and len(crew) < processes:
@@ -106,7 +106,7 @@ def call_on_processes(
                     raise error
                 done(number, result)
     finally:
-        # Workers that count on are nobody's; those that have nothing to do may still be importing.
+        # The results of busy workers are not needed any more; idle workers may still be importing.
         with InterruptsWait():
             for worker in crew:
                 worker.process.kill()
@@ -119,7 +119,7 @@ def _hire(crew: list[_Worker], function: Callable[..., Any]) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(function, theirs), daemon=True)
-    # No interrupt between the start of a process and the note of it; and the process inherits the blocked signal.
+    # No interrupt comes between starting a process and noting it, and the process inherits the blocked signal.
     with InterruptsWait():
         process.start()
         crew.append(_Worker(process, ours))
@@ -131,11 +131,11 @@ def _assign(worker: _Worker, number: int, arguments: Sequence[Any]) -> None:
     try:
         worker.pipe.send(arguments[number])
     except OSError:
-        return  # it is dead, which the other direction of the pipe will tell
+        return  # it is dead; reading from the pipe will show it
 
 
 def _dismiss(crew: list[_Worker], worker: _Worker) -> str:
-    """Take leave of a worker that is dead or about to be, and return how it ended."""
+    """Remove a worker that is dead or about to end, and return how it ended."""
     crew.remove(worker)
     worker.pipe.close()
     worker.process.kill()
@@ -148,7 +148,7 @@ def _dismiss(crew: list[_Worker], worker: _Worker) -> str:
 
 
 def _serve(function: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
-    """Make calls until the pipe is closed. The whole life of a worker."""
+    """Make calls until the pipe is closed; this is all that a worker does."""
     threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     while True:
         try:

@@ -1,1 +1,1 @@
-"""Health audits: what the health tests promise, and what they see of induced faults."""
+"""Health audits: what the health tests are planned to detect, and what they detect of induced faults."""

@@ -1,10 +1,10 @@
-"""What the continuous health tests of SP 800-90B 4.4 will do: false alarms, and detection of named faults.
+"""Plans of the continuous health tests of SP 800-90B 4.4: their false alarms, and their detection of named faults.
 
-Everything that RCT and APT do about i.i.d. data is exact, from the start of a window: run lengths by a recursion,
-windows by binomials. A stuck source and a period are deterministic, averaged over the phase of the window. Entrained
-data and repeated blocks, and what the developer-defined Lag Predictor Test ("lag") does about i.i.d. data, are
-simulated, with a fixed seed and a 99 % Clopper-Pearson interval. Its false alarms are a bound that holds for every
-source of the claim.
+The figures of RCT and APT for IID data are exact, from the start of a window: run lengths by a recursion, windows by
+binomials. A stuck source and a period are deterministic, averaged over the phase of the window. Entrained data,
+repeated blocks, and the developer-defined Lag Predictor Test ("lag") on IID data are simulated, with a fixed seed and a
+99 % Clopper-Pearson interval. The false alarms of the Lag Predictor Test are bounds that hold for every source with the
+claimed min-entropy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from esoteric_drbg.kernels.health import LAG_PREDICTORS, LAGS
 
 __all__ = ["Detection", "HealthPlan", "clopper_pearson", "parse_alpha", "plan_health", "rct_within"]
 
-#: Symbols after which the hazard of a run no longer changes: so many times the cutoff.
+#: The hazard of a run no longer changes after this many times the cutoff, in samples.
 _BURN_IN = 60
 _DAY_S = 86_400
 
@@ -44,24 +44,24 @@ class HealthPlan(Document):
     Attributes
     ----------
     min_entropy, alpha : float
-        H in bits per symbol, and the false-alarm probability behind the cutoffs.
+        H in bits per sample, and the false-alarm probability behind the cutoffs.
     symbol_bits, window : int
-        Width of a symbol, and W.
+        Width of a sample in bits, and W.
     rct_cutoff, apt_cutoff : int
         C of each test; an APT cutoff above the window never fails.
     rct_false_alarm, apt_false_alarm : float
-        For the worst i.i.d. source of this H: new runs of C per symbol, and failing windows per window.
+        For the worst IID source of this H: new runs of C per sample, and failing windows per window.
     lag_cutoffs : LagCutoffs
-        Of the Lag Predictor Test: right predictions in a row, in a window, in a span of `span` windows.
+        Cutoffs of the Lag Predictor Test: correct predictions in a row, in a window, and in a span of `span` windows.
     lag_false_alarms : tuple of float
-        Upper bounds for every source of this H: a failing run that begins at a symbol, a failing window, a failing
+        Upper bounds for every source of this H: a failing run that begins at a sample, a failing window, a failing
         span.
     lag_false_alarm : float
-        The same, together, per symbol.
+        Upper bound for the three together, per sample.
     rct_false_alarms_per_day, apt_false_alarms_per_day, lag_false_alarms_per_day : float or None
-        At `rate` symbols per second; of the Lag Predictor Test, at most.
+        At `rate` samples per second; for the Lag Predictor Test, an upper bound.
     within : int
-        Symbols after the onset that `detections` look at.
+        Samples after the onset of a fault that `detections` count.
     detections : tuple of Detection
     """
 
@@ -107,19 +107,19 @@ def parse_alpha(text: str) -> Real:
 
 
 def rct_within(distribution: Sequence[tuple[float, int]], cutoff: int, n: int) -> float:
-    """Return the probability that `n` i.i.d. symbols hold a run of `cutoff` or more.
+    """Return the probability that `n` IID samples contain a run of `cutoff` or more.
 
     Parameters
     ----------
     distribution : sequence of (float, int)
-        Probabilities, and how many symbols have each.
+        Each probability, with the number of symbols that have it.
     cutoff, n : int
-        In symbols.
+        In samples.
 
     Notes
     -----
-    The mass of "no run yet, a run of i starts here" is carried from symbol to symbol. Its hazard becomes constant; from
-    there on the tail is geometric, equal to the recursion to a double's precision.
+    The recursion carries the probability of "no run yet, a run of i starts here" from sample to sample. Once the hazard
+    is constant, the tail is geometric and equals the recursion to double precision.
 
     Examples
     --------
@@ -165,12 +165,12 @@ def _tail(count: int, trials: int, p: float) -> float:
 
 
 def _window_fails(distribution: Sequence[tuple[float, int]], cutoff: int, length: int) -> float:
-    """P(the first symbol of a window comes `cutoff` times in its first `length` symbols)."""
+    """P(the value of a window's first sample occurs `cutoff` times in its first `length` samples)."""
     return math.fsum(times * p * _tail(cutoff - 1, length - 1, p) for p, times in distribution) if length else 0.0
 
 
 def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: Cutoffs, n: int) -> list[Detection]:
-    """RCT and APT on i.i.d. data, from the start of a window."""
+    """RCT and APT on IID data, from the start of a window."""
     rct, apt, window = plan.rct, plan.apt, plan.window
     rate = math.fsum(m * p**rct * (1 - p) / -math.expm1(rct * math.log(p)) for p, m in distribution if 0 < p < 1)
     fails = _window_fails(distribution, apt, window)
@@ -187,7 +187,7 @@ def _iid(name: str, distribution: Sequence[tuple[float, int]], plan: Cutoffs, n:
 
 
 def _periodic(fault: Fault, symbol_bits: int, plan: Cutoffs, n: int) -> list[Detection]:
-    """Different symbols in turn, at equal steps; what went before the onset matches none of them."""
+    """Different symbols in turn, at equal steps; no sample before the onset equals one of them."""
     name, period = fault.name, fault.length
     rct, apt, window = plan.rct, plan.apt, plan.window
     need = (apt - 1) * period + 1
@@ -200,8 +200,8 @@ def _periodic(fault: Fault, symbol_bits: int, plan: Cutoffs, n: int) -> list[Det
         (window - 1) / 2 + need if seen else None,
         note,
     )
-    # The lag of the period is right from the second period on, the straight line from the third symbol on: to the end
-    # of the period, or for ever where all symbols come in turn.
+    # The prediction by the period's lag is correct from the second period on. The prediction by a straight line is
+    # correct from the third sample on: to the end of the period, or always if all symbols come in turn.
     delays = [period + plan.lag.run] if period <= LAGS else []
     if period >= 2 + plan.lag.run or period * fault.step == 1 << symbol_bits:
         delays.append(2 + plan.lag.run)
@@ -235,20 +235,20 @@ def plan_health(
     Parameters
     ----------
     min_entropy : float
-        H in bits per symbol, above 0 and at most `symbol_bits`.
+        H in bits per sample, above 0 and at most `symbol_bits`.
     alpha : float, int, str, Decimal or Fraction
         False-alarm probability behind the cutoffs.
     symbol_bits : int
-        1 to 8.
+        Width of a sample in bits, 1 to 8.
     window : int, optional
-        W; by default what 4.4.2 says for this width.
+        W; by default the window of 4.4.2 for this width.
     rate : float, optional
-        Symbols per second, for alarms per day.
+        Samples per second, for alarms per day.
     within : int
-        Symbols after the onset of a fault.
+        Samples after the onset of a fault.
     faults : sequence of Fault
     seed, trials : int
-        Of the faults that are simulated.
+        Seed and number of trials of the simulated faults.
 
     Raises
     ------

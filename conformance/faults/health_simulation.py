@@ -1,4 +1,4 @@
-"""What health tests do about faults that only a simulation tells, with a fixed seed and a 99 % interval."""
+"""Simulated detection of faults by the health tests, with a fixed seed and a 99 % interval."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from esoteric_drbg.health_tests import AdaptiveProportionTest, LagCutoffs, LagPr
 
 __all__ = ["Cutoffs", "Detection", "clopper_pearson", "simulated"]
 
-#: Symbols that a simulated test takes at a time.
+#: Samples that a simulated test takes at a time.
 _PIECE = 1024
 
 
 @attrs.frozen(kw_only=True)
 class Detection:
-    """What one test does about one fault.
+    """Detection of one fault by one test.
 
     Attributes
     ----------
     fault, test : str
         The fault's name; ``RCT``, ``APT`` or ``lag``, the developer-defined Lag Predictor Test.
     within : float
-        Probability of an alarm within the plan's number of symbols after the onset.
+        Probability of an alarm within the plan's number of samples after the onset.
     interval : tuple of float or None
         99 % confidence interval of `within` where it was simulated.
     mean_delay : float or None
-        Symbols from the onset to the alarm; None if it never comes. Of the detected ones only where simulated; of
-        ``lag``, where exact, the most that there can be.
+        Mean number of samples from the onset to the alarm; None if there is never one. If simulated, over detected
+        faults only; if exact for ``lag``, an upper bound.
     how : {"exact", "simulated"}
     note : str
-        Why the test cannot see the fault, if it cannot.
+        Why the test cannot detect the fault, if it cannot.
     """
 
     fault: str
@@ -48,7 +48,7 @@ class Detection:
 
 @attrs.frozen
 class Cutoffs:
-    """Of all tests of one tier, in one window length."""
+    """Cutoffs of all tests of one tier, for one window length."""
 
     rct: int
     apt: int
@@ -77,7 +77,7 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.99) -> tuple[f
 
 
 def _first_failure(test: RepetitionCountTest | AdaptiveProportionTest | LagPredictorTest, symbols: bytes) -> int | None:
-    """Return the first sample at which a test fails; what follows its window is not looked at."""
+    """Return the index of the first sample at which a test fails; later pieces are not tested."""
     for begin in range(0, len(symbols), _PIECE):
         if test.push(symbols[begin : begin + _PIECE]):
             break
@@ -87,7 +87,7 @@ def _first_failure(test: RepetitionCountTest | AdaptiveProportionTest | LagPredi
 def simulated(
     fault: Fault, min_entropy: float, bits: int, plan: Cutoffs, n: int, seed: int, trials: int, names: Sequence[str]
 ) -> list[Detection]:
-    """Return what the named tests do about a fault that begins at any phase of a window, in `trials` trials."""
+    """Return how the named tests detect a fault that begins at a random phase of a window, in `trials` trials."""
     delays: dict[str, list[int]] = {name: [] for name in names}
     rng = np.random.default_rng(seed)
     for _ in range(trials):

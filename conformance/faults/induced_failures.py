@@ -1,9 +1,8 @@
-"""Induced failures: faults injected behind the objects that seeding uses, and how soon the health tests see them.
+"""Induced failures: faults injected behind the objects that seeding uses, and how soon the health tests detect them.
 
-A faulty source is an ordinary noise source: its symbols go through
-:class:`~esoteric_drbg.seeding.slot.SourceSlot` and its monitor, and at the end through an
-:class:`~esoteric_drbg.EntropyPool`. To see the permanent tier alone, both tiers of the profile are given its
-false-alarm rate.
+A faulty source is an ordinary noise source: its samples go through :class:`~esoteric_drbg.seeding.slot.SourceSlot` and
+its monitor, and at the end through an :class:`~esoteric_drbg.EntropyPool`. To test the permanent tier alone, both tiers
+of the profile get its false-alarm rate.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ from esoteric_drbg.version import __version__
 
 __all__ = ["FaultySource", "induce_failures"]
 
-#: Symbols after an onset that every trial looks at.
+#: Samples after an onset in every trial.
 SPAN = 16_384
-#: A fault has to be found if the plan gives it more than 1 minus this.
+#: A fault must be detected if its planned probability of detection is more than 1 minus this.
 SURE = 2.0**-20
 _PERCENTS = (5, 25, 50, 75, 95, 100)
 _TESTS = (RCT, APT, LAG)
 
 
 class FaultySource(NoiseSource):
-    """Delivers prepared symbols in order: healthy ones, then faulty ones.
+    """Noise source that returns prepared samples in order: healthy ones, then faulty ones.
 
     Raises
     ------
     InvalidInputError
-        From :meth:`read_raw`, when all symbols were read.
+        From :meth:`read_raw`, when all samples have been read.
     """
 
     def __init__(self, symbols: bytes, claim: Claim, name: str = "faulty") -> None:
@@ -64,7 +63,7 @@ class FaultySource(NoiseSource):
         return Availability(True)
 
     def read_raw(self, n_samples: int, *, deadline_s: float | None = None) -> bytes:
-        """Return the next prepared symbols."""
+        """Return the next prepared samples."""
         if self.position + n_samples > len(self._symbols):
             raise InvalidInputError(f"{self.name}: all {len(self._symbols)} prepared symbols were read")
         self.position += n_samples
@@ -84,23 +83,23 @@ def induce_failures(
     seed: int = 1,
     progress: Progress | None = None,
 ) -> FaultCampaign:
-    """Inject faults at random phases and report what the health tests of SP 800-90B 4.4 did about them.
+    """Inject faults at random phases and report how the health tests of SP 800-90B 4.4 detected them.
 
     Parameters
     ----------
     source : str
         A name for the report.
     min_entropy : float
-        H of the claim, bits per symbol; the cutoffs follow from it.
+        H of the claim, bits per sample; the cutoffs follow from it.
     symbol_bits : int
-        1 to 8.
+        Width of a sample in bits, 1 to 8.
     recorded : bytes, optional
-        Healthy symbols, cut at random places; simulated i.i.d. symbols of exactly `min_entropy` if None.
+        Healthy samples, cut at random places; simulated IID samples of exactly `min_entropy` if None.
     faults : sequence of Fault
     trials, span : int
-        Injections of every fault in each tier, and faulty symbols of each. 64 times 16,384 are 10^6.
+        Injections of every fault in each tier, and faulty samples of each injection. 64 times 16,384 are 10^6.
     profile : HealthProfile, optional
-        Whose two false-alarm rates are tested.
+        The profile whose two false-alarm rates are tested.
     seed : int
         The same seed gives the same report.
     progress : callable, optional
@@ -222,7 +221,7 @@ def _result(
 
 
 class _Bench:
-    """Makes trials: healthy symbols, a slot, and what its alarm says about where the cutoff was reached."""
+    """Runs trials: healthy samples, a slot, and the sample at which its alarm says that the cutoff was reached."""
 
     def __init__(
         self, min_entropy: float, bits: int, profile: HealthProfile, window: int, span: int, recorded: bytes | None
@@ -239,7 +238,7 @@ class _Bench:
         return np.resize(self._recorded[begin:], n)
 
     def trial(self, rng: np.random.Generator, fault: Fault | None, alpha: float) -> tuple[int, dict[str, int]]:
-        """Return the symbols tested and, by test, the delay from onset to alarm; healthy data have onset 0."""
+        """Return the number of samples tested, and the delay from onset to alarm by test; healthy data have onset 0."""
         before = self._profile.startup_samples + self._window + int(rng.integers(self._window))
         symbols = self._healthy(rng, before + self._span)
         onset = 0 if fault is None else before
@@ -260,7 +259,7 @@ class _Bench:
         return report.samples, delays
 
     def pool_outcome(self, rng: np.random.Generator) -> PoolOutcome:
-        """Let a source become stuck in a pool, alone and beside a healthy one."""
+        """Return how a pool responds to a source that becomes stuck, alone and beside a healthy one."""
         startup = self._profile.startup_samples
         need = 64 * int(320 / self._min_entropy + 1)
         prefix = self._healthy(rng, startup).tobytes()

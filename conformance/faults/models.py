@@ -16,10 +16,11 @@ Symbols = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def worst_distribution(min_entropy: float, symbol_bits: int) -> list[tuple[float, int]]:
-    """Return the i.i.d. source of a min-entropy that raises the most false alarms, as (probability, symbols).
+    """Return the IID source of a min-entropy that raises the most false alarms, as (probability, number of symbols).
 
-    As many symbols as fit have 2^-H, and one has the rest: the alarm rates are convex in the probabilities as long as
-    2^-H is below (C - 1)/(C + 1), which holds for every cutoff of alpha 2^-4 or less.
+    As many symbols as fit have probability 2^-H, and one has the rest. No other source of this min-entropy has more
+    alarms, since the alarm rates are convex in the probabilities as long as 2^-H is below (C - 1)/(C + 1), which holds
+    for every cutoff of alpha 2^-4 or less.
 
     Examples
     --------
@@ -33,7 +34,7 @@ def worst_distribution(min_entropy: float, symbol_bits: int) -> list[tuple[float
 
 
 def worst_symbols(rng: np.random.Generator, min_entropy: float, symbol_bits: int, n: int) -> Symbols:
-    """Return `n` symbols of the i.i.d. source of :func:`worst_distribution`.
+    """Return `n` samples of the IID source of :func:`worst_distribution`.
 
     Examples
     --------
@@ -52,16 +53,16 @@ class Fault:
     ----------
     name : str
     kind : {"stuck", "biased", "periodic", "entrained", "creeping", "repeated", "loss"}
-        One symbol for ever; one symbol with probability `share`; `length` different symbols in turn; such a period
-        that each symbol follows with probability `share`; the same with a probability that grows from 0 to `share` over
-        half of the faulty symbols; a block of `length` healthy symbols again and again; a min-entropy of `share` times
-        what it was.
+        Stuck: always one symbol. Biased: one symbol with probability `share`. Periodic: `length` different symbols in
+        turn. Entrained: each sample follows a period with probability `share`. Creeping: entrained, with a probability
+        that grows from 0 to `share` over half of the faulty samples. Repeated: a block of `length` healthy samples,
+        again and again. Loss: `share` times the healthy min-entropy.
     length : int
-        In symbols.
+        Length of a period or block, in samples.
     share : float
         0 to 1.
     step : int
-        From one symbol of a period to the next, modulo the number of symbols.
+        Step from one symbol of a period to the next, modulo the number of symbols.
     """
 
     name: str
@@ -75,7 +76,7 @@ class Fault:
             raise InvalidInputError(f"{self.name}: length={self.length}, share={self.share}: out of range")
 
     def distribution(self, min_entropy: float, symbol_bits: int) -> list[tuple[float, int]]:
-        """Return the i.i.d. distribution of a biased source, or of one that lost min-entropy."""
+        """Return the IID distribution of a biased source, or of one that lost min-entropy."""
         if self.kind == "loss":
             return worst_distribution(min_entropy * self.share, symbol_bits)
         others = (1 << symbol_bits) - 1
@@ -84,7 +85,7 @@ class Fault:
     def inject(
         self, rng: np.random.Generator, healthy: Symbols, onset: int, min_entropy: float, symbol_bits: int
     ) -> Symbols:
-        """Return the healthy symbols with this fault from `onset` on."""
+        """Return the healthy samples with this fault from `onset` on."""
         symbols = healthy.copy()
         n = symbols.size - onset
         if n < 1:
@@ -109,7 +110,7 @@ class Fault:
         return symbols
 
 
-#: What plans and induced failures look at unless told otherwise.
+#: Default faults of plans and of induced failures.
 FAULTS = (
     Fault(name="stuck", kind="stuck"),
     Fault(name="biased to 0.99", kind="biased", share=0.99),

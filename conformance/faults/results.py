@@ -1,4 +1,4 @@
-"""What induced failures showed: by fault, test and tier, of healthy data, and of a pool that had the faulty source."""
+"""Results of induced failures: by fault, test and tier, on healthy data, and in a pool that had the faulty source."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _FAILED = {HealthState.FAILED_INTERMITTENT.name, HealthState.FAILED_PERMANENT.na
 
 @attrs.frozen(kw_only=True)
 class FaultResult:
-    """What one test did about one fault in one tier.
+    """Detection of one fault by one test in one tier.
 
     Attributes
     ----------
     fault, test, tier : str
     trials, detected : int
-        Injections at a random phase, and those that the test reported within the span.
+        Number of injections at a random phase, and of those that the test detected within the span.
     symbols : int
-        Faulty symbols that went through the test.
+        Number of faulty samples tested.
     interval : tuple of float
         99 % Clopper-Pearson interval of the probability of detection.
     planned : float
         The plan's probability of detection within the span.
     must_detect : bool
-        Whether the plan, one window less than the span, leaves 2^-20 or less for a miss.
+        Whether the planned probability of a miss, in one window less than the span, is 2^-20 or less.
     passed : bool
-        False if a detection that must come did not.
+        False if the fault must be detected and a trial missed it.
     delay_median, delay_95, delay_max : float or None
-        Symbols from the onset to the alarm.
+        Samples from the onset to the alarm.
     curve : tuple of (int, float)
-        Percent of the detections, and the delay that they do not exceed.
+        Percentage of the detections, and the delay that they do not exceed.
     note : str
-        Why the test cannot see the fault.
+        Why the test cannot detect the fault.
     """
 
     fault: str
@@ -58,7 +58,7 @@ class FaultResult:
 
 @attrs.frozen(kw_only=True)
 class HealthyResult:
-    """Alarms on healthy data; `tested` counts windows for the APT, otherwise symbols; ``lag``: at most `expected`."""
+    """Alarms on healthy data; `tested` counts windows (APT) or samples; `expected` is a bound for ``lag``."""
 
     test: str
     tier: str
@@ -70,16 +70,16 @@ class HealthyResult:
 
 @attrs.frozen(kw_only=True)
 class PoolOutcome(Document):
-    """What an entropy pool did about a stuck source.
+    """How an entropy pool responded to a stuck source.
 
     Attributes
     ----------
     alone_refused : bool
-        A pool with no other credit raised EntropyUnavailableError.
+        Whether a pool with no other credit raised EntropyUnavailableError.
     state : str
         The state of the source afterwards.
     dropped : bool
-        No symbol of the failed read is in the ledger of the seed that the healthy source gave.
+        Whether the ledger of the healthy source's seed has no sample of the failed read.
     seed_from : tuple of str
         Sources in that ledger.
     """
@@ -93,13 +93,13 @@ class PoolOutcome(Document):
 
     @property
     def passed(self) -> bool:
-        """Whether the pool did all it must."""
+        """Whether the pool responded as it must."""
         return self.alone_refused and self.dropped and self.state in _FAILED
 
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """What one test found of all faults in one tier: faulty symbols injected, and detections."""
+    """What one test detected of all faults in one tier: faulty samples injected, and detections."""
 
     test: str
     tier: str
@@ -128,12 +128,12 @@ class FaultCampaign(Document):
 
     @property
     def passed(self) -> bool:
-        """Whether everything was found that must be, and the pool dropped the failed source."""
+        """Whether every fault was detected that must be, and the pool dropped the failed source."""
         return self.pool.passed and all(result.passed for result in self.results)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """All faults together: for each test and tier the faulty symbols injected, and the detections."""
+        """All faults together: for each test and tier the faulty samples injected, and the detections."""
         rows: dict[tuple[str, str], list[FaultResult]] = {}
         for one in self.results:
             rows.setdefault((one.test, one.tier), []).append(one)

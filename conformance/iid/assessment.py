@@ -32,14 +32,14 @@ from esoteric_drbg.version import __version__
 
 __all__ = ["FALSE_ALARMS", "IidAssessment", "PermutationStatistic", "assess_iid"]
 
-#: Said in every result.
+#: Warning in every result.
 FALSE_ALARMS = (
     "On ideal IID data about 2% of the data sets fail one of these tests by chance: "
     "assess fresh data before drawing conclusions from a single failure."
 )
-#: Fewest permutations that can tell anything.
+#: Fewest permutations that give a meaningful result.
 FEWEST_PERMUTATIONS = 100
-#: Bits that a truncated bitstring has.
+#: Length of a truncated bitstring, in bits.
 TRUNCATED_BITS = 1_000_000
 
 
@@ -52,11 +52,11 @@ class PermutationStatistic:
     name : str
         One of :data:`esoteric_drbg.kernels.iid.STATISTICS`.
     value : float
-        The statistic of the samples in the order they came, in the units of SP 800-90B 5.1.
+        The statistic of the samples in their original order, in the units of SP 800-90B 5.1.
     greater, equal, less : int
-        Permutations whose statistic was greater, equal, less.
+        Numbers of permutations whose statistic was greater, equal, or less.
     passed : bool
-        Whether the rank of the samples among their permutations is inconspicuous.
+        Whether the rank of the samples among their permutations is not extreme.
     """
 
     name: str
@@ -69,39 +69,39 @@ class PermutationStatistic:
 
 @attrs.frozen(kw_only=True)
 class IidAssessment(Document):
-    """What the IID track says of a data set.
+    """Result of :func:`assess_iid`.
 
     Attributes
     ----------
     samples, alphabet, bits : int
-        Number of samples, distinct symbols, bits per symbol.
+        Number of samples, of distinct symbols, and of bits per sample.
     sha256 : str
-        Of the symbols, one a byte.
+        SHA-256 of the samples, one a byte.
     conditioned : bool
         Whether the figures are those of a conditioned data set, per bit of its bitstring.
     mean, median : float
-        Mean of the symbols; median of the symbols translated to 0, 1, 2, ... (0.5 for binary data).
+        Mean of the samples; median of the samples translated to 0, 1, 2, ... (0.5 for binary data).
     statistics : tuple of PermutationStatistic
         The 19 permutation tests.
     independence, goodness_of_fit : ChiSquare
         The chi-square tests.
     longest_repeated_substring : LongestRepeat
-        The length of the longest repeated substring test.
+        The Length of the Longest Repeated Substring Test.
     seed : int
-        Seed of the permutations: with it the counts repeat.
+        Seed of the permutations; the same seed gives the same counts.
     permutations, compressions : int
-        Permutations made, and of how many the compression statistic was computed.
+        Permutations made, and those for which the compression statistic was computed.
     permutations_asked : int
-        Most permutations that were to be made.
+        The largest number of permutations that was asked for.
     early_stop : bool
         Whether statistics that could not fail any more were left out.
     h_original, h_bitstring, h_assessed : float or None
-        Most Common Value min-entropy: bits per symbol, bits per bit, and their minimum as SP 800-90B 3.1.3 takes it,
-        bits per symbol (per bit if `conditioned`). None unless every test ran and passed, or where it does not apply.
+        Most Common Value min-entropy: bits per sample, bits per bit, and their minimum as in SP 800-90B 3.1.3, bits per
+        sample (per bit if `conditioned`). None if a test failed or could not run, or where the figure does not apply.
     kernels, version : str
         Which kernels computed it, and the version of this package.
     warnings : tuple of str
-        What a reader has to know.
+        What a reader of the result has to know.
     """
 
     samples: int
@@ -163,30 +163,31 @@ def assess_iid(
     Parameters
     ----------
     samples : SampleSet, path, buffer of bytes or array of integers
-        The samples in the order they came; at most 2^27. What is no SampleSet is read by
+        The samples in their original order; at most 2^27. Anything but a SampleSet is read by
         :func:`esoteric_drbg.conformance.read_samples`, which knows more formats.
     bits : int, optional
-        Bits per symbol, 1 to 8; found from the data if None. Not with a SampleSet, which has its own.
+        Bits per sample, 1 to 8; found from the data if None. Not with a SampleSet, which has its own.
     conditioned : bool
         Whether these are outputs of a non-vetted conditioning component (3.1.5.2). As in NIST's tool the tests are the
         same; the min-entropy is that of the bitstring alone, per bit.
     bitstring : {"all", "truncated"}
-        Whether all bits make the bitstring of H_bitstring, or the first 1,000,000.
+        Whether H_bitstring is that of all bits, or of the first 1,000,000.
     seed : int, optional
-        0 to 2^64 - 1, of the permutations; random if None.
+        Seed of the permutations, 0 to 2^64 - 1; random if None.
     permutations : int
-        Most permutations, 100 or more. A statistic fails if at most 5 in 10,000 of them are on one side of the
-        samples'. Statistics that cannot fail any more are left out, and testing stops when none is left.
+        Largest number of permutations, 100 or more. A statistic fails if at most 5 in 10,000 of their values are on one
+        side of the samples' value. Statistics that cannot fail any more are left out, and testing stops when none is
+        left.
     exact_count : int, optional
         Make exactly that many permutations of every statistic, without stopping early; 100 or more.
     threads : int, optional
-        Threads to use, or into how many parts to split work for the executor; as many as there are CPUs if None.
+        Number of threads, or of parts into which work is split for the executor; the number of CPUs if None.
     executor : Executor, optional
-        Where permutations are made, any of :mod:`concurrent.futures`. The result is the same wherever they are.
+        Any executor of :mod:`concurrent.futures`, to make the permutations. The result does not depend on it.
     progress : callable, optional
         ``progress(done, total, text)``, in permutations.
     resume : path, optional
-        Checkpoint file: an interrupted assessment goes on from it. It is removed at the end.
+        Checkpoint file, from which an interrupted assessment is continued. It is removed at the end.
 
     Returns
     -------
@@ -195,7 +196,7 @@ def assess_iid(
     Raises
     ------
     InvalidInputError
-        If an argument is outside its domain, or the checkpoint is of another run.
+        If an argument is outside its domain, or the checkpoint belongs to another run.
 
     Examples
     --------
@@ -297,7 +298,7 @@ def _value(name: str, key: int, n: int) -> float:
 
 
 def _median(samples: SampleSet) -> float:
-    """Return the median of the translated symbols, 0.5 for binary data."""
+    """Return the median of the translated samples, 0.5 for binary data."""
     if samples.alphabet == 2:
         return 0.5
     below = np.cumsum(np.bincount(samples.translated))

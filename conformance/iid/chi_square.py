@@ -13,11 +13,11 @@ from esoteric_drbg.conformance.samples.sample_set import SampleSet
 
 __all__ = ["FAILS_BELOW", "ChiSquare", "goodness_of_fit", "independence"]
 
-#: A test fails if what it saw is less likely than this on IID data.
+#: A test fails if its p-value is below this.
 FAILS_BELOW = 0.001
-#: Expected occurrences that a bin needs.
+#: Least expected count of a bin.
 BIN_MINIMUM = 5
-#: Longest words, in bits, of the independence test on binary data.
+#: Longest tuples, in bits, of the independence test on binary data.
 LONGEST_WORD = 11
 #: Blocks of the goodness-of-fit test.
 BLOCKS = 10
@@ -34,7 +34,7 @@ class ChiSquare(Document):
     statistic : float or None
         T, the sum of (observed - expected)^2 / expected; None if the test cannot run.
     degrees_of_freedom : int or None
-        Of the chi-square distribution; None if the test cannot run.
+        Degrees of freedom of the chi-square distribution; None if the test cannot run.
     p_value : float or None
         The probability of T or more on IID data; below 0.001 the test fails. None if the test cannot run.
     reason : str or None
@@ -55,7 +55,7 @@ class ChiSquare(Document):
 
 
 def independence(samples: SampleSet) -> ChiSquare:
-    """Test whether neighbouring symbols are independent, 5.2.1; on binary data words of bits, 5.2.3.
+    """Test whether neighbouring samples are independent, 5.2.1; on binary data, tuples of bits, 5.2.3.
 
     Examples
     --------
@@ -117,10 +117,10 @@ def goodness_of_fit(samples: SampleSet) -> ChiSquare:
 
 
 def _shares(samples: SampleSet) -> NDArray[np.float64]:
-    """Return the share of each symbol.
+    """Return the proportion of each symbol.
 
-    For more than two symbols it is summed up one by one, as NIST's tool does: pairs whose expectations differ by
-    rounding alone then come in the tool's order, which decides who shares a bin with whom.
+    For more than two symbols it is summed up one by one, as NIST's tool does. Pairs whose expectations differ only by
+    rounding then have the tool's order, which decides which pairs share a bin.
     """
     counts = np.bincount(samples.translated)
     if samples.alphabet <= 2:
@@ -129,7 +129,7 @@ def _shares(samples: SampleSet) -> NDArray[np.float64]:
 
 
 def _bins(expected: NDArray[np.float64]) -> Counts:
-    """Assign each value to a bin, the rarest first: every bin expects at least 5, and the last takes what is left."""
+    """Assign each value to a bin, the rarest first: each bin expects 5 or more, and the last one takes the rest."""
     bins = np.empty(expected.size, dtype=np.int64)
     current, total = 0, 0.0
     for value in np.argsort(expected, kind="stable"):
@@ -143,7 +143,7 @@ def _bins(expected: NDArray[np.float64]) -> Counts:
 
 
 def _result(observed: NDArray[Any], expected: NDArray[Any], degrees_of_freedom: int, what: str) -> ChiSquare:
-    """Return the test's result for counts and expectations of the same bins."""
+    """Return the test's result for the observed and expected counts of the same bins."""
     from scipy.special import gammaincc  # noqa: PLC0415 - slow to import
 
     if degrees_of_freedom <= 0:

@@ -1,4 +1,4 @@
-"""The IID assessment of one file as the document that ``--json`` prints; it runs in other processes, too."""
+"""The IID assessment of one file as the document that ``--json`` prints; worker processes run it, too."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def iid_document(
     progress: Progress | None = None,
     resume: Path | None = None,
 ) -> dict[str, Any]:
-    """Assess one file on the IID track. Without `seed` each file has one of its own, which its document names."""
+    """Assess one file on the IID track. Without `seed`, each file gets its own seed, which its document names."""
     samples = read_samples(path, bits, format=data_format, column=column, subset=subset, reduction=reduction)
     result = assess_iid(
         samples,

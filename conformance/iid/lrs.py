@@ -20,14 +20,14 @@ Symbols = NDArray[np.uint8]
 
 @attrs.frozen(kw_only=True)
 class LongestRepeat(Document):
-    """Result of the test.
+    """Result of the Length of the Longest Repeated Substring Test.
 
     Attributes
     ----------
     length : int
-        W, the length in samples of the longest substring that occurs twice; the two may overlap.
+        W, the length in samples of the longest substring that occurs twice; the occurrences may overlap.
     collision_probability : float
-        p_col, the probability that two independent symbols are equal.
+        p_col, the probability that two independent samples are equal.
     p_value : float or None
         The probability that some substring of this length repeats on IID data; below 0.001 the test fails. None if the
         test cannot run.
@@ -49,7 +49,7 @@ class LongestRepeat(Document):
 
 
 def longest_repeat_test(samples: SampleSet) -> LongestRepeat:
-    """Test whether the longest repeated substring is longer than independent symbols explain.
+    """Test whether the longest repeated substring is longer than independent samples explain.
 
     Examples
     --------

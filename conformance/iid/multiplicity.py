@@ -1,7 +1,7 @@
 """Many tests at once: how many false alarms to expect, and a verdict on the whole family.
 
-Perfect data fail some test now and then. Each IID test of SP 800-90B section 5 has a false-alarm rate of its own; this
-module adds them up and asks whether a family of results shows more failures than that explains.
+Perfect data fail a test at times. Each IID test of SP 800-90B section 5 has its false-alarm rate. This module adds the
+rates up and decides whether a family of results has more failures than they explain.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from esoteric_drbg.kernels.iid import STATISTICS
 
 __all__ = ["FamilyVerdict", "bonferroni", "family_verdict", "holm", "iid_family_rate"]
 
-#: Significance of a family verdict.
+#: Significance level of a family verdict.
 FAMILY_ALPHA = 0.01
 
 
@@ -38,8 +38,8 @@ def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Return p-values adjusted by Holm's step-down method, in the order given.
 
-    Any dependence between the tests is allowed. Rejecting those at or below a level keeps the chance of one false
-    rejection in the family at that level.
+    Any dependence between the tests is allowed. Rejecting those at or below a level keeps the probability of any false
+    rejection in the family at or below that level.
 
     Examples
     --------
@@ -61,12 +61,12 @@ def _check(p_values: Sequence[float]) -> None:
 
 
 def iid_family_rate(permutations: int = PERMUTATIONS) -> tuple[float, float]:
-    """Return how often perfect IID data fail at least one test of section 5: if tests were independent, and at most.
+    """Return the probability that perfect IID data fail a test of section 5: for independent tests, and at most.
 
-    The rank of the samples among m permutations is uniform on m + 1 places, and a statistic fails on the first and
-    last few of them; the two chi-square tests and the longest repeat fail with probability 0.001 each. The tests
-    depend on each other and some statistics have ties, so the true rate is below the second figure, which holds
-    always.
+    The rank of the samples among m permutations is uniform on m + 1 places, and a statistic fails on the first and last
+    few of them. The two chi-square tests and the longest repeated substring test fail with probability 0.001 each. The
+    tests depend on each other and some statistics have ties, so the true rate is below the second figure, which always
+    holds.
 
     Parameters
     ----------
@@ -87,24 +87,24 @@ def iid_family_rate(permutations: int = PERMUTATIONS) -> tuple[float, float]:
 
 @attrs.frozen(kw_only=True)
 class FamilyVerdict(Document):
-    """What a family of data sets says together.
+    """The verdict on a family of data sets together.
 
     Attributes
     ----------
     results, failures : int
-        Data sets with a verdict, and those that failed a test.
+        Number of data sets with a verdict, and of those that failed a test.
     rate : float
-        Most that one perfect data set fails, as a probability.
+        Upper bound of the probability that one perfect data set fails.
     expected_false_alarms : float
-        Most failures that perfect data would show on average.
+        Upper bound of the mean number of failures of perfect data.
     p_value : float
-        Probability of so many failures or more, at `rate`, from independent perfect data sets.
+        Probability of this many failures or more, at `rate`, for independent perfect data sets.
     alpha : float
-        Below which `passed` is False.
+        Significance level: `passed` is False if `p_value` is below it.
     passed : bool
-        Whether chance explains the failures. It takes no failure of a single data set back.
+        Whether chance explains the failures. The failure of a single data set still counts.
     what : str
-        What the results are of, in the plural.
+        What was tested, in the plural.
     """
 
     results: int
@@ -144,7 +144,7 @@ def family_verdict(
     rate : float, optional
         False-alarm rate of one data set; the upper figure of :func:`iid_family_rate` if None.
     alpha : float
-        Significance of the verdict.
+        Significance level of the verdict.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Permutation testing, SP 800-90B 5.1: rounds of permutations over any executor, with checkpoints.
+"""Permutation testing, SP 800-90B 5.1: rounds of permutations on any executor, with checkpoints.
 
-Permutation j depends on the seed and j alone, and which statistics are still open is settled only between rounds, whose
-sizes follow from the counts alone. So the counts are the same for every executor, any number of workers and after any
+Permutation j depends only on the seed and on j. Statistics are decided only between rounds, and the size of a round
+depends only on the counts. So the counts are the same for every executor, any number of workers and after any
 interruption.
 """
 
@@ -23,17 +23,17 @@ from esoteric_drbg.progress import Progress
 
 __all__ = ["Checkpoint", "PermutationCounts", "count_permutations", "fail_limit", "permutation_chunk"]
 
-#: Permutations that SP 800-90B 5.1 asks for, and up to how many of them on one side make a statistic fail.
+#: Permutations that SP 800-90B 5.1 requires, and the largest number of them on one side at which a statistic fails.
 PERMUTATIONS = 10_000
 FAILS_UP_TO = 5
-#: Permutations in a round: few as long as the slow compression statistic may be decided by each, many otherwise;
-#: without early stop some seconds' worth, which is what an interrupt loses.
+#: Permutations in a round: few as long as each may decide the slow compression statistic, many otherwise; without early
+#: stop, some seconds of work, which an interrupt loses.
 FEWEST_IN_ROUND = 8
 MOST_IN_ROUND = 128
 EXACT_IN_ROUND = 32
-#: What a call of a kernel should take at most, in seconds.
+#: Longest time that a kernel call should take, in seconds.
 CHUNK_S = 0.06
-#: Seconds between looks for an interrupt, and between writes of a checkpoint.
+#: Seconds between checks for an interrupt, and between writes of a checkpoint.
 POLL_S = 0.1
 CHECKPOINT_S = 1.0
 
@@ -42,14 +42,14 @@ Triple = tuple[int, int, int]
 
 @attrs.frozen(kw_only=True)
 class PermutationCounts:
-    """Where permutation testing stands.
+    """The counts of permutation testing so far.
 
     Attributes
     ----------
     counts : tuple of 19 tuples (greater, equal, less)
-        Permutations whose statistic was greater than, equal to, less than the original's.
+        Numbers of permutations whose statistic was greater than, equal to, or less than the original's.
     permutations, compressions : int
-        Permutations made, and of how many the compression statistic was computed.
+        Permutations made, and those for which the compression statistic was computed.
     """
 
     counts: tuple[Triple, ...] = ((0, 0, 0),) * len(STATISTICS)
@@ -65,7 +65,7 @@ class PermutationCounts:
         )
 
     def plus(self, counts: tuple[Triple, ...], permutations: int, mask: int) -> PermutationCounts:
-        """Return where it stands after some more permutations."""
+        """Return the counts after some more permutations."""
         return PermutationCounts(
             counts=tuple((a + x, b + y, c + z) for (a, b, c), (x, y, z) in zip(self.counts, counts, strict=True)),
             permutations=self.permutations + permutations,
@@ -75,7 +75,7 @@ class PermutationCounts:
 
 @attrs.frozen(kw_only=True)
 class _Kept:
-    """What a checkpoint's file holds: what the counts depend on, and where they stand."""
+    """Content of a checkpoint file: what the counts depend on, and the counts."""
 
     facts: dict[str, str | int | bool]
     counts: tuple[Triple, ...]
@@ -85,14 +85,14 @@ class _Kept:
 
 @attrs.frozen
 class Checkpoint:
-    """A file that holds the finished rounds of one run, replaced as a whole.
+    """A file that holds the finished rounds of one run; it is always replaced as a whole.
 
     Attributes
     ----------
     path : Path
         The file.
     facts : dict
-        What the counts depend on; a file with other facts is refused.
+        What the counts depend on; a file with different facts is refused.
     """
 
     path: Path
@@ -100,17 +100,17 @@ class Checkpoint:
 
     @staticmethod
     def seed_in(path: Path) -> int | None:
-        """Return the seed of the run that the file belongs to, None without a file."""
+        """Return the seed of the run that the file belongs to; None if there is no file."""
         found = _read(path)
         return None if found is None else int(found.facts["seed"])
 
     def load(self) -> PermutationCounts:
-        """Return where the run stands, at the beginning without a file.
+        """Return the counts of the run so far; if there is no file, those at its beginning.
 
         Raises
         ------
         InvalidInputError
-            If the file is of another run, or no checkpoint.
+            If the file belongs to another run, or is not a checkpoint.
         """
         found = _read(self.path)
         if found is None:
@@ -123,7 +123,7 @@ class Checkpoint:
         return PermutationCounts(counts=found.counts, permutations=found.permutations, compressions=found.compressions)
 
     def save(self, state: PermutationCounts) -> None:
-        """Write the file, or leave the old one whole."""
+        """Write the file; if that fails, the old one stays whole."""
         document = {"facts": self.facts, **to_document(state)}
         write_file(self.path, json.dumps(document, allow_nan=False) + "\n")
 
@@ -137,7 +137,7 @@ def _read(path: Path) -> _Kept | None:
         raise InvalidInputError(f"cannot be read as a checkpoint: {error}") from None
     if kept is None:
         return None
-    from esoteric_drbg.conformance.document_files import parse_document  # noqa: PLC0415 - where a run goes on
+    from esoteric_drbg.conformance.document_files import parse_document  # noqa: PLC0415 - only to continue a run
 
     try:
         found = parse_document(kept, path, _Kept, "a checkpoint")
@@ -151,7 +151,7 @@ def _read(path: Path) -> _Kept | None:
 
 
 def fail_limit(permutations: int) -> int:
-    """Return up to how many permutations on one side make a statistic fail: 5 of 10,000, and in proportion."""
+    """Return the most permutations on one side at which a statistic fails: 5 of 10,000, and in proportion."""
     return FAILS_UP_TO * permutations // PERMUTATIONS
 
 
@@ -165,7 +165,7 @@ def permutation_chunk(
 
 
 def _round_size(done: int, mask: int, early_stop: bool) -> int:
-    """Return how many permutations to make before looking at the counts; it depends on nothing but the counts."""
+    """Return the number of permutations until the counts are checked; it depends only on the counts."""
     if not early_stop:
         return EXACT_IN_ROUND
     if mask & COMPRESSION:
@@ -189,17 +189,17 @@ def count_permutations(
     Parameters
     ----------
     symbols : bytes
-        The sequence, one symbol a byte.
+        The samples, one a byte.
     seed : int
         0 to 2^64 - 1.
     permutations : int
-        Most permutations to make.
+        Largest number of permutations to make.
     early_stop : bool
-        Leave out statistics that cannot fail any more, and stop when none is left.
+        Whether to leave out statistics that cannot fail any more, and stop when none is left.
     executor : Executor
-        Where chunks run.
+        Runs the chunks.
     workers : int
-        Into how many chunks at least a round is split.
+        Least number of chunks into which a round is split.
     progress : callable, optional
         ``progress(done, total, text)``, in permutations.
     checkpoint : Checkpoint, optional
@@ -241,7 +241,7 @@ def count_permutations(
 
 
 def _run(executor: Executor, calls: list[tuple[Any, ...]]) -> list[tuple[tuple[Triple, ...], float]]:
-    """Run the chunks of a round; an exception or an interrupt takes back those that have not begun."""
+    """Run the chunks of a round; an exception or an interrupt cancels those that have not begun."""
     futures: list[Future[tuple[tuple[Triple, ...], float]]] = []
     try:
         futures += [executor.submit(permutation_chunk, *call) for call in calls]

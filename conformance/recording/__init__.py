@@ -9,7 +9,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["machine_facts", "record", "record_restarts"]
 
-#: A module is imported when one of its names is asked for: one assessment needs not all.
+#: A module is imported when one of its names is first used: an assessment does not need all of them.
 __getattr__, __dir__ = _lazy_names(
     __name__, {"machine_facts": "recorder", "record": "recorder", "record_restarts": "recorder"}
 )

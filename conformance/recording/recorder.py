@@ -1,8 +1,8 @@
 """Recording raw data: sequential data sets and restart matrices (SP 800-90B 3.1.1, 3.1.4).
 
-Both read through :meth:`NoiseSource.read_raw`, the very call that seeding uses, and take over what it returns as
-seeding does (:mod:`esoteric_drbg.noise_sources.intake`), before any health test. A file appears under its name only
-when it is complete; an interrupted restart recording goes on where it stopped.
+Both read by :meth:`NoiseSource.read_raw`, the call that seeding uses, and copy and check its result as seeding does
+(:mod:`esoteric_drbg.noise_sources.intake`), before any health test. A file appears under its name only when it is
+complete; an interrupted restart recording is continued where it stopped.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from esoteric_drbg.progress import Progress, silent
 
 __all__ = ["file_sha256", "has_wide_values", "machine_facts", "record", "record_restarts", "restart_seconds"]
 
-#: Symbols read at a time: about what a seed reads, so that recordings see the same interruptions.
+#: Samples read at a time: about as many as for a seed, so that recordings have the same interruptions.
 CHUNK_SAMPLES = 1000
-#: The same for a read of a source that cannot bound it by itself, or is foreign.
+#: Seconds for one read of a plug-in, or of a source that cannot bound it by itself.
 READ_TIMEOUT_S = 60.0
 
 
 @attrs.frozen(kw_only=True)
 class Begun:
-    """An unfinished recording: what its symbols depend on, and where its segments begin, in symbols."""
+    """An unfinished recording: what its samples depend on, and where its segments begin, in samples."""
 
     source: str
     wide: bool
@@ -57,24 +57,24 @@ def record(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Record ``n_samples`` raw symbols, one a byte, with a JSON sidecar.
+    """Record ``n_samples`` raw samples, one a byte, with a JSON sidecar.
 
     Parameters
     ----------
     source : NoiseSource
         The source to read.
     n_samples : int
-        How many symbols, 1 or more.
+        Number of samples, 1 or more.
     path : Path
         The data file; the sidecar is ``path`` + ``.json``.
     wide : bool
-        Keep the raw values at full width too, as little-endian 64-bit integers in ``path`` + ``.u64``. Then the symbols
-        are the source's digitization of these very values.
+        Keep the raw values at full width too, as little-endian 64-bit integers in ``path`` + ``.u64``. Then the
+        recorded samples are the source's digitization of these values.
     resume : bool
-        Keep what an interrupted recording has read, and go on from there the next time. The symbols are then
+        Keep the samples of an interrupted recording, and continue from there the next time. The samples are then
         consecutive within segments of 1,000 or more, which SP 800-90B 3.1.1 allows; the sidecar lists their lengths.
     progress : callable, optional
-        ``progress(done, total, "")``, in symbols.
+        ``progress(done, total, "")``, in samples.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def record(
 def _begin(
     partials: dict[str, Path], endings: dict[str, int], plan: Path, source: NoiseSource, n_samples: int, *, resume: bool
 ) -> list[int]:
-    """Return where the segments of this recording begin, in symbols; the last one is where to go on."""
+    """Return where the segments of this recording begin, in samples; reading continues at the last one."""
     wide = len(endings) > 1
     facts = Begun(source=source.name, wide=wide, cpu=cpu_model(), kernels=kernel_info().name, begins=())
     begins = [0]
@@ -169,7 +169,7 @@ def _begin(
 
 
 def _read_symbols(source: NoiseSource, n_samples: int) -> dict[str, bytes]:
-    """Read the next symbols, as seeding does."""
+    """Read the next samples, as seeding does."""
     if not isinstance(source, GuardedSource):
         return {"": source.read_exactly(n_samples)}
     limit_s = min(LONGEST_WAIT_S, READ_TIMEOUT_S + 20 * n_samples / source.estimated_rate)

@@ -31,7 +31,7 @@ from esoteric_drbg.progress import Progress, silent
 
 __all__ = ["record_restarts", "restart_seconds"]
 
-#: Seconds after which a restart's process is given up, beside 20 times what its symbols should take.
+#: Seconds after which a restart's process is given up, plus 20 times the expected time for its samples.
 RESTART_TIMEOUT_S = 120.0
 
 
@@ -55,11 +55,11 @@ def record_restarts(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Record a restart matrix: ``restarts`` rows of ``samples`` symbols, each row from a fresh process.
+    """Record a restart matrix: ``restarts`` rows of ``samples`` raw samples, each row from a fresh process.
 
-    Rows are appended to ``path`` + ``.partial``; a recording that was interrupted goes on after its last whole row.
-    What the rows depend on is kept in ``path`` + ``.partial.json``: rows of another source, length, machine or kernels
-    are refused.
+    Rows are appended to ``path`` + ``.partial``; an interrupted recording is continued after its last whole row.
+    ``path`` + ``.partial.json`` keeps what the rows depend on: rows of another source, length, machine or kernels are
+    refused.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def record_restarts(
     path : Path
         The data file; the sidecar is ``path`` + ``.json``.
     restarts, samples : int
-        Rows of the matrix, and symbols in a row: 1 or more.
+        Rows of the matrix, and samples in a row: 1 or more.
     command : sequence of str, optional
-        A program that restarts the device under test and writes the first ``samples`` symbols to its standard output,
-        in place of a fresh process here: the hook for power cycling. It finds name and number of symbols in
+        A program that restarts the device under test, for example by power cycling, and writes the first ``samples``
+        samples to its standard output, in place of a fresh process here. It finds the name and the number of samples in
         ``ESOTERIC_DRBG_SOURCE`` and ``ESOTERIC_DRBG_SAMPLES``.
     jobs : int
-        Restarts at the same time. More than one disturbs timing sources, and is said in the sidecar.
+        Number of restarts at the same time. More than one disturbs timing sources; the sidecar records the number.
     progress : callable, optional
         ``progress(done, total, "")``, in rows.
 
@@ -86,7 +86,7 @@ def record_restarts(
     Raises
     ------
     InvalidInputError, SourceError, OSError
-        On bad input, a failed restart, or a path that cannot be written. Whole rows are kept.
+        On bad input, a failed restart, or a path that cannot be written. The whole rows are kept.
     """
     if restarts < 1 or samples < 1 or jobs < 1:
         raise InvalidInputError(f"restarts={restarts}, samples={samples}, jobs={jobs}: expected 1 or more of each")
@@ -121,7 +121,7 @@ def record_restarts(
 
 
 def restart_seconds(source: NoiseSource) -> float:
-    """Return how long one restart takes beside its symbols: a fresh process, and what the source sets up.
+    """Return the seconds that one restart takes in addition to its samples: a fresh process, and the source's set-up.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def restart_seconds(source: NoiseSource) -> float:
 
 
 def _in_order(restart: Callable[[], bytes], rows: int, jobs: int) -> Iterator[bytes]:
-    """Yield the rows of as many restarts, ``jobs`` of them under way at the same time."""
+    """Yield the rows of as many restarts, ``jobs`` of them running at the same time."""
     if jobs == 1:
         for _ in range(rows):
             yield restart()
@@ -154,7 +154,7 @@ def _in_order(restart: Callable[[], bytes], rows: int, jobs: int) -> Iterator[by
 
 
 def _claim_partial(partial: Path, plan: Path, facts: RowsOf) -> None:
-    """Note what an unfinished restart recording consists of, or refuse to go on with one of something else."""
+    """Note what an unfinished restart recording depends on, or refuse to continue a different one."""
     kept = read_own(plan) if partial.exists() else None
     if kept is not None:
         found = parse_document(kept, plan, RowsOf, "the plan of a recording (remove it to begin anew)")
@@ -168,7 +168,7 @@ def _claim_partial(partial: Path, plan: Path, facts: RowsOf) -> None:
 
 
 def _restart(name: str, samples: int, symbol_bits: int, command: Sequence[str] | None, timeout_s: float) -> bytes:
-    """Read one row in a process of its own."""
+    """Read one row in a fresh process."""
     program = command or [sys.executable, "-m", "esoteric_drbg.noise_sources.restart_worker", name, str(samples)]
     environment = {**os.environ, "ESOTERIC_DRBG_SOURCE": name, "ESOTERIC_DRBG_SAMPLES": str(samples)}
     try:
@@ -181,7 +181,7 @@ def _restart(name: str, samples: int, symbol_bits: int, command: Sequence[str] |
         raise InvalidInputError(f"{program[0]}: {error.strerror or error}") from None
     if done.returncode or len(done.stdout) != samples:
         message = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        if command is None:  # beside our own word, a source may have printed what it likes
+        if command is None:  # a source may have printed text beside our own message
             message = [line.removeprefix(WORD) for line in message if line.startswith(WORD)]
         what = message[-1] if message else f"{len(done.stdout)} of {samples} symbols, exit code {done.returncode}"
         raise SourceReadError(f"{name}: a restart failed: {what}")

@@ -1,4 +1,4 @@
-"""What lies beside a recording: how it was made, on which machine, and the SHA-256 of its data."""
+"""The sidecar of a recording: how it was made, on which machine, and the SHA-256 of its data."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = [
     "write_sidecar",
 ]
 
-#: What is known of a machine.
+#: Type of a fact about a machine.
 Fact = str | int | float | None
 
 
 @attrs.frozen(kw_only=True)
 class Sidecar:
-    """What an audit reads of a sidecar: `restarts` and `jobs` are those of a restart matrix, `samples` of each."""
+    """The sidecar fields that an audit reads. A restart matrix has `restarts`, `jobs`, and `samples` of each."""
 
     source: str
     symbol_bits: int
@@ -50,7 +50,7 @@ class Sidecar:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return where the sidecar of a data file lies."""
+    """Return the path of a data file's sidecar."""
     return path.with_name(path.name + ".json")
 
 
@@ -68,7 +68,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 
 def machine_facts() -> dict[str, Fact]:
-    """Return what the figures of a recording depend on: CPU, kernel, clock source, kernels, counter step."""
+    """Return the facts on which a recording's figures depend: CPU, kernel, clock source, kernels, counter step."""
     return {
         "cpu": cpu_model(),
         "logical_cpus": os.cpu_count(),
@@ -84,7 +84,7 @@ def machine_facts() -> dict[str, Fact]:
 
 
 def cpu_model() -> str:
-    """Return what the operating system calls the CPU."""
+    """Return the operating system's name of the CPU."""
     facts: dict[str, str] = {}
     for line in (_read("/proc/cpuinfo") or "").splitlines():
         if not line.strip():

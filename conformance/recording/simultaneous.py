@@ -1,4 +1,4 @@
-"""Recording several sources at the same time, and pairing their symbols, for tests of independence."""
+"""Recording several sources at the same time, and pairing their samples, for tests of independence."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from esoteric_drbg.noise_sources.guard import guarded
 
 __all__ = ["Recording", "Symbols", "pair_symbols", "record_together"]
 
-#: Symbols read at a time: a chunk's time stamps place its symbols.
+#: Samples read at a time: the times of samples follow from the time stamps of their chunk.
 CHUNK = 256
-#: A fast source records at most so many times the symbols asked for.
+#: A fast source records at most this many times the number of samples asked for.
 MOST_FACTOR = 64
-#: Fewest symbols that are left if each is paired once only; otherwise one of the slower source has many partners.
+#: If this many pairs or more remain, each sample is paired only once; otherwise a sample may have many partners.
 ONCE = 4000
 
 Symbols = NDArray[np.uint8]
@@ -28,7 +28,7 @@ Symbols = NDArray[np.uint8]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Recording:
-    """Raw symbols of one source.
+    """Raw samples of one source.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Recording:
     symbols : numpy.ndarray
         uint8, one dimension.
     times : numpy.ndarray or None
-        When each symbol was read, in ns; None if recordings are paired by index.
+        When each sample was read, in ns; None if recordings are paired by index.
     """
 
     name: str
@@ -49,11 +49,11 @@ class Recording:
 def record_together(
     sources: Sequence[NoiseSource], n: int, *, chunk: int = CHUNK, warm_up: int = CHUNK
 ) -> list[Recording]:
-    """Record `n` or more raw symbols of every source at the same time, one thread for each.
+    """Record `n` or more raw samples of every source at the same time, with one thread for each source.
 
-    A faster source goes on until the slowest has its `n` symbols, so that all of them have a partner; it stops at 64
-    times `n`, to bound memory. The first `warm_up` symbols of each are read before the common start, and dropped.
-    Symbols are placed evenly between the time stamps before and after their chunk.
+    A faster source continues until the slowest has its `n` samples, so that all of them can be paired; it stops at 64
+    times `n`, to bound memory. The first `warm_up` samples of each are read before the common start, and dropped. The
+    times of samples are spaced evenly between the time stamps before and after their chunk.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def record_together(
                 end = time.perf_counter_ns()
                 times.append(start + (end - start) * (np.arange(size) + 1) / size)
                 count += size
-                time.sleep(0)  # the others read too
+                time.sleep(0)  # let the other threads read
                 if count >= n:
                     done.add(index)
             if count < n:
@@ -128,7 +128,7 @@ def record_together(
 
 
 def pair_symbols(first: Recording, second: Recording) -> tuple[Symbols, Symbols]:
-    """Pair two recordings: each symbol of the slower one with the last symbol of the faster one before it."""
+    """Pair two recordings: each sample of the slower one with the last sample of the faster one before it."""
     if first.times is None or second.times is None:
         n = min(first.symbols.size, second.symbols.size)
         return first.symbols[:n], second.symbols[:n]

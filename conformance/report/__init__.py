@@ -1,4 +1,4 @@
-"""Reports: the folder of an audit as Markdown and as a page of its own."""
+"""Reports: the folder of an audit as Markdown and as a self-contained HTML page."""
 
 import typing
 
@@ -9,5 +9,5 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["read_report"]
 
-#: A module is imported when one of its names is asked for: one assessment needs not all.
+#: A module is imported when one of its names is first used: an assessment does not need all of them.
 __getattr__, __dir__ = _lazy_names(__name__, {"read_report": "findings"})

@@ -1,4 +1,4 @@
-"""The compliance map: what an audit shows of the standards' requirements, section by section."""
+"""The compliance map: which requirements of the standards an audit shows to be met, section by section."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["compliance"]
 
 
 def compliance(report: Report) -> list[tuple[str, str, str, str]]:
-    """Return what the audit shows of the requirements on the credited sources: section, requirement, met, by what."""
+    """Return the requirements on the credited sources: section, requirement, whether it is met, and by what."""
     credited = [audit for audit in report.audits if audit.credit > 0]
 
     def row(section: str, requirement: str, lacking: list[str], by: str) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""The report of an audit: what was found, verdicts first, from the files that an audit left in its folder."""
+"""The findings of an audit, verdicts first, read from the files in its folder."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["COLUMNS", "KeptEntry", "KeptLedger", "Report", "figure", "figures", "read_report", "reasons", "summary"]
 
-#: Headings of what :func:`figures` returns.
+#: Headings of the columns that :func:`figures` returns.
 COLUMNS = ("claim", "assessed", "H_original", "n x H_bitstring", "H_r", "H_c", "credited bits/s")
 _VERDICT_ORDER: dict[Verdict, int] = {"too high": 0, "holds": 1, "no evidence": 2}
 
 
 @attrs.frozen(kw_only=True)
 class KeptEntry:
-    """What a report shows of an entry in a seed's ledger; see :class:`esoteric_drbg.seeding.ledger.LedgerEntry`."""
+    """The part of a ledger entry that a report shows; see :class:`esoteric_drbg.seeding.ledger.LedgerEntry`."""
 
     source: str
     independence_group: str = ""
@@ -47,7 +47,7 @@ class KeptEntry:
 
 @attrs.frozen(kw_only=True)
 class KeptLedger:
-    """What a report shows of a seed's ledger, as it was kept."""
+    """The part of a seed's stored ledger that a report shows."""
 
     requested_bits: int
     credited_bits: int
@@ -56,20 +56,20 @@ class KeptLedger:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What a report is made of; the same files give the same report, byte for byte.
+    """The contents of a report; the same files give the same report, byte for byte.
 
     Attributes
     ----------
     folder : Path
-        Where the recordings are.
+        Folder with the recordings.
     audits : tuple of SourceAudit
-        Verdicts that ask for action first.
+        All audits, those that ask for action first.
     ledger : KeptLedger or None
         A seed's ledger, if one was kept.
     independence : IndependenceAudit or None
-        The result of an independence check, if one was kept.
+        The result of an independence audit, if one was kept.
     not_audited : tuple of NotAudited
-        Sources that were left out: no evidence.
+        Sources that were left out: there is no evidence for them.
     faults : tuple of FaultCampaign
         Induced failures that were kept.
     """
@@ -92,7 +92,7 @@ class Report:
 
 
 def read_report(folder: Path) -> Report:
-    """Read what an audit left in its folder.
+    """Read the results of an audit from its folder.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def read_report(folder: Path) -> Report:
 
 
 def summary(report: Report) -> str:
-    """Return the report in a sentence or two."""
+    """Return a summary of the report in one or two sentences."""
     if report.failing:
         text = f"Claims too high: {len(report.failing)} ({', '.join(report.failing)})"
     else:
@@ -144,13 +144,13 @@ def summary(report: Report) -> str:
 
 
 def reasons(audit: SourceAudit) -> str:
-    """Return what a verdict rests on as the beginning of a sentence."""
+    """Return the reasons for a verdict as the beginning of a sentence."""
     text = "; ".join(audit.reasons)
     return text[:1].upper() + text[1:]
 
 
 def figure(value: float | None, digits: int = 4) -> str:
-    """Return a figure for a table."""
+    """Return a figure as text for a table."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 

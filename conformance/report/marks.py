@@ -1,4 +1,4 @@
-"""The marks that pictures are made of: shades, strokes, grids, and ticks that people read."""
+"""Graphical elements of pictures: shades, strokes, grids, and ticks."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def strokes(axes: Axes, begins: list[tuple[float, float]], ends: list[tuple[floa
 
 
 def symbol_range(symbols: Bytes, share: float = 0.0) -> tuple[int, int]:
-    """Return the least and the greatest symbol, without the rarest `share` of them at both ends together."""
+    """Return the least and the greatest symbol, leaving out a `share` of the samples at both ends together."""
     low, high = np.quantile(symbols, [share / 2, 1 - share / 2], method="nearest")
     return int(low), int(high)
 
@@ -69,12 +69,12 @@ def grid(axes: Axes, axis: Any = "y") -> None:
 
 
 def percent(share: float, _position: float = 0) -> str:
-    """Return a share in percent, as a tick is written; the second argument is what matplotlib hands over."""
+    """Return a share in percent as the text of a tick; matplotlib passes the second argument."""
     return f"{share * 100:.10f}".rstrip("0").rstrip(".") + " %"
 
 
 def logarithmic(axis: Any, low: float, high: float) -> None:
-    """Put ticks at powers of ten, at every second or third of them if there are many, and write them out."""
+    """Put ticks at powers of ten, or at every second or third of them if there are many, and label them in full."""
     powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
     ticks = [10.0**power for power in powers][:: max(1, math.ceil(len(powers) / 5))]
     axis.set_ticks(ticks, [f"{tick:,.0f}" for tick in ticks])

@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML page: no external loads, no scripts, for desk, phone and paper."""
+"""The report as one self-contained HTML page: no external loads, no scripts, for desktop, phone and paper."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CURVES = (
     ("APT", "Adaptive proportion test"),
     ("lag", "Lag predictor test (developer-defined)"),
 )
-#: Above so many sources the matrix keeps its size and is scrolled.
+#: For more sources than this, the matrix keeps its size and is scrolled.
 _MANY = 8
 
 
@@ -81,8 +81,8 @@ def html(report: Report) -> str:
 
     Raises
     ------
-    KernelUnavailableError
-        If the extra ``report`` (matplotlib) is not installed.
+    MissingExtraError
+        If the extra ``report`` (jinja2 and matplotlib) is not installed.
     InvalidInputError
         If a recording is missing, or is not the one that was audited.
     """
@@ -113,7 +113,7 @@ def html(report: Report) -> str:
 
 
 def _dates(report: Report) -> str:
-    """Return from when to when the audits were made, as ISO dates."""
+    """Return the first and the last date of the audits, as ISO dates."""
     dates = sorted(audit.date[:10] for audit in report.audits)
     return dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
 
@@ -152,7 +152,7 @@ def _contents(report: Report, views: list[SourceView]) -> list[tuple[str, str]]:
 
 
 def _recording(report: Report, name: str, size: int, sha256: str) -> Bytes:
-    """Return a recording, which has to be the one that was audited."""
+    """Return a recording after checking that it is the one that was audited."""
     path = report.folder / name
     data = np.frombuffer(read_file(path), dtype=np.uint8)
     if data.size != size:
@@ -182,7 +182,7 @@ def _view(report: Report, audit: SourceAudit) -> SourceView:
 
 
 def _facts(audit: SourceAudit) -> tuple[tuple[str, str], ...]:
-    """Return what an auditor looks up first about a source."""
+    """Return the facts about a source that an auditor looks up first."""
     sequential, restart = audit.sequential, audit.restart
     part, estimator = sequential.decided_by
     facts = [
@@ -237,7 +237,7 @@ def _campaign(campaign: FaultCampaign) -> CampaignView:
 
 
 def _other_machines(report: Report) -> str:
-    """Return a warning where the audits were not made on one machine."""
+    """Return a warning if the audits were not all made on one machine."""
     kinds = {tuple(audit.machine.get(key) for key in ("cpu", "platform")) for audit in report.audits}
     if len(kinds) == 1:
         return ""

@@ -29,7 +29,7 @@ LEDGER_COLUMNS = ("symbols", "H", "n_in", "h_in", "n_out", "h_out", "credited")
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """What a row is of, its figures under their headings, and what is said of it."""
+    """A row of a table: its labels, its figures, and a remark."""
 
     labels: tuple[str, ...]
     cells: tuple[str, ...]
@@ -37,7 +37,7 @@ class Row:
 
 
 def test_row(test: FalseAlarms) -> Row:
-    """Return a health test on the recording."""
+    """Return the row of a health test on the recording."""
     return Row(
         labels=(test.test, test.tier),
         cells=(
@@ -50,7 +50,7 @@ def test_row(test: FalseAlarms) -> Row:
 
 
 def pair_row(pair: PairResult) -> Row:
-    """Return a pair of sources that were recorded at the same time."""
+    """Return the row of a pair of sources that were recorded at the same time."""
     single = "-" if pair.single is None else f"{pair.single:.2f}"
     return Row(
         labels=(pair.first, pair.second),
@@ -67,7 +67,7 @@ def pair_row(pair: PairResult) -> Row:
 
 
 def fault_row(result: FaultResult) -> Row:
-    """Return what one test did about one induced failure."""
+    """Return the row of one test and one induced failure."""
     delays = (result.delay_median, result.delay_95, result.delay_max)
     return Row(
         labels=(result.fault, result.tier, result.test),
@@ -82,7 +82,7 @@ def fault_row(result: FaultResult) -> Row:
 
 
 def ledger_row(entry: KeptEntry) -> Row:
-    """Return what a source gave to a seed."""
+    """Return the row of a source's contribution to a seed."""
     return Row(
         labels=(entry.source, entry.independence_group or "-"),
         cells=(

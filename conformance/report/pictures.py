@@ -1,4 +1,4 @@
-"""Pictures of a recording and of what was found in it, as SVG for a page; the same data give the same bytes."""
+"""Pictures of a recording and of its audit, as SVG for a page; the same data give the same bytes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ __all__ = ["Picture", "delay_curves", "independence_matrix", "source_pictures"]
 _INK, _SOFT, _GRID = COLOURS["ink"], COLOURS["soft"], COLOURS["grid"]
 _ONE, _TWO, _CLAIM = COLOURS["one"], COLOURS["two"], COLOURS["claim"]
 _SERIES = [COLOURS[name] for name in ("one", "two", "three", "four", "five", "six", "seven")]
-#: Inches: 350 CSS pixels wide, which is a phone's width and a third of a desk's.
+#: Inches: 350 CSS pixels wide, which is a phone's width and a third of a desktop's.
 _SIZE, _TALL = (3.65, 2.45), (3.65, 3.3)
-#: Symbols of the time series; lags of the correlation; cells of the lag plot; restarts and symbols of each, as shown.
+#: Samples of the time series; lags of the correlation; cells of the lag plot; restarts and samples of each, as shown.
 _SHOWN, _LAGS, _CELLS, _FIRST = 1000, 100, 48, 64
-#: Symbols that correlation and spectrum are made of, and the length of one piece of the spectrum.
+#: Samples used for correlation and spectrum, and the length of one segment of the spectrum.
 _CENTRED, _PIECE = 1 << 17, 1 << 9
 #: Steps of shade in pictures made of cells.
 _SHADES = 6
@@ -162,7 +162,7 @@ def independence_matrix(result: IndependenceAudit) -> str:
 
 
 def delay_curves(name: str, results: Sequence[FaultResult], test: str) -> str:
-    """Return the delay curves of one health test: the share of detected faults by symbols since the onset."""
+    """Return the delay curves of one health test: the share of detected faults by samples since the onset."""
     label = f"Detection delay of the {test} after induced failures of {name}"
     return picture(f"{name}-faults-{test}", label, _TALL, _delays, results)
 
@@ -323,7 +323,7 @@ def _sanity(axes: Axes, restarts: Bytes, limits: tuple[int, int]) -> None:
 
 def _restarts(axes: Axes, restarts: Bytes) -> None:
     counts = np.bincount(restarts.ravel(), minlength=256)
-    below = (np.cumsum(counts) - counts / 2) / restarts.size  # the middle rank of each symbol
+    below = (np.cumsum(counts) - counts / 2) / restarts.size  # the mid-rank of each symbol
     levels = np.minimum((below * (SHADES + 1)).astype(np.int64), SHADES)[restarts]
     shaded(axes, levels)
     rows, columns = restarts.shape

@@ -1,8 +1,8 @@
-"""Matplotlib's SVG made fit for a page: inline, coloured by the page, without style attributes or images.
+"""Matplotlib's SVG adapted to an HTML page: inline, coloured by the page, without style attributes or images.
 
 A page under the policy ``default-src 'none'`` may neither load images nor use style attributes. So a picture becomes
-part of the page, its styles become presentation attributes, its text stays text in the page's own font, and each
-colour of :data:`COLOURS` becomes a variable of the page's style sheet, with the colour itself to fall back to.
+part of the page, its styles become presentation attributes, its text stays text in the page's own font, and each colour
+of :data:`COLOURS` becomes a variable of the page's style sheet, with the colour itself as fallback.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "picture", "require_report"]
 
-#: What pictures are drawn with, by the name of the style sheet's variable: the colours of the light scheme.
+#: Colours of the pictures in the light scheme, by the name of the style sheet's variable.
 COLOURS = {
     "ink": "#1c2530",
     "soft": "#566273",
@@ -66,7 +66,7 @@ _RECTANGLE = re.compile(r"M ?(\S+) (\S+) L (\S+) \2 L \3 (\S+) L \1 \4 [zZ]")
 
 
 def require_report() -> None:
-    """Raise a clear error where the extra ``report`` is not installed."""
+    """Raise a clear error if the extra ``report`` is not installed."""
     need("jinja2", "matplotlib")
 
 
@@ -78,11 +78,11 @@ def picture(name: str, label: str, size: tuple[float, float], draw: Callable[...
     name : str
         Unique on the page: names within the picture begin with it.
     label : str
-        The picture in words, for those who do not see it.
+        Text that describes the picture for those who cannot see it.
     size : tuple of float
         Width and height in inches.
     draw : callable
-        Is given the axes, and `arguments`.
+        Called with the axes and `arguments`.
     """
     import matplotlib as mpl  # noqa: PLC0415 - heavy, and of the extra
     from matplotlib.figure import Figure  # noqa: PLC0415 - of the extra
@@ -113,7 +113,7 @@ def _inline(root: ET.Element, prefix: str, label: str) -> str:
 
 
 def _prune(parent: ET.Element) -> None:
-    """Drop metadata, style sheets, and groups of nothing."""
+    """Remove metadata, style sheets and empty groups."""
     for child in list(parent):
         _prune(child)
         tag = child.tag.removeprefix(_SVG)
@@ -127,7 +127,7 @@ def _references(element: ET.Element) -> list[str]:
 
 
 def _plain(element: ET.Element, names: dict[str, str]) -> None:
-    """Turn styles into presentation attributes, shorten paths, and rename what is referred to."""
+    """Turn styles into presentation attributes, shorten paths, and rename the elements that are referred to."""
     attributes = element.attrib
     for part in attributes.pop("style", "").split(";"):
         key, _, value = (piece.strip() for piece in part.partition(":"))

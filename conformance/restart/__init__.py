@@ -9,5 +9,5 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["assess_restart"]
 
-#: A module is imported when one of its names is asked for: one assessment needs not all.
+#: A module is imported when one of its names is first used: an assessment does not need all of them.
 __getattr__, __dir__ = _lazy_names(__name__, {"assess_restart": "assessment"})

@@ -36,11 +36,11 @@ class FailingLine:
     ----------
     line : {"row", "column"}
     index : int
-        Counted from 0.
+        Number of the row or column, from 0.
     symbol : int
-        The most frequent symbol; the least of equally frequent ones.
+        The most frequent symbol; the least one if several are equally frequent.
     count : int
-        How often it occurs.
+        Number of its occurrences.
     cutoff : int
         The largest count that passes.
     """
@@ -59,11 +59,11 @@ class RestartAssessment(Document):
     Attributes
     ----------
     rows, columns : int
-        Restarts, and symbols of each.
+        Number of restarts, and of samples of each.
     bits, alphabet : int
-        Width of the symbols, and how many different ones occur.
+        Width of a sample in bits, and number of distinct symbols.
     h_initial : float
-        H_I, the assessment of the sequential data set, in bits per symbol.
+        H_I, the initial entropy estimate from the sequential data set, in bits per sample.
     iid : bool
         Whether the noise source is claimed to be IID.
     alpha : float
@@ -77,21 +77,21 @@ class RestartAssessment(Document):
     sanity_passed : bool
         Whether no line fails.
     h_row, h_column : float or None
-        H_r and H_c, bits per symbol; None if the sanity check failed, since nothing was estimated.
+        H_r and H_c, bits per sample; None if the sanity check failed, since nothing was estimated.
     row_is_iid, column_is_iid : bool or None
-        What `iid_test` said of the two data sets; None if it was not run.
+        Result of `iid_test` for the two data sets; None if it was not run.
     validation_passed : bool
-        Whether min(H_r, H_c) is H_I / 2 or more, and neither data set was found not to be IID.
+        Whether min(H_r, H_c) is H_I / 2 or more, and `iid_test` rejected neither data set.
     h_assessed : float or None
-        min(H_r, H_c, H_I), bits per symbol; None if a test failed.
+        min(H_r, H_c, H_I), bits per sample; None if a test failed.
     sha256 : str
-        Of the symbols, one a byte, row after row.
+        SHA-256 of the samples, one a byte, row after row.
     reduction : Reduction or None
-        How wider raw values became the symbols.
+        How wider raw values were reduced to symbols; None if they were not.
     warnings : tuple of str
         What a reader of the result has to know.
     version : str
-        Of this package.
+        Version of this package.
     """
 
     rows: int
@@ -148,28 +148,28 @@ def assess_restart(
     Parameters
     ----------
     matrix : bytes, array, str or path
-        The symbols of the first restart, then those of the second, and so on; see
-        :func:`esoteric_drbg.conformance.samples.files.read_samples` for what is read. An array may have two dimensions.
+        The samples of the first restart, then those of the second, and so on; see
+        :func:`esoteric_drbg.conformance.samples.files.read_samples` for the formats. An array may have two dimensions.
     h_initial : float
-        H_I in bits per symbol, from 0 to the width of the symbols.
+        H_I in bits per sample, from 0 to the width of a sample.
     bits : int, optional
-        Width of a raw symbol; found from the highest bit set if None.
+        Width of a raw sample; found from the highest bit set if None.
     rows, columns : int, optional
-        Restarts, and symbols of each. None: as the array has them, else 1000 and 1000.
+        Number of restarts, and of samples of each. If None, the shape of the array, or else 1000 and 1000.
     iid : bool
         Whether the source is claimed to be IID: H_r and H_c are then the most common value estimates, 6.3.1.
     estimate : callable, optional
-        Returns the min-entropy of a data set in bits per symbol. None: the non-IID estimators on the literal
-        symbols, or what `iid` says.
+        Returns the min-entropy of a data set in bits per sample. If None, the non-IID estimators on the literal data
+        are used, or the estimate that `iid` selects.
     iid_test : callable, optional
-        With `iid`, says of the row and of the column data set whether the tests of section 5 find it IID. Without it
-        the result warns that these tests are still due.
+        With `iid`, returns whether a data set passes the tests of section 5; called for the row and for the column data
+        set. Without it, the result warns that these tests are still due.
     format, reduction : str, optional
         As in `read_samples`.
     threads : int, optional
-        Threads of the non-IID estimators.
+        Number of threads for the non-IID estimators.
     executor : concurrent.futures.Executor, optional
-        Estimates the two data sets elsewhere, at the same time.
+        Estimates the two data sets, at the same time.
     progress : callable, optional
         ``progress(done, total, name)`` after each step; data sets estimated together are one step.
 
@@ -184,8 +184,8 @@ def assess_restart(
 
     Notes
     -----
-    A line fails if a count is *above* the cutoff, see :mod:`esoteric_drbg.conformance.restart.cutoff`. Nothing is
-    estimated if one does.
+    A line fails if a count is *above* the cutoff, see :mod:`esoteric_drbg.conformance.restart.cutoff`. If a line fails,
+    nothing is estimated.
 
     Examples
     --------
@@ -277,7 +277,7 @@ def _warnings(shape: tuple[int, int], alphabet: int, h_initial: float) -> list[s
 def _both(
     estimate: Estimate, by_rows: SampleSet, by_columns: SampleSet, executor: Executor | None, report: Progress
 ) -> tuple[float, float]:
-    """H_r and H_c."""
+    """Return H_r and H_c."""
     if executor is None:
         h_row = float(estimate(by_rows))
         report(2, 3, "row data set")
@@ -295,7 +295,7 @@ def _both(
 
 
 def _most_common_value(samples: SampleSet) -> float:
-    """6.3.1: the estimate of an IID source."""
+    """Return the Most Common Value estimate, 6.3.1, used for an IID source."""
     counts, _ = line_maxima(samples.symbols.reshape(1, -1))
     n = samples.symbols.size
     return most_common_value(int(counts[0]), n)

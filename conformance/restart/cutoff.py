@@ -1,8 +1,8 @@
 """The exact cutoff of the restart sanity check, SP 800-90B 3.1.4.3.
 
-One row or column is n symbols. Of all distributions with min-entropy H, counts are largest for the one that has
-floor(1/p) symbols of probability p = 2^-H and one more for the remainder. X is the largest count, and the cutoff is
-the least U with P(X <= U) >= 1 - alpha. The section simulates X; here its distribution is computed.
+A row or column has n samples. Of all distributions with min-entropy H, counts are largest for the one that has
+floor(1/p) symbols of probability p = 2^-H and one further symbol for the remainder. X is the largest count, and the
+cutoff is the least U with P(X <= U) >= 1 - alpha. The standard simulates X; here its distribution is computed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["max_count_cdf", "restart_alpha", "restart_cutoff", "worst_case"]
 
-#: Relative error of the binomial tails and of the convolutions below, generously.
+#: Upper bound, generous, of the relative error of the binomial tails and of the convolutions below.
 _ERROR = 1e-9
 
 
@@ -36,7 +36,7 @@ def restart_alpha(rows: int, columns: int) -> float:
 
 
 def worst_case(h: float) -> tuple[float, int, float]:
-    """Return p = 2^-h, how many symbols have this probability, and the probability of the one symbol more.
+    """Return p = 2^-h, the number of symbols with this probability, and the probability of the one further symbol.
 
     Examples
     --------
@@ -53,14 +53,14 @@ def worst_case(h: float) -> tuple[float, int, float]:
 
 @functools.cache
 def restart_cutoff(h: float, n: int, alpha: float) -> int:
-    """Return the least U with P(X <= U) >= 1 - alpha, X being the largest count of any symbol among `n`.
+    """Return the least U with P(X <= U) >= 1 - alpha, where X is the largest count of a symbol in `n` samples.
 
     Parameters
     ----------
     h : float
-        H_I, min-entropy in bits per symbol, 0 to 8.
+        H_I, min-entropy in bits per sample, 0 to 8.
     n : int
-        Symbols in the row or column, 1 or more.
+        Samples in the row or column, 1 or more.
     alpha : float
         Between 0 and 1, both excluded.
 
@@ -107,7 +107,7 @@ def restart_cutoff(h: float, n: int, alpha: float) -> int:
 
 
 def _reached(tails: Sequence[tuple[int, float]], alpha: float) -> bool | None:
-    """Whether P(X <= u) >= 1 - alpha; None if the bounds leave it open. `tails`: symbols, and P(N > u) of each."""
+    """Return whether P(X <= u) >= 1 - alpha, None if undecided. `tails`: symbols, and P(N > u) of each."""
     if math.fsum(count * tail for count, tail in tails) * (1.0 + _ERROR) <= alpha:
         return True
     if any(tail >= 1.0 for _, tail in tails):
@@ -134,7 +134,7 @@ def _tails(n: int, p: float) -> NDArray[np.float64]:
 
 
 def max_count_cdf(u: int, n: int, h: float) -> float:
-    """Return P(X <= u), X being the largest count among `n` symbols of the worst distribution for `h`.
+    """Return P(X <= u), where X is the largest count in `n` samples of the worst distribution for `h`.
 
     Independent Poisson counts with means n p_i, given that their sum is n, are multinomial. So the counts'
     distributions, cut off above `u`, are convolved (equal ones by repeated squaring), and the term for n is divided by

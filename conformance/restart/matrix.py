@@ -11,9 +11,9 @@ from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["STANDARD_SHAPE", "Matrix", "line_maxima", "restart_data_sets"]
 
-#: Rows and columns that 3.1.4.1 asks for.
+#: Rows and columns that 3.1.4.1 requires.
 STANDARD_SHAPE = (1000, 1000)
-#: Symbols that are counted at a time.
+#: Samples that are counted at a time.
 BLOCK_SYMBOLS = 1 << 18
 
 Matrix = NDArray[np.uint8]
@@ -28,7 +28,7 @@ def restart_data_sets(
     format: str = "auto",  # noqa: A002 - as in read_samples
     reduction: str | None = None,
 ) -> tuple[SampleSet, SampleSet, tuple[int, int]]:
-    """Return the row data set, the column data set, and the shape: restarts, and symbols of each.
+    """Return the row data set, the column data set, and the shape: number of restarts, and of samples of each.
 
     Arguments are those of :func:`esoteric_drbg.conformance.restart.assessment.assess_restart`.
 
@@ -59,7 +59,7 @@ def restart_data_sets(
 
 
 def line_maxima(matrix: Matrix) -> tuple[NDArray[np.int64], Matrix]:
-    """Return how often the most frequent symbol of each row occurs, and which it is.
+    """Return the most frequent symbol of each row, and the number of its occurrences.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def line_maxima(matrix: Matrix) -> tuple[NDArray[np.int64], Matrix]:
     -------
     counts : ndarray of int64, shape (rows,)
     symbols : ndarray of uint8, shape (rows,)
-        The least of equally frequent ones.
+        The least one if several are equally frequent.
 
     Examples
     --------

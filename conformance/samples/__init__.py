@@ -1,4 +1,4 @@
-"""Samples: files of them in every format, wide samples reduced, rows and columns."""
+"""Samples: reading files of every format, reducing wide samples, transposing matrices."""
 
 import typing
 
@@ -10,5 +10,5 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["SampleSet", "read_samples"]
 
-#: A module is imported when one of its names is asked for: one assessment needs not all.
+#: A module is imported when one of its names is first used: an assessment does not need all of them.
 __getattr__, __dir__ = _lazy_names(__name__, {"SampleSet": "sample_set", "read_samples": "files"})

@@ -1,4 +1,4 @@
-"""Arrays of words in files: raw, npy and npz. Sizes are checked before anything is read; nothing is ever unpickled."""
+"""Arrays of words in files: raw, npy and npz. Sizes are checked before reading; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ __all__ = ["read_npy", "read_npz", "read_words"]
 def read_words(source: BinaryIO | NDArray[np.uint8], name: str, word: np.dtype[Any], offset: int = 0) -> NDArray[Any]:
     """Read words from `offset` to the end of a file or a buffer, without a second copy.
 
-    A file is read, never mapped: another process could change what is assessed, or end this one by making it shorter.
+    A file is read, never mapped: otherwise another process could change the data during the assessment, or end this
+    process by truncating the file.
 
     Raises
     ------
@@ -41,12 +42,12 @@ def read_words(source: BinaryIO | NDArray[np.uint8], name: str, word: np.dtype[A
 
 
 def read_npy(file: BinaryIO, name: str) -> NDArray[Any]:
-    """Read an npy file: its header is checked against the file's size.
+    """Read an npy file after checking its header against the file's size.
 
     Raises
     ------
     InvalidInputError
-        If it is no npy file, is cut off or too long, or holds objects or structures.
+        If it is not an npy file, is truncated or too long, or holds objects or structures.
     """
     shape, order, dtype = _header(file, name)
     offset = file.tell()
@@ -82,14 +83,14 @@ def _check_size(size: int, shape: tuple[int, ...], dtype: np.dtype[Any], name: s
 
 
 def read_npz(file: BinaryIO, name: str, member: str | int | None = None) -> NDArray[Any]:
-    """Read one array of an npz file, by its name; the name may be left out if there is but one.
+    """Read one array of an npz file, by its name; the name may be left out if there is only one.
 
     Raises
     ------
     InvalidInputError
-        If it is no npz file, has no such array, or the array is damaged, or holds objects or structures.
+        If it is not an npz file or has no such array, or if the array is damaged or holds objects or structures.
     """
-    import zipfile  # noqa: PLC0415 - other files do without
+    import zipfile  # noqa: PLC0415 - other files do not need it
     import zlib  # noqa: PLC0415
 
     try:

@@ -37,7 +37,7 @@ WORDS: dict[str, np.dtype[Any]] = {
 FORMATS = ("auto", *WORDS, "text", "csv", "npy", "npz")
 #: The format of a file by the end of its name; any other is "u8".
 SUFFIXES = {".npy": "npy", ".npz": "npz", ".csv": "csv", ".txt": "text"}
-#: Floating-point numbers hold every whole number up to here.
+#: Floating-point numbers represent every whole number up to this one.
 MOST_IN_FLOAT = 1 << 53
 
 Source = bytes | bytearray | memoryview | mmap.mmap | NDArray[Any] | str | os.PathLike[str]
@@ -58,35 +58,35 @@ def read_samples(
     Parameters
     ----------
     source : bytes, bytearray, memoryview, mmap, ndarray, str or path
-        The samples, or the file with them. An array has one dimension other than 1; it holds unsigned integers, or
-        signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map. Whatever may still
-        be written is copied first, and a file is read: what changes later does not matter.
+        The samples, or the file with them. An array has one dimension whose length is not 1; it holds unsigned
+        integers, or signed ones, booleans or floats that are all whole numbers from 0; it may be a memory map. Writable
+        memory is copied first, and a file is read as a whole: later changes have no effect.
     bits : int, optional
         Width of a raw sample, 1 to 64; found from the highest bit set if None.
     format : str
         ``"u8"`` (one sample a byte), ``"u16le"``, ``"u16be"``, ``"u32le"``, ``"u32be"``, ``"u64le"``, ``"u64be"``
-        (words, little or big end first), ``"text"``, ``"csv"``, ``"npy"``, ``"npz"``. ``"auto"`` goes by the end of
+        (words, little-endian or big-endian), ``"text"``, ``"csv"``, ``"npy"``, ``"npz"``. ``"auto"`` goes by the end of
         the file's name (.npy, .npz, .csv, .txt) and is ``"u8"`` otherwise.
     column : str or int, optional
-        For a table its column, by name or counted from 0; for npz the array's name. Needed if there are several.
+        Column of a table, by name or counted from 0; for npz, the name of the array. Required if there are several.
     subset : tuple of two ints, optional
         ``(index, samples)``: only the samples from ``index x samples`` to ``(index + 1) x samples``.
     reduction : str, optional
         How samples of more than 8 bits become symbols, see
-        :func:`esoteric_drbg.conformance.samples.reduction.reduce_values`.
-        None: wide samples are numbered in order if at most 256 values occur, or else reduced to their best eight bits.
+        :func:`esoteric_drbg.conformance.samples.reduction.reduce_values`. If None, wide samples are numbered in order
+        if at most 256 values occur, otherwise reduced to their best eight bits.
 
     Returns
     -------
     SampleSet
-        Its `reduction` says what became of wide samples.
+        Its `reduction` says how wide samples were reduced.
 
     Raises
     ------
     InvalidInputError
-        Names the source and, where there is one, the place (line, byte or sample): no such file, not a regular file,
-        empty, cut off within a word, no whole number, negative, too wide, a missing column; or a file that changed
-        while it was read.
+        If the file does not exist, is not regular, is empty, ends within a word, lacks the column, or changed while it
+        was read; or if a sample is not a whole number, is negative, or is too wide. The message names the source and,
+        if there is one, the place (line, byte or sample).
     OutOfMemoryError
         If there is not enough memory.
 
@@ -125,9 +125,9 @@ def to_sample_set(values: NDArray[Any], name: str, bits: int | None, reduction: 
 
 
 def taken(source: Source, values: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return the loaded values of a source as they are now; `to_sample_set` wants values that nobody changes.
+    """Return a private copy of the loaded values of a source, since `to_sample_set` needs values that nobody changes.
 
-    What was read from a file is ours already.
+    Values that were read from a file are private already.
     """
     return values if isinstance(source, (str, os.PathLike)) else private_array(values, name)
 
@@ -149,9 +149,9 @@ def load_values(
     format: str = "auto",  # noqa: A002 - as in read_samples
     column: str | int | None = None,
 ) -> tuple[str, NDArray[Any]]:
-    """Return what to call the source, and its values as they are, in their shape; the first half of `read_samples`.
+    """Return the name of the source, and its values unchanged, in their shape; the first half of `read_samples`.
 
-    Text and tables are checked here, number by number; arrays and raw words are not looked at.
+    Text and tables are checked here, number by number; arrays and raw words are not checked.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def _parse(file: BinaryIO, name: str, bits: int | None, form: str, column: str |
     most = (1 << (bits or 64)) - 1
     try:
         if form in {"text", "csv"}:
-            from esoteric_drbg.conformance.samples.number_files import read_csv, read_text  # noqa: PLC0415 - words do without
+            from esoteric_drbg.conformance.samples.number_files import read_csv, read_text  # noqa: PLC0415 - words do not need it
 
             if form == "text":
                 return read_text(file, name, most)
@@ -212,17 +212,17 @@ def _check_column(column: str | int | None, form: str) -> None:
 
 @contextlib.contextmanager
 def open_samples(name: str) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; anything else is refused at once, and never waited for.
+    """Open a regular file for reading; anything else is refused at once, without waiting for it.
 
     Raises
     ------
     InvalidInputError
-        If there is no such file, it may not be read, or it is a directory, pipe, device or socket; at the end, if it
-        changed meanwhile, as far as its size, its time of modification and its name tell.
+        If there is no such file, it may not be read, or it is a directory, pipe, device or socket; at the end, if its
+        size, its time of modification or its name shows that it changed meanwhile.
     """
     try:
         _require_regular(os.stat(name).st_mode, name)  # noqa: PTH116 - a path need not be one for pathlib
-        # Whatever was put in its place meanwhile is not waited for either.
+        # If something else was put in its place meanwhile, do not wait for it.
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
         if isinstance(error, InvalidInputError):
@@ -235,7 +235,7 @@ def open_samples(name: str) -> Iterator[BinaryIO]:
         try:
             yield file
         except InvalidInputError:
-            # What was found wrong with a file that changed tells nothing of it.
+            # An error found in a file that changed says nothing about the file.
             _refuse_changed(name, before, os.fstat(descriptor))
             raise
         _refuse_changed(name, before, os.fstat(descriptor))
@@ -251,13 +251,13 @@ def _refuse_changed(name: str, before: os.stat_result, now: os.stat_result) -> N
             if os.path.samestat(os.stat(name), before):  # noqa: PTH116 - a path need not be one for pathlib
                 return
         except OSError:
-            return  # its name is gone, and it is all here
+            return  # its name is gone, but its contents are complete
         change = "another file took its name"
     raise InvalidInputError(f"{name}: the file changed while it was read: {change}; assess a copy of it")
 
 
 def read_file(name: str | os.PathLike[str]) -> bytes:
-    """Return the contents of a regular file that does not change meanwhile.
+    """Return the contents of a regular file that does not change while it is read.
 
     Raises
     ------
@@ -297,13 +297,13 @@ def _one_dimension(array: NDArray[Any], name: str) -> NDArray[Any]:
 def _unsigned(values: NDArray[Any], name: str, bits: int | None = None) -> NDArray[Any]:
     """Check that every value is a whole number from 0 that fits into `bits`, and return them as unsigned integers.
 
-    Unsigned integers are not copied, and signed ones only looked at in another way.
+    Unsigned integers are not copied; signed ones are viewed as unsigned, not copied.
 
     Raises
     ------
     InvalidInputError
-        Names the first sample that does not fit. A negative one is refused, since what it means as a bit pattern
-        depends on a width that the array does not tell: view or shift such values yourself.
+        If a sample does not fit; the message names the first one. Negative samples are refused, since their bit pattern
+        depends on a width that the array does not give: view or shift such values yourself.
     """
     kind = values.dtype.kind
     if kind not in "buif" or values.dtype.itemsize > 8:
@@ -331,7 +331,7 @@ def _refuse(faults: NDArray[np.bool_], chunk: NDArray[Any], begin: int, reason: 
 
 
 def _as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return values below 256 one a byte; bytes in a row are not copied."""
+    """Return values below 256, one a byte; contiguous bytes are not copied."""
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
     symbols = np.empty(values.size, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Whole numbers from text and CSV files: exact, in small pieces, and every fault named by its line."""
+"""Whole numbers from text and CSV files: exact, read in small pieces, and every error names its line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_64_BITS = (1 << 64) - 1
 #: Bytes of a text, or rows of a table, that are parsed at a time.
 CHUNK_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
-#: Digits of a number at most; larger ones are no samples, and would be slow to convert.
+#: Most digits of a number; longer ones are not samples, and would be slow to convert.
 LONGEST_NUMBER = 100
 DELIMITERS = ",;\t|"
 
@@ -36,9 +36,9 @@ def read_text(stream: BinaryIO, name: str, most: int = MOST_64_BITS) -> Numbers:
     Parameters
     ----------
     stream : binary file
-        ASCII text; a UTF-8 byte-order mark is passed over.
+        ASCII text; a UTF-8 byte-order mark is skipped.
     name : str
-        For error messages.
+        Name of the file in error messages.
     most : int
         The largest number allowed, at most 2^64 - 1.
 
@@ -50,7 +50,7 @@ def read_text(stream: BinaryIO, name: str, most: int = MOST_64_BITS) -> Numbers:
     Raises
     ------
     InvalidInputError
-        Names the line, and the number in it, that is no whole number from 0 to `most`.
+        If there is anything but whole numbers from 0 to `most`; the message names the line, and the number in it.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def _whole_tokens(stream: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _place(name: str, text: bytes, line: int, before: int, index: int) -> str:
-    """Say where number `index` of a piece of text stands."""
+    """Return the place of number `index` of a piece of text."""
     for row in text.split(b"\n"):
         inside = len(row.split())
         if index < inside:
@@ -115,7 +115,7 @@ def _fast(tokens: Sequence[str], most: int) -> Numbers | None:
 
 
 def _careful(tokens: Sequence[str], most: int, place: Callable[[int], str]) -> Numbers:
-    """Convert one by one; the first fault is named by ``place(index)``."""
+    """Convert one by one; an error names the first fault by ``place(index)``."""
     numbers = []
     for index, token in enumerate(tokens):
         try:
@@ -157,7 +157,7 @@ def _joined(pieces: Sequence[Numbers], name: str) -> Numbers:
 
 
 def read_csv(stream: BinaryIO, name: str, column: str | int | None = None, most: int = MOST_64_BITS) -> Numbers:
-    """Read one column of a table with comma, semicolon, tabulator or vertical bar between its columns.
+    """Read one column of a table whose columns are separated by comma, semicolon, tab or vertical bar.
 
     The first row is a header if the column's cell in it cannot be meant as a number.
 
@@ -166,9 +166,9 @@ def read_csv(stream: BinaryIO, name: str, column: str | int | None = None, most:
     stream : binary file
         UTF-8 text, with or without a byte-order mark.
     name : str
-        For error messages.
+        Name of the file in error messages.
     column : str or int, optional
-        The column's name in the header, or its place counted from 0. None: the table must have one column.
+        The column's name in the header, or its place counted from 0. If None, the table must have one column.
     most : int
         The largest number allowed, at most 2^64 - 1.
 
@@ -179,7 +179,8 @@ def read_csv(stream: BinaryIO, name: str, column: str | int | None = None, most:
     Raises
     ------
     InvalidInputError
-        Names the row's line: another number of cells, a blank line, no whole number, a missing column.
+        If the column is missing, a row has another number of cells or is blank, or a cell is not a whole number; the
+        message names the line.
 
     Examples
     --------
@@ -188,7 +189,7 @@ def read_csv(stream: BinaryIO, name: str, column: str | int | None = None, most:
     >>> read_csv(io.BytesIO(b"t;ticks\\n0;17\\n1;0x1f\\n"), "example", "ticks").tolist()
     [17, 31]
     """
-    # Bytes that are no UTF-8 become lone surrogates: a cell with them is no number, and is then named.
+    # Bytes that are not UTF-8 become lone surrogates: a cell with them is not a number, and the error names it.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
         rows = _rows(text, name)
@@ -214,7 +215,7 @@ def read_csv(stream: BinaryIO, name: str, column: str | int | None = None, most:
 
 
 def _rows(text: io.TextIOWrapper, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield ``(line, cells)`` of each row; blank lines may only stand at the end."""
+    """Yield ``(line, cells)`` of each row; blank lines are allowed only at the end."""
     first = ""
     skipped = 0
     while not first.strip():
@@ -247,12 +248,12 @@ def _rows(text: io.TextIOWrapper, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _looks_like_data(cell: str) -> bool:
-    """Whether a cell of the first row may be meant as a number, right or wrong."""
+    """Return whether a cell of the first row may be meant as a number, valid or not."""
     return cell.strip().lower() in _MISSING or cell.strip()[0] in "0123456789+-."
 
 
 def _column(header: Sequence[str], column: str | int | None, place: str) -> tuple[int, bool]:
-    """Return which column is meant, and whether the first row is a header."""
+    """Return the index of the column, and whether the first row is a header."""
     names = [cell.strip() for cell in header]
     if isinstance(column, str) and column in names:
         if names.count(column) > 1:

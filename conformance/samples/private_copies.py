@@ -1,7 +1,7 @@
-"""Private copies: what is assessed is bytes that nobody can change, whoever else may write into what was given.
+"""Private copies: an assessment works on bytes that nobody can change, even if others can write to its input.
 
-Everything that counts, checks or hashes looks at its data several times. So each assessment copies a buffer or an array
-once, and all that follows shares this one ``bytes`` object.
+Counts, checks and hashes read the data several times. So each assessment copies a buffer or an array once, and all
+later steps share this one ``bytes`` object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["bytes_of", "private_array"]
 
-#: Bytes of a mapped file that are copied at a time: what a pipe holds.
+#: Bytes of a mapped file that are copied at a time: the capacity of a pipe.
 PIECE_BYTES = 1 << 16
 
 
@@ -29,14 +29,14 @@ def private_array(values: NDArray[Any], name: str) -> NDArray[Any]:
     Parameters
     ----------
     values : ndarray
-        Any array. What lies in a `bytes` object is private already and not copied.
+        Any array. One that lies in a `bytes` object is private already and not copied.
     name : str
-        What to call the array in an error.
+        Name of the array in error messages.
 
     Raises
     ------
     InvalidInputError
-        If the array lies in a mapped file that became shorter.
+        If the array lies in a mapped file that was truncated.
     MemoryError
         If there is no memory for a copy.
 
@@ -61,7 +61,7 @@ def private_array(values: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def bytes_of(values: NDArray[Any]) -> bytes:
-    """Return the bytes of an array: the object that it lies in, if it is all of it, otherwise a copy.
+    """Return the bytes of an array: the `bytes` object that it lies in if the array is all of it, otherwise a copy.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def bytes_of(values: NDArray[Any]) -> bytes:
 
 
 def _owner(values: Any) -> Any:
-    """Return what an array's memory belongs to."""
+    """Return the object that owns an array's memory."""
     owner = values
     while isinstance(owner, (np.ndarray, memoryview)):
         inner = owner.base if isinstance(owner, np.ndarray) else owner.obj
@@ -89,9 +89,9 @@ def _owner(values: Any) -> Any:
 
 
 def _of_mapped_file(values: NDArray[Any], name: str) -> NDArray[Any] | None:
-    """Copy an array in a mapped file; None if it lies in the mapping in a way that is not known here.
+    """Copy an array that lies in a mapped file; return None if its position in the mapping is not known.
 
-    Where the file became shorter, reading the mapping ends the process. A system call that reads it only fails.
+    If the file was truncated, reading the mapping ends the process. A system call that reads it only fails.
     """
     root = values
     while isinstance(root.base, np.ndarray):
@@ -99,7 +99,7 @@ def _of_mapped_file(values: NDArray[Any], name: str) -> NDArray[Any] | None:
     if not (root.flags.c_contiguous or root.flags.f_contiguous):
         return None
     octets = root.reshape(-1, order="C" if root.flags.c_contiguous else "F").view(np.uint8)
-    # Where its first and last bytes lie, as seen from its first value: strides may be negative.
+    # Offsets of its first and last bytes from its first value: strides may be negative.
     reaches = [(length - 1) * stride for length, stride in zip(values.shape, values.strides, strict=True)]
     before = -sum(min(0, reach) for reach in reaches)
     after = sum(max(0, reach) for reach in reaches) + values.itemsize

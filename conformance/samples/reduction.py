@@ -1,10 +1,10 @@
 """Reduction of wide samples to at most 8 bits, SP 800-90B 6.4.
 
 The estimators take symbols of at most 8 bits. A reduction is a function of the raw value, so it cannot raise the
-min-entropy: whoever guesses the raw value also guesses what it is reduced to, and the best guess of a reduced symbol
-is right at least as often as that of the raw value. What is claimed per reduced symbol may therefore be claimed per
-raw value, and never more. An *estimate* may still come out higher, since the estimators see less of the structure. A
-laboratory reports the raw width, which reduction was used, and why it keeps the noise; :class:`Reduction` holds what
+min-entropy: a correct guess of the raw value is also a correct guess of the reduced symbol, so the best guess of a
+reduced symbol is correct at least as often. The min-entropy claimed for a reduced symbol may therefore be claimed for
+the raw value, but no more. An *estimate* may still be higher, since the estimators see less of the structure. A
+laboratory reports the raw width, the reduction that was used, and why it keeps the noise; :class:`Reduction` holds what
 that report needs.
 """
 
@@ -24,9 +24,9 @@ from esoteric_drbg.frozen import Frozen
 
 __all__ = ["BitRank", "Reduction", "chunks", "count_values", "reduce_values"]
 
-#: Values that are worked on at a time: keeps temporary arrays small.
+#: Values that are processed at a time: keeps temporary arrays small.
 CHUNK = 1 << 20
-#: The ranking of bits looks at this many values at most, in blocks spread evenly over the data.
+#: The ranking of bits uses at most this many values, in blocks spread evenly over the data.
 RANKED_VALUES = 1 << 18
 RANKED_BLOCKS = 16
 MOST_SYMBOLS = 256
@@ -41,14 +41,14 @@ class BitRank(Frozen):
     Attributes
     ----------
     bit : int
-        Its place; 0 is the least significant.
+        Position of the bit; 0 is the least significant.
     p_one : float
-        How often it is 1, among the values that were ranked.
+        Proportion of ones, among the values that were ranked.
     min_entropy : float
-        Of the bit alone, -log2 max(P(0), P(1)), in bits.
+        Min-entropy of the bit alone, -log2 max(P(0), P(1)), in bits.
     information : float
-        Bits that the bit adds to the (at most eight) ranked first, given its own previous value too: -log2 of how
-        often the best guess is right. A copy of one of them, a constant and a bit that toggles all have 0.
+        Bits that the bit adds to the (at most eight) ranked first, given its own previous value too: -log2 of the
+        proportion of correct best guesses. A copy of one of them, a constant and a bit that toggles all have 0.
     rank : int
         1 for the bit with the most information. Constant bits come last.
     """
@@ -69,19 +69,19 @@ class Reduction(Frozen, Document):
         ``"distinct"``: at most 256 values occur and are numbered in ascending order, nothing is lost. ``"bits"``: some
         bits are kept, in their order. ``"bins"``: ranges of values with near-equal counts, numbered in ascending order.
     automatic : bool
-        Whether the kind was chosen here, because none was asked for.
+        Whether the kind was chosen automatically, because none was asked for.
     raw_bits : int
         Width of the raw values, 1 to 64.
     raw_alphabet : int
-        How many different raw values occur.
+        Number of distinct raw values.
     alphabet : int
-        How many different symbols are left.
+        Number of distinct symbols after the reduction.
     bits : tuple of int
         Bits that were kept, most significant first; empty for other kinds.
     ranking : tuple of BitRank
         All bits of the raw width from best to worst; only if bits were ranked or named.
     ranked_values : int
-        Values that the ranking looked at.
+        Number of values that the ranking used.
     lower_edges : tuple of int
         The least raw value of each symbol 0, 1, ...; empty for ``"bits"``.
     """
@@ -104,7 +104,7 @@ class Reduction(Frozen, Document):
         return self.alphabet == self.raw_alphabet
 
     def describe(self) -> str:
-        """Say in one sentence what was done."""
+        """Describe the reduction in one sentence."""
         before = f"{self.raw_bits}-bit values, {self.raw_alphabet} different ones"
         if self.kind == "distinct":
             after = "numbered in ascending order, without loss"
@@ -128,8 +128,8 @@ def reduce_values(
         Their width, 1 to 64; found from the highest bit set if None.
     reduction : str, optional
         ``"distinct"``, ``"bits"`` (the eight with the most information), ``"bits=0,3,5"`` (these), ``"bins"`` or
-        ``"bins=64"`` (at most so many ranges, 2 to 256). None: ``"distinct"`` where at most 256 values occur, else
-        ``"bits"``.
+        ``"bins=64"`` (at most this many ranges, 2 to 256). If None, ``"distinct"`` if at most 256 values occur,
+        otherwise ``"bits"``.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def chunks(values: NDArray[Any], size: int = CHUNK) -> Iterator[tuple[int, NDArr
 
 
 def count_values(values: Values) -> tuple[Values, NDArray[np.int64]]:
-    """Return the different values in ascending order and how often each occurs; exact, without large temporaries."""
+    """Return the distinct values in ascending order and the count of each; exact, without large temporaries."""
     if values.dtype.itemsize <= 2:
         counts = np.zeros(1 << 8 * values.dtype.itemsize, dtype=np.int64)
         for _, chunk in chunks(values):
@@ -232,7 +232,7 @@ def count_values(values: Values) -> tuple[Values, NDArray[np.int64]]:
 
 
 def _equal_bins(found: Values, counts: NDArray[np.int64], most: int) -> Values:
-    """Return the least value of each range: a value goes to range floor(most x its middle place / samples)."""
+    """Return the least value of each range: a value goes to range floor(most x its mid-rank / samples)."""
     middle = 2 * np.cumsum(counts) - counts
     bins = middle * most // (2 * int(counts.sum()))
     return found[np.concatenate(([True], bins[1:] != bins[:-1]))]
@@ -265,17 +265,17 @@ def _keep_bits(
 
 
 def _bit(values: Values, bit: int) -> NDArray[np.uint8]:
-    """Bit number `bit` of each value; 0 above the array's own width."""
+    """Return bit number `bit` of each value; 0 above the array's own width."""
     if bit >= 8 * values.dtype.itemsize:
         return np.zeros(values.size, dtype=np.uint8)
     return (values >> values.dtype.type(bit) & values.dtype.type(1)).astype(np.uint8)
 
 
 def _rank_bits(values: Values, width: int) -> tuple[tuple[BitRank, ...], int]:
-    """Rank all bits, greedily: next comes the bit that is guessed worst from those above it and its own past.
+    """Rank all bits greedily: the next one is the hardest to guess from those ranked before and its own past.
 
-    The guess of a bit knows the (at most eight) bits ranked first and the bit's value in the sample before. Equal
-    scores are decided by the bit's own min-entropy, then for the lower bit.
+    The guess of a bit uses the (at most eight) bits ranked first and the bit's value in the previous sample. Ties are
+    decided by the bit's own min-entropy, then in favour of the lower bit.
     """
     sample = _spread(values)
     n = sample.size
@@ -285,7 +285,7 @@ def _rank_bits(values: Values, width: int) -> tuple[tuple[BitRank, ...], int]:
     pairs = [(bit[:-1] << np.uint8(1) | bit[1:]).astype(np.uint16) for bit in bits]
     known = np.zeros(max(0, n - 1), dtype=np.uint16)
     left = [bit for bit in range(width) if modes[bit] < n]
-    order: list[tuple[int, int]] = []  # bit, right guesses
+    order: list[tuple[int, int]] = []  # bit, correct guesses
     while left:
         scores = sorted((_right_guesses(known, pairs[bit]), modes[bit], bit) for bit in left)
         taken = scores[:1] if len(order) < MOST_BITS else scores
@@ -309,12 +309,12 @@ def _rank_bits(values: Values, width: int) -> tuple[tuple[BitRank, ...], int]:
 
 
 def _entropy(right: int, n: int) -> float:
-    """-log2 of a proportion, and 0 (never -0) for 1 or for nothing seen."""
+    """Return -log2 of a proportion; 0 (never -0) for 1 or if there are no values."""
     return -math.log2(right / n) if right < n else 0.0
 
 
 def _right_guesses(known: NDArray[np.uint16], pairs: NDArray[np.uint16]) -> int:
-    """How often the best guess of a bit is right, given `known` and the bit before it (`pairs` = 2 before + now)."""
+    """Count the correct best guesses of a bit, given `known` and its previous value (`pairs` = 2 before + now)."""
     counts = np.bincount(known << np.uint16(2) | pairs)
     counts = np.append(counts, np.zeros(-counts.size % 2, dtype=counts.dtype))
     return int(np.maximum(counts[0::2], counts[1::2]).sum())

@@ -1,4 +1,4 @@
-"""Sample sets: what every assessment of SP 800-90B works on."""
+"""Sample sets, the input of every assessment of SP 800-90B."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["SampleSet"]
 
 
 class SampleSet(Frozen):
-    """Symbols of one data set, one a byte, and what is known of them.
+    """The samples of one data set, one a byte, and what is known of them.
 
     Attributes
     ----------
     symbols : ndarray of uint8, shape (samples,)
-        The symbols as they were recorded, contiguous, read-only, and in memory that nobody else can write.
+        The samples as they were recorded, contiguous, read-only, and in memory that nobody else can write.
     bits : int
-        w, bits per symbol, 1 to 8.
+        w, bits per sample, 1 to 8.
     distinct : tuple of int
         The symbols that occur, in ascending order.
     warnings : tuple of str
         What a reader of the result has to know: data narrower than the given width, few samples, ...
     reduction : Reduction or None
-        How wider raw values became these symbols, SP 800-90B 6.4; None if they were recorded like this.
+        How wider raw values were reduced to these symbols, SP 800-90B 6.4; None if they were not.
 
     Examples
     --------
@@ -62,15 +62,15 @@ class SampleSet(Frozen):
         *,
         reduction: Reduction | None = None,
     ) -> Self:
-        """Make a sample set of symbols of at most 8 bits; `bits` is found from the highest bit set if it is None.
+        """Make a sample set of samples of at most 8 bits; `bits` is found from the highest bit set if it is None.
 
-        `bytes` are not copied; what others could write is, once.
-        Other integers and files are for :func:`esoteric_drbg.conformance.samples.files.read_samples`.
+        `bytes` are not copied; writable memory is copied once. For other integers and for files, use
+        :func:`esoteric_drbg.conformance.samples.files.read_samples`.
 
         Raises
         ------
         InvalidInputError
-            If there are no symbols, they are not one a byte, `bits` is not 1 to 8, or a symbol is wider than `bits`.
+            If there are no samples, they are not one a byte, `bits` is not 1 to 8, or a sample is wider than `bits`.
         """
         if isinstance(symbols, np.ndarray) and symbols.dtype != np.uint8:
             raise InvalidInputError(f"symbols of type {symbols.dtype}: expected uint8, one symbol a byte")
@@ -101,7 +101,7 @@ class SampleSet(Frozen):
         return cls(symbols=array, bits=bits or found, distinct=distinct, warnings=tuple(warnings), reduction=reduction)
 
     def first(self, samples: int) -> SampleSet:
-        """Return the first `samples` symbols, with a warning if there are others."""
+        """Return a set of the first `samples` samples, with a warning if there are others."""
         if samples >= self.symbols.size:
             return self
         part = SampleSet.from_symbols(self.symbols[:samples], self.bits, reduction=self.reduction)
@@ -115,12 +115,12 @@ class SampleSet(Frozen):
 
     @functools.cached_property
     def octets(self) -> bytes:
-        """The symbols, one a byte: what kernels and threads share."""
+        """The samples, one a byte: the object that kernels and threads share."""
         return bytes_of(self.symbols)
 
     @functools.cached_property
     def translated(self) -> NDArray[np.uint8]:
-        """Symbols translated to 0 ... k-1 in ascending order."""
+        """Samples, their symbols translated to 0 ... k-1 in ascending order."""
         if self.distinct[-1] == self.alphabet - 1:
             return self.symbols
         table = np.zeros(256, dtype=np.uint8)
@@ -128,9 +128,9 @@ class SampleSet(Frozen):
         return table[self.symbols]
 
     def bitstring(self, most: int | None = None) -> tuple[NDArray[np.uint8], int]:
-        """Return the bitstring of the untranslated symbols, packed, and its length in bits; at most `most` bits.
+        """Return the bitstring of the untranslated samples, packed, and its length in bits; at most `most` bits.
 
-        Each symbol gives its `bits` low bits, most significant first. In the packed array the first bit is the most
+        Each sample gives its `bits` low bits, most significant first. In the packed array the first bit is the most
         significant one of the first byte, and unused bits of the last byte are 0.
         """
         n = self.symbols.size * self.bits
@@ -157,7 +157,7 @@ class SampleSet(Frozen):
 
     @functools.cached_property
     def sha256(self) -> str:
-        """SHA-256 of the symbols, one a byte, in hexadecimal."""
+        """SHA-256 of the samples, one a byte, in hexadecimal."""
         import hashlib  # noqa: PLC0415 - it loads OpenSSL, and nothing else here needs it
 
         return hashlib.sha256(self.octets).hexdigest()

@@ -15,7 +15,7 @@ from esoteric_drbg.errors import InvalidInputError
 
 __all__ = ["transpose_file"]
 
-#: Bytes that are turned at a time.
+#: Bytes that are transposed at a time.
 BLOCK_BYTES = 1 << 22
 
 
@@ -25,9 +25,9 @@ def transpose_file(source: Path, target: Path, *, rows: int = 1000, columns: int
     Parameters
     ----------
     source : Path
-        A file of ``rows x columns`` symbols, one a byte, row after row.
+        A file of ``rows x columns`` samples, one a byte, row after row.
     target : Path
-        Gets ``columns x rows`` symbols. A file of this name is replaced, unless it is the source.
+        Output file of ``columns x rows`` samples. A file of this name is replaced, unless it is the source.
     rows, columns : int
         Shape of the source's matrix.
 

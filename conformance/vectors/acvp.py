@@ -22,7 +22,7 @@ _LENGTHS = {
     "persoString": "persoStringLen",
     "additionalInput": "additionalInputLen",
 }
-#: Most bits that a case may ask for: one Generate request (SP 800-90A tables 2 and 3).
+#: Largest number of bits that a case may ask for: one Generate request (SP 800-90A tables 2 and 3).
 _MOST_BITS = 1 << 19
 
 
@@ -36,7 +36,7 @@ class GroupVerdict:
     name : str
         Mechanism, primitive and mode.
     passed : int
-        Cases that are equal.
+        Number of cases that are equal.
     differing : tuple of int
         tcIds whose output differs, is missing, or was not expected.
     skipped : str
@@ -75,7 +75,7 @@ def read_vector_sets(path: Path) -> list[dict[str, Any]]:
 
 
 class _Place:
-    """A part of a vector set, which can say where it is."""
+    """A part of a vector set, and its place for error messages."""
 
     def __init__(self, where: str, content: Any) -> None:
         if not isinstance(content, dict):
@@ -138,7 +138,7 @@ def answer(vector_set: dict[str, Any], progress: Progress | None = None) -> tupl
     response : dict
         In ACVP's shape: vsId, algorithm, revision, testGroups of tests with returnedBits.
     skipped : dict of int to str
-        Why a group was left out, by tgId: primitives that are absent on purpose.
+        Why a group was not run, by tgId: its primitive is left out on purpose.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def compare(
     Raises
     ------
     InvalidInputError
-        If the expected results are malformed, or of another vector set.
+        If the expected results are malformed, or belong to another vector set.
     """
     top = _Place("the expected results", expected)
     vs_id = response["vsId"]

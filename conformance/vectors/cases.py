@@ -1,4 +1,4 @@
-"""One known-answer case of a DRBG mechanism: what ACVP vector sets and NIST's response files have in common."""
+"""One known-answer case of a DRBG mechanism, the common form for ACVP vector sets and NIST's response files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CIPHER_NAMES: Mapping[str, str] = MappingProxyType({"AES-128": "aes128", "AES-19
 
 @attrs.frozen(kw_only=True)
 class Step:
-    """A reseed or a generate, with what goes into it."""
+    """A reseed or a generate request, with its inputs."""
 
     reseed: bool
     entropy_input: bytes
@@ -51,12 +51,12 @@ class DrbgCase:
     n_bytes: int
 
     def run(self) -> bytes:
-        """Return the output of the last generate; earlier ones are as long, and dropped.
+        """Return the output of the last generate; earlier outputs are as long, and dropped.
 
         Raises
         ------
         EsotericDRBGError
-            If the case asks for what the mechanism refuses.
+            If the mechanism refuses a request of the case.
         """
         served = deque([self.entropy_input])
 
@@ -67,7 +67,7 @@ class DrbgCase:
 
         drbg = new_mechanism(self.mechanism, self.primitive, get_entropy_input, self.derivation_function)
         limits = drbg.limits
-        # The strength that the entropy input can carry: vectors state lengths, and no strength.
+        # The strength that the entropy input can support: vectors state lengths, but no strength.
         strength = min(limits.highest_supported_security_strength, 8 * len(self.entropy_input) or 1)
         drbg.instantiate(
             strength,
@@ -89,7 +89,7 @@ class DrbgCase:
 
 
 def new_mechanism(mechanism: str, primitive: str, get_entropy_input: object, derivation_function: bool) -> DRBG:
-    """Return a mechanism by its names in tables 2 and 3."""
+    """Return a mechanism by its names in SP 800-90A tables 2 and 3."""
     serve = get_entropy_input  # one type for three constructors
     if mechanism == "CTR_DRBG":
         return CtrDRBG(serve, cipher_name=primitive, derivation_function=derivation_function)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""NIST's CAVP response files (.rsp) of Hash_DRBG, HMAC_DRBG and CTR_DRBG: every case replayed and compared."""
+"""NIST's CAVP response files (.rsp) of Hash_DRBG, HMAC_DRBG and CTR_DRBG: every case is replayed and compared."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _MECHANISMS = (("hash_drbg", "Hash_DRBG"), ("hmac_drbg", "HMAC_DRBG"), ("ctr_drb
 
 @attrs.define(kw_only=True)
 class SectionVerdict:
-    """What became of one section of a response file: a primitive with its mode.
+    """Result of one section of a response file: a primitive with its mode.
 
     Attributes
     ----------
     name : str
         As in the file, without its brackets: ``"AES-256 use df"``.
     passed : int
-        Cases whose ReturnedBits are equal.
+        Number of cases whose ReturnedBits are equal.
     failing : list of str
-        The others, by line of their ReturnedBits and COUNT.
+        The other cases, by line of their ReturnedBits and COUNT.
     skipped : int
-        Cases of a primitive that is absent on purpose.
+        Number of cases of a primitive that is left out on purpose.
     """
 
     name: str
