@@ -130,7 +130,7 @@ def main() -> None:
             "lowest": lowest,
             "claim_limit": math.floor(lowest * 50) / 100,
         }
-        console.print(f"{label}: lowest {lowest:.4f} bits per symbol, claim below {figures[label]['claim_limit']}")
+        console.print(f"{label}: lowest {lowest:.4f} bits per sample, claim below {figures[label]['claim_limit']}")
     print(json.dumps(figures, indent=2, allow_nan=False))
 
 

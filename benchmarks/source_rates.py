@@ -67,7 +67,7 @@ def main() -> None:
     sources = [registry.create(name) for name in options.names] if options.names else registry.installed()
     console = Console(stderr=True)
     print(f"Kernels: {kernel_info().name}.\n")
-    print("| source | promised b/s | raw symbols/s | symbols read | assessed bits/symbol | credit | credited b/s |")
+    print("| source | promised b/s | raw samples/s | samples read | assessed bits/sample | credit | credited b/s |")
     print("|---|---|---|---|---|---|---|")
     for source in sources:
         with console.status(source.name):

@@ -10,7 +10,7 @@ __all__ = ["plan"]
 
 
 @click.command()
-@click.option("--h", "min_entropy", type=float, required=True, help="Claimed min-entropy, bits per symbol.")
+@click.option("--h", "min_entropy", type=float, required=True, help="Claimed min-entropy, bits per sample.")
 @click.option("--alpha", default="2^-30", show_default=True, help="False-alarm probability: 2^-30, 1e-9, 1/1000.")
 @click.option("--bits", type=click.IntRange(1, 8), default=8, show_default=True, help="Bits per symbol.")
 @click.option("--window", type=click.IntRange(2, 65_536), help="APT window; by default 1024 for bits, else 512.")

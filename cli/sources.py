@@ -151,7 +151,7 @@ def _ranking(rows: list[dict[str, Any]]) -> Table:
         "Shannon",
         "compression\nratio",
         "symbols/s",
-        "credit\nbits/symbol",
+        "credit\nbits/sample",
         "credited\nbits/s",
     ):
         table.add_column(heading, justify="right")

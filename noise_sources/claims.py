@@ -137,7 +137,7 @@ class Evidence(Frozen):
     def _check(self) -> None:
         by_certificate = isinstance(self.certificate, str) and self.certificate.strip()
         if not _is_number(self.assessed) or self.assessed < 0 or (self.assessed > 8 and not by_certificate):
-            raise InvalidInputError(f"assessed={self.assessed}: expected bits per symbol, more than 0 and at most 8")
+            raise InvalidInputError(f"assessed={self.assessed}: expected bits per sample, more than 0 and at most 8")
         if by_certificate:
             return
         for label in ("dataset", "date", "machine_class", "method"):
@@ -196,7 +196,7 @@ class Claim(Frozen):
             if (label == "min_entropy" or value is not None) and not (
                 _is_number(value) and 0 <= value <= self.symbol_bits
             ):
-                raise InvalidInputError(f"{label}={value}: expected 0 to {self.symbol_bits} bits per symbol")
+                raise InvalidInputError(f"{label}={value}: expected 0 to {self.symbol_bits} bits per sample")
         for evidence in self.all_evidence:
             self._check_evidence(evidence)
 

@@ -51,7 +51,7 @@ def restart(
     """Test a matrix of restarts, 3.1.4: sanity check, then validation of H_I.
 
     FILE holds the symbols of the first restart, then those of the second, and so on. H_I is the initial entropy
-    estimate in bits per symbol. Exit code 1 if a test fails.
+    estimate in bits per sample. Exit code 1 if a test fails.
     """
     from esoteric_drbg.conformance.restart.assessment import assess_restart
 
@@ -124,7 +124,7 @@ def _print_restart(document: dict[str, Any]) -> None:
             markup=False,
         )
     if document["h_assessed"] is not None:
-        out.print(f"Assessed: min(H_r, H_c, H_I) = {document['h_assessed']:.6f} bits of min-entropy per symbol.")
+        out.print(f"Assessed: min(H_r, H_c, H_I) = {document['h_assessed']:.6f} bits of min-entropy per sample.")
     else:
         out.print("Assessed: nothing. A source that fails a restart test is not validated (3.1.4).")
     for warning in document["warnings"]:

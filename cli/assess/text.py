@@ -37,7 +37,7 @@ def print_non_iid(document: dict[str, Any], *, verbose: bool) -> None:
     out.print(f"[bold]{escape(document['file'])}[/]: {_data(document)}, {document['track']} track")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("estimator\n(SP 800-90B 6.3)", no_wrap=True)
-    for name, there in (("literal\nbits/symbol", literal), ("bitstring\nbits/bit", bitstring)):
+    for name, there in (("literal\nbits/sample", literal), ("bitstring\nbits/bit", bitstring)):
         if there is not None:
             table.add_column(name, justify="right", no_wrap=True)
     # On a narrow terminal the mark comes first, and the reasons, whose column would be too narrow, are left out.
@@ -110,11 +110,11 @@ def _meaning(document: dict[str, Any]) -> str:
     what = f"{_NAMES[name]} on the {'bitstring' if part == 'bitstring' else 'symbols'}"
     if document["track"] == "conditioned":
         return (
-            f"Assessed: {document['h_assessed']:.6f} bits per symbol, decided by {what}: h' of SP 800-90B 3.1.5.2 is "
+            f"Assessed: {document['h_assessed']:.6f} bits per sample, decided by {what}: h' of SP 800-90B 3.1.5.2 is "
             f"{document['h_bitstring']:.6f} a bit of this conditioner's output."
         )
     return (
-        f"Assessed: {document['h_assessed']:.6f} bits of min-entropy per symbol, decided by {what}. "
+        f"Assessed: {document['h_assessed']:.6f} bits of min-entropy per sample, decided by {what}. "
         "No more than that may be claimed for this source, and the restart tests have yet to confirm it."
     )
 

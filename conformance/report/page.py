@@ -186,9 +186,9 @@ def _facts(audit: SourceAudit) -> tuple[tuple[str, str], ...]:
     sequential, restart = audit.sequential, audit.restart
     part, estimator = sequential.decided_by
     facts = [
-        ("Claim, H_submitter", f"{audit.h_submitter:g} bits per symbol"),
-        ("Credited", f"{audit.credit:g} bits per symbol"),
-        ("Assessed", f"{figure(audit.h_assessed)} bits per symbol"),
+        ("Claim, H_submitter", f"{audit.h_submitter:g} bits per sample"),
+        ("Credited", f"{audit.credit:g} bits per sample"),
+        ("Assessed", f"{figure(audit.h_assessed)} bits per sample"),
         ("Decided by", f"{estimator.replace('_', ' ')}, {part}"),
         ("H_I of the restart tests", figure(audit.h_initial)),
         ("Consecutive samples", f"{sequential.samples:,} of {sequential.bits} bits"),

@@ -241,7 +241,7 @@ def _spectrum(axes: Axes, centred: Floats) -> None:
     axes.axhspan(low, high, color=_SOFT, alpha=0.22, linewidth=0)
     decibels = 10 * np.log10(np.maximum(power / mean, 1e-6))
     axes.plot(np.arange(2, power.size + 2) / length, decibels, color=_ONE, linewidth=0.9)
-    axes.set(xlabel="frequency in cycles per symbol", ylabel="power in dB", xlim=(0, 0.5))
+    axes.set(xlabel="frequency in cycles per sample", ylabel="power in dB", xlim=(0, 0.5))
     reach = max(3.0, 1.1 * float(np.abs(decibels).max()))
     axes.set_ylim(-reach, reach)
     grid(axes)
@@ -279,7 +279,7 @@ def _estimators(axes: Axes, audit: SourceAudit) -> None:
     axes.set_yticks(range(len(names)), [_NAMES.get(name, name.replace("_", " ")) for name in names])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.45, -0.55)
-    axes.set(xlabel="min-entropy in bits per symbol", xlim=(0, bits))
+    axes.set(xlabel="min-entropy in bits per sample", xlim=(0, bits))
     grid(axes, "x")
     if claim:
         axes.axvline(claim, color=_CLAIM, linewidth=1.5)

@@ -206,7 +206,7 @@ def assess_restart(
     )
     widest = 8 if bits is None else by_rows.bits
     if not 0.0 <= h_initial <= widest:
-        raise InvalidInputError(f"h_initial={h_initial}: expected 0 to {widest} bits per symbol")
+        raise InvalidInputError(f"h_initial={h_initial}: expected 0 to {widest} bits per sample")
     report = progress or silent
     alpha = restart_alpha(*shape)
     row_cutoff, column_cutoff = (restart_cutoff(float(h_initial), n, alpha) for n in reversed(shape))

@@ -45,7 +45,7 @@ def worst_case(h: float) -> tuple[float, int, float]:
     (0.25, 4, 0.0)
     """
     if not 0.0 <= h <= 8.0:
-        raise InvalidInputError(f"h={h}: a min-entropy from 0 to 8 bits per symbol is expected")
+        raise InvalidInputError(f"h={h}: a min-entropy from 0 to 8 bits per sample is expected")
     p = 2.0**-h
     symbols = math.floor(1 / Fraction(p))  # as a quotient of floats, 1/p may round up to a whole number
     return p, symbols, float(1 - symbols * Fraction(p))

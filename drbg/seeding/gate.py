@@ -50,14 +50,14 @@ def guarded(bits: float, symbol_bits: int, alpha: float = 2.0**-30) -> str:
     >>> guarded(0.25, 8)
     ''
     >>> guarded(0.05, 8)
-    '0.05 bits per symbol cannot be guarded: the Adaptive Proportion Test would fail at 513 of 512 symbols'
+    '0.05 bits per sample cannot be guarded: the Adaptive Proportion Test would fail at 513 of 512 symbols'
     """
     window = apt_window(symbol_bits)
     if bits > 0 and apt_can_fail(bits, alpha, window):
         return ""
     cutoff = apt_cutoff(bits, alpha, window) if bits > 0 else window + 1
     return (
-        f"{bits:g} bits per symbol cannot be guarded: the Adaptive Proportion Test would fail at {cutoff} of "
+        f"{bits:g} bits per sample cannot be guarded: the Adaptive Proportion Test would fail at {cutoff} of "
         f"{window} symbols"
     )
 

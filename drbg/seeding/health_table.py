@@ -11,7 +11,7 @@ __all__ = ["COLUMNS", "health_rows", "health_summary", "health_text"]
 COLUMNS = (
     ("source", False),
     ("state", False),
-    ("credit\nbits/symbol", True),
+    ("credit\nbits/sample", True),
     ("tested\nsymbols", True),
     ("alarms\nRCT/APT\n/lag", True),
     ("group", False),
@@ -52,7 +52,7 @@ def health_text(report: Mapping[str, Any]) -> str:
     >>> from esoteric_drbg import EntropyPool
     >>> print(health_text(EntropyPool().health_report()))  # doctest: +ELLIPSIS
     source  state       credit   tested   alarms  group  remark
-                   bits/symbol  symbols  RCT/APT
+                   bits/sample  symbols  RCT/APT
                                             /lag
     0 of 0 sources healthy; credited independence groups: none; kernels: ...; profile: sp800_90c
     """

@@ -177,7 +177,7 @@ def _figure(record: Any, key: str, name: str, place: str) -> float:
     except (ValueError, KeyError, TypeError, OverflowError):
         raise _malformed(place) from None
     if not (math.isfinite(value) and 0 <= value <= 64):
-        raise InvalidInputError(f"machine profile {place}: {name} has {value} bits per symbol")
+        raise InvalidInputError(f"machine profile {place}: {name} has {value} bits per sample")
     return value
 
 

@@ -132,7 +132,7 @@ def test_the_table_says_what_decides_and_what_it_means(recording: Path, binary: 
     assert done.returncode == 0
     assert done.stderr == ""
     result = assess_non_iid(np.fromfile(recording, dtype=np.uint8))
-    assert f"Assessed: {result.h_assessed:.6f} bits of min-entropy per symbol" in done.stdout
+    assert f"Assessed: {result.h_assessed:.6f} bits of min-entropy per sample" in done.stdout
     line = next(line for line in done.stdout.splitlines() if "decides" in line)
     assert "Compression" in line
     assert "bitstring" in line

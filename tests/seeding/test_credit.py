@@ -194,7 +194,7 @@ def test_the_gate_refuses_what_the_faults_make(make: Callable[[int], bytes], dec
     decision = decide(Fake(make))
     assert (decision.bits, decision.basis) == (0.0, "none")
     assert "architecture aarch64, x86_64 where it was recorded; " in decision.reason
-    assert "bits per symbol cannot be guarded: the Adaptive Proportion Test would fail at 513 of 512" in decision.reason
+    assert "bits per sample cannot be guarded: the Adaptive Proportion Test would fail at 513 of 512" in decision.reason
     assert lowest_estimate(make(2048)).decided_by.endswith(decides)
 
 

@@ -92,7 +92,7 @@ def test_half_of_a_stored_self_assessment_is_credited_and_never_more_than_the_cl
     assert len(json.loads(path.read_text())["self_assessed"]["fake"]) == 1  # in place of the older one
     machine_profile.save_self_assessments({"fake": record(0.1)})
     assert decided().bits == 0
-    assert "0.05 bits per symbol cannot be guarded" in decided().reason
+    assert "0.05 bits per sample cannot be guarded" in decided().reason
 
 
 def test_a_self_assessment_lowers_what_evidence_that_fits_would_give() -> None:
