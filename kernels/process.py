@@ -21,7 +21,7 @@ __all__ = ["Lock", "ProcessLocal", "ProcessLock", "Worker", "fork_generation", "
 
 _T = TypeVar("_T")
 
-#: ``fork_generation() -> int``: a number that this process alone has, never 0. It takes some 50 ns.
+#: ``fork_generation() -> int``: a number that is never 0 and never that of the parent process. It takes some 50 ns.
 fork_generation: Callable[[], int] = _reference if native is None else native.fork_generation
 
 

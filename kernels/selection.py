@@ -79,7 +79,7 @@ _generation = _reference_generation if native is None else native.fork_generatio
 
 #: Seconds after which a waiting thread wakes up to check for a fork or the end of the interpreter.
 LOOK_S = 0.02
-#: How long the end of the interpreter waits: for threads in a kernel, and at most for threads in a request.
+#: Seconds that the end of the interpreter waits for threads in a kernel, and at most for threads in a request.
 _END_WAITS_S = 0.02
 _END_WAITS_AT_MOST_S = 1.0
 #: Threads in the middle of a request, and threads that were stopped and never go on.

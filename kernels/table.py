@@ -72,7 +72,7 @@ def reference(name: str) -> Any:
 
 
 def fallback(name: str) -> Any:
-    """Return the Python kernel that runs where Rust is missing: the fallback if there is one, else the specification."""
+    """Return the Python kernel that runs where Rust is missing: the fallback, or the specification if there is none."""
     return _twin(FALLBACKS[name] if name in FALLBACKS else REFERENCES[name], name)
 
 
