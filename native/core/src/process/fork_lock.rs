@@ -100,8 +100,8 @@ impl<T> DerefMut for ForkLockGuard<'_, T> {
 impl<T> Drop for ForkLockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // No other thread of this process changes `holder` while it is held, so that a store is enough. After a fork
-        // within a guard's life the lock still belongs to the parent, which is as good as free, or another guard of this
+        // No other thread of this process changes `holder` while it is held, so that a store is enough. After a fork in
+        // a guard's life the lock still belongs to the parent, which is as good as free, or another guard of this
         // process has taken it over: nothing must be released here.
         if self.made_in == fork_guard::current() {
             self.lock.holder.store(FREE, Ordering::Release);
