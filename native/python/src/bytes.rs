@@ -1,4 +1,5 @@
-//! Python's bytes: private ones that kernels read, new ones that they fill, and buffers of the caller that they copy to.
+//! Python's bytes: private ones that kernels read, new ones that they fill, and buffers of the caller that they copy
+//! to.
 //!
 //! No kernel has a slice of memory that other code may write: that is undefined behaviour in Rust, and not even the
 //! interpreter lock prevents other threads and processes from writing.
@@ -26,8 +27,8 @@ pub fn filled_bytes<'py>(
         let object = pyo3::ffi::PyBytes_FromStringAndSize(std::ptr::null(), length);
         Bound::from_owned_ptr_or_err(py, object).map_err(|error| ours(py, error, &format!("{n} bytes")))?
     };
-    // SAFETY: the memory of that object, of which nothing is read before it was written. Where `fill` fails or panics, the
-    // object is released unseen.
+    // SAFETY: the memory of that object, of which nothing is read before it was written. Where `fill` fails or panics,
+    // the object is released unseen.
     let memory = unsafe {
         let start = pyo3::ffi::PyBytes_AsString(bytes.as_ptr()).cast::<MaybeUninit<u8>>();
         std::slice::from_raw_parts_mut(start, n)
@@ -82,8 +83,8 @@ pub enum ByteView<'py> {
 }
 
 impl<'py> ByteView<'py> {
-    /// Take the bytes of a C-contiguous buffer with one byte an item (bytes, bytearray, memoryview, uint8 array), or raise
-    /// `InvalidInputError`.
+    /// Take the bytes of a C-contiguous buffer with one byte an item (bytes, bytearray, memoryview, uint8 array), or
+    /// raise `InvalidInputError`.
     pub fn new(object: &Bound<'py, PyAny>) -> PyResult<Self> {
         if let Ok(bytes) = object.cast_exact::<PyBytes>() {
             return Ok(Self::Immutable(bytes.clone()));
@@ -99,8 +100,8 @@ impl<'py> ByteView<'py> {
         let length = buffer.len_bytes();
         let mut copy =
             Zeroizing::new(zeros(length).map_err(|_| out_of_memory(py, &format!("a copy of {length} bytes")))?);
-        // C code copies: if other code writes meanwhile, without the lock that this thread holds, the copy is a mixture of old
-        // and new bytes.
+        // C code copies: if other code writes meanwhile, without the lock that this thread holds, the copy is a mixture
+        // of old and new bytes.
         buffer.copy_to_slice(py, &mut copy)?;
         Ok(Self::Copied(copy))
     }
@@ -164,8 +165,8 @@ impl Pieces<'_> {
             let length = self.left.min(self.room.len());
             let piece = &mut self.room[..length];
             fill(piece)?;
-            // SAFETY: the buffer protocol guarantees `left` writable bytes from `start` on while the export is held, which
-            // the borrowed target does; the room is apart from them. No reference to them exists here.
+            // SAFETY: the buffer protocol guarantees `left` writable bytes from `start` on while the export is held,
+            // which the borrowed target does; the room is apart from them. No reference to them exists here.
             unsafe {
                 self.start.copy_from_nonoverlapping(piece.as_ptr(), length);
                 self.start = self.start.add(length);

@@ -40,8 +40,8 @@ fn cpu_features() -> String {
     found.join(" ")
 }
 
-/// Code that this CPU has the instructions for, but that gives other results on it than plain code, and is not used: the
-/// function and version of each.
+/// Code that this CPU has the instructions for, but that gives other results on it than plain code, and is not used:
+/// the function and version of each.
 #[pyfunction]
 fn refused_paths() -> Vec<String> {
     let mut refused = refused_for_output();

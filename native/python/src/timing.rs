@@ -20,7 +20,8 @@ pub struct TimingSampler {
 }
 
 impl TimingSampler {
-    /// While another thread reads, this read fails instead of waiting: the other may hold the lock for its whole deadline.
+    /// While another thread reads, this read fails instead of waiting: the other may hold the lock for its whole
+    /// deadline.
     fn lock(&self) -> Option<MutexGuard<'_, Sampler>> {
         match self.sampler.try_lock() {
             Ok(guard) => Some(guard),

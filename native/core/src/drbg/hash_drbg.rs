@@ -21,7 +21,8 @@ pub trait Hash<const L: usize> {
     /// Hashgen, 10.1.1.4, without its first block: hashes V + 1, V + 2, ...
     fn hashgen_after_first(v: &Seed<L>, out: &mut [u8]);
 
-    /// Hash(V), the first block of output, or less of it, into `out`; returns H = Hash(0x03 || V), which does not depend on it.
+    /// Hash(V), the first block of output, or less of it, into `out`; returns H = Hash(0x03 || V), which does not
+    /// depend on it.
     fn first_block_and_h(v: &Seed<L>, out: &mut [u8]) -> [u64; L];
 }
 

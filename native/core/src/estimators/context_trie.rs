@@ -66,8 +66,8 @@ pub struct Trie {
     child_table: Vec<u32>,
     count_table: Vec<u32>,
     nodes_with_tables: usize,
-    /// Maps of the other nodes: all children but the first, and counts of all successors but the best. The count here of
-    /// the best successor is not valid.
+    /// Maps of the other nodes: all children but the first, and counts of all successors but the best. The count here
+    /// of the best successor is not valid.
     other_children: PairMap,
     other_successors: PairMap,
 }

@@ -89,7 +89,8 @@ struct Window {
     /// vectors compare signed numbers faster.
     standing: [i64; 256],
     mode: usize,
-    /// No other symbol stands above this limit, and the mode not below: no search is needed before the mode falls below it.
+    /// No other symbol stands above this limit, and the mode not below: no search is needed before the mode falls below
+    /// it.
     rivals_limit: i64,
 }
 

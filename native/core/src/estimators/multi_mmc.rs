@@ -63,8 +63,8 @@ impl<'a> Models<'a> {
         Ok(())
     }
 
-    /// Predict and then record the symbol at place `i`. Bit d - 1 of the first result is 1 if order d was right; the second
-    /// result is the number of orders that predicted.
+    /// Predict and then record the symbol at place `i`. Bit d - 1 of the first result is 1 if order d was right; the
+    /// second result is the number of orders that predicted.
     #[inline(always)]
     fn step(&mut self, i: usize) -> Result<(u32, usize), OutOfMemory> {
         self.trie.look_ahead(self.symbols, i);
@@ -102,9 +102,9 @@ impl<'a> Models<'a> {
         Ok((right, present))
     }
 
-    /// Record place `i` in the orders above `order`, in which its contexts are new: as a leaf in the orders that have room,
-    /// up to the first that has none. Longer orders may still have room for a few steps, but no prediction reaches them:
-    /// their pairs are only counted.
+    /// Record place `i` in the orders above `order`, in which its contexts are new: as a leaf in the orders that have
+    /// room, up to the first that has none. Longer orders may still have room for a few steps, but no prediction
+    /// reaches them: their pairs are only counted.
     #[inline(always)]
     fn leave(&mut self, node: u32, order: usize, i: usize) -> Result<(), OutOfMemory> {
         if self.open >> order <= 1 {
@@ -143,7 +143,8 @@ impl<'a> Models<'a> {
         order
     }
 
-    /// Turn the leaf `place` under a node of `order` into nodes down to `deepest`, and record place `i` in each of them.
+    /// Turn the leaf `place` under a node of `order` into nodes down to `deepest`, and record place `i` in each of
+    /// them.
     fn unfold(
         &mut self,
         mut node: u32,

@@ -1,7 +1,7 @@
 //! The MultiMMC predictor on bits, SP 800-90B 6.3.9.
 //!
-//! A binary Markov model keeps one number for each context: how often 1 followed, minus how often 0 did. Orders up to 15
-//! have at most 65,536 pairs and never fill up; order 16 can fill up, and keeps both counts.
+//! A binary Markov model keeps one number for each context: how often 1 followed, minus how often 0 did. Orders up to
+//! 15 have at most 65,536 pairs and never fill up; order 16 can fill up, and keeps both counts.
 
 #[cfg(target_arch = "x86_64")]
 use super::lanes::Vectors;
@@ -247,8 +247,8 @@ fn slowly(
 struct Widest {
     counts: Vec<[u32; 2]>,
     pairs: u32,
-    /// Once no new pairs are recorded: ones minus zeros, for contexts that have both. For the others a number so far from 0
-    /// that no step changes their prediction.
+    /// Once no new pairs are recorded: ones minus zeros, for contexts that have both. For the others a number so far
+    /// from 0 that no step changes their prediction.
     balances: Vec<i32>,
 }
 
@@ -377,7 +377,8 @@ mod tests {
 
     #[test]
     fn records_give_what_tables_give() {
-        // Even, then biased for so long that balances exceed the records' limits, then biased the other way; a cut word at the end.
+        // Even, then biased for so long that balances exceed the records' limits, then biased the other way; a cut word
+        // at the end.
         for (seed, n) in [(1, 2_000_000), (2, 2_000_037), (3, 1_999_999)] {
             let (a, b) = (noise(n / 64 + 1, seed), noise(n / 64 + 1, seed + 10));
             let mut words: Vec<u64> = a.clone();

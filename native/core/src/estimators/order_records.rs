@@ -1,7 +1,8 @@
 //! Five successive orders of a binary Markov model in parallel, once all their contexts have been seen.
 //!
-//! A record holds the balances, ones minus zeros, of all contexts that share their latest bits: 1 of the lowest order, 2
-//! of the next one, then 4, 8, 16. A step adds a row of 1, -1 and 0 to a record; the signs before it are the predictions.
+//! A record holds the balances, ones minus zeros, of all contexts that share their latest bits: 1 of the lowest order,
+//! 2 of the next one, then 4, 8, 16. A step adds a row of 1, -1 and 0 to a record; the signs before it are the
+//! predictions.
 
 use super::lanes::{sign_place, Balances, Lanes, Steps};
 use crate::memory::{filled, zeros, OutOfMemory};
@@ -107,7 +108,8 @@ impl<const LOWEST: usize> OrderRecords<LOWEST> {
         }
     }
 
-    /// Take 64 steps, the bits of `word`, after the 16 bits below them in `history`; return in which each order was right.
+    /// Take 64 steps, the bits of `word`, after the 16 bits below them in `history`; return in which each order was
+    /// right.
     #[inline(always)]
     pub fn word<L: Lanes>(&mut self, history: u128, word: u64) -> [u64; ORDERS] {
         if self.words_left == 0 {

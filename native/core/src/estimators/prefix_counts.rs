@@ -19,7 +19,8 @@ impl PrefixCounts {
         Self { most: [0; LANES], pairs: [0; LANES] }
     }
 
-    /// Take one bucket: the number of further symbols that each suffix shares with the one before it; at most 65,535 numbers.
+    /// Take one bucket: the number of further symbols that each suffix shares with the one before it; at most 65,535
+    /// numbers.
     pub fn take(&mut self, shared: &[u8]) {
         take_lanes(shared, &mut self.most, &mut self.pairs);
     }

@@ -36,8 +36,8 @@ pub fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) -> Result<(), OutOfMemo
     sort_parts(entries, starts, scratch)
 }
 
-/// Sort entries by the digit that starts at bit `shift`; `starts` has the sizes of the parts, a power of two of them, and
-/// gets their ends.
+/// Sort entries by the digit that starts at bit `shift`; `starts` has the sizes of the parts, a power of two of them,
+/// and gets their ends.
 #[inline(always)]
 pub fn distribute(from: &[u64], to: &mut [u64], starts: &mut [u32], shift: u32) {
     let mut total = 0;

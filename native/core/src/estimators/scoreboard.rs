@@ -1,9 +1,9 @@
 //! The winning sub-predictor, its correct predictions, and the longest run of them; 64 steps at a time.
 //!
-//! In each step, in ascending index, each sub-predictor that was right scores, and becomes the winner if its score is then
-//! at least the winner's. The prediction of a step is that of the winner before it. Most words of 64 steps cannot change
-//! the winner, because no rival can close the gap within the word. Only in the other words are steps played one by one,
-//! and only for the rivals that can win.
+//! In each step, in ascending index, each sub-predictor that was right scores, and becomes the winner if its score is
+//! then at least the winner's. The prediction of a step is that of the winner before it. Most words of 64 steps cannot
+//! change the winner, because no rival can close the gap within the word. Only in the other words are steps played one
+//! by one, and only for the rivals that can win.
 
 /// Scores of `M` sub-predictors and results of the winners.
 pub struct Scoreboard<const M: usize> {
@@ -27,16 +27,16 @@ impl<const M: usize> Scoreboard<M> {
         self.runs.longest
     }
 
-    /// Take 64 steps in which every sub-predictor predicted: bit i of `right[d]` is 1 if d was right in step i. Steps beyond
-    /// the data count as wrong for all sub-predictors, which changes nothing.
+    /// Take 64 steps in which every sub-predictor predicted: bit i of `right[d]` is 1 if d was right in step i. Steps
+    /// beyond the data count as wrong for all sub-predictors, which changes nothing.
     #[inline(always)]
     pub fn play(&mut self, right: &[u64; M]) {
         let outcome = if self.score(right) { right[self.winner] } else { self.contested(right, |_, _| {}) };
         self.judge(outcome);
     }
 
-    /// As [`play`](Self::play); bit i of `present[d]` is 1 if d predicted in step i. Without a prediction it was not right. A
-    /// winner without a prediction neither extends nor ends the run.
+    /// As [`play`](Self::play); bit i of `present[d]` is 1 if d predicted in step i. Without a prediction it was not
+    /// right. A winner without a prediction neither extends nor ends the run.
     #[inline(always)]
     pub fn play_present(&mut self, right: &[u64; M], present: &[u64; M]) {
         let start = self.winner;
@@ -68,16 +68,15 @@ impl<const M: usize> Scoreboard<M> {
         highest_rival + 65 < before
     }
 
-    /// The outcome of a word in which the winner may change; `changed(steps from then on, new winner)` is called at each
-    /// change.
-    /// The scores already contain the word.
+    /// The outcome of a word in which the winner may change; `changed(steps from then on, new winner)` is called at
+    /// each change. The scores already contain the word.
     #[inline(always)]
     fn contested(&mut self, right: &[u64; M], changed: impl FnMut(u64, usize)) -> u64 {
         contest(right, &self.scores, &mut self.winner, &mut self.rivals, changed)
     }
 
-    /// Take a few words in which every sub-predictor predicted. Sub-predictor d was right `counts[d]` times in them, in the
-    /// steps of `right(d, word)`, which is called only for those that may win in one of the words.
+    /// Take a few words in which every sub-predictor predicted. Sub-predictor d was right `counts[d]` times in them, in
+    /// the steps of `right(d, word)`, which is called only for those that may win in one of the words.
     #[inline(always)]
     pub fn play_block(&mut self, words: usize, counts: &[u64; M], right: impl Fn(usize, usize) -> u64) {
         let bar = self.scores[self.winner];
@@ -140,7 +139,8 @@ struct Chosen<const M: usize> {
     scores: [u64; M],
 }
 
-/// The outcome of a word, from the steps in which each was right and the scores after it; see [`Scoreboard::contested`].
+/// The outcome of a word, from the steps in which each was right and the scores after it; see
+/// [`Scoreboard::contested`].
 #[inline(always)]
 fn contest<const M: usize>(
     right: &[u64],
@@ -166,7 +166,8 @@ fn contest<const M: usize>(
     }
     let rivals = &chosen.sub_predictors[..count];
     if alike {
-        // All score in the same steps: among equal scores the highest index becomes the winner; the outcome is the same.
+        // All score in the same steps: among equal scores the highest index becomes the winner; the outcome is the
+        // same.
         if leading != 0 {
             for &d in rivals {
                 if score_before(usize::from(d)) == bar {
@@ -215,7 +216,8 @@ fn contest<const M: usize>(
 #[inline(always)]
 fn may_reach(rival: u64, leading: u64, gap: u64) -> bool {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    // Multiplied by `EACH`: the gain up to the end of each byte, and the loss up to its start. No step of the byte has more.
+    // Multiplied by `EACH`: the gain up to the end of each byte, and the loss up to its start. No step of the byte has
+    // more.
     let gained = ones_by_byte(rival & !leading).wrapping_mul(EACH);
     let lost = ones_by_byte(leading & !rival).wrapping_mul(EACH) << 8;
     // The difference may be negative, so 64 is added, and then as much as brings `gap` to 128.

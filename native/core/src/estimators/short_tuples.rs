@@ -1,10 +1,10 @@
-//! Counts of repeated tuples of up to 40 bits, SP 800-90B 6.3.5 and 6.3.6. Most data have no longer repeats; places need
-//! not be kept.
+//! Counts of repeated tuples of up to 40 bits, SP 800-90B 6.3.5 and 6.3.6. Most data have no longer repeats; places
+//! need not be kept.
 //!
 //! Windows of 40 bits are distributed by their first 8 bits, then by 11 to 13 more bits into leaves of a few windows.
-//! Counts of tuples of up to 19 to 21 bits are sums of leaf sizes. For longer tuples, each pair of windows of a small leaf
-//! is compared: pairs always count, but the number of occurrences matters only from 35 on. Large leaves are sorted. Equal
-//! windows are few, and are left to the caller, who knows their places.
+//! Counts of tuples of up to 19 to 21 bits are sums of leaf sizes. For longer tuples, each pair of windows of a small
+//! leaf is compared: pairs always count, but the number of occurrences matters only from 35 on. Large leaves are
+//! sorted. Equal windows are few, and are left to the caller, who knows their places.
 
 use super::prefix_counts::{PrefixCounts, MOST_SUFFIXES};
 use super::text::Text;
@@ -31,7 +31,8 @@ const TURNS: usize = 4;
 
 /// Results of the windows.
 pub struct ShortTuples {
-    /// For tuples of 1, 2, ... `window` symbols: the count of the most common one, exact from 35 on, and the equal pairs.
+    /// For tuples of 1, 2, ... `window` symbols: the count of the most common one, exact from 35 on, and the equal
+    /// pairs.
     pub counts: Vec<(u64, u64)>,
     /// Symbols in a window.
     pub window: usize,
@@ -240,7 +241,8 @@ impl WindowCounts {
         self.fold(&mut sizes[..leaves], self.shared_bits(), BUCKET_BITS + 1, cut, |cut| (cut.key >> shift) as usize);
     }
 
-    /// Count tuples of `bits` down to `least` bits, from the number of windows that begin with each of the longest tuples.
+    /// Count tuples of `bits` down to `least` bits, from the number of windows that begin with each of the longest
+    /// tuples.
     fn fold(&mut self, sizes: &mut [u32], bits: usize, least: usize, cut: &[Cut], place: impl Fn(&Cut) -> usize) {
         let mut length = sizes.len();
         for bits in (least..=bits).rev() {
@@ -338,9 +340,9 @@ multiversion! {
 const REACH: usize = 64;
 const SMALL: usize = CUTOFF as usize - 1;
 
-/// The pairs of places in small leaves, in whole turns; `STARTS` has the start for each size of a leaf. The last turn is
-/// filled up with pairs of the first key and the key after the leaf: they share fewer bits than a leaf does, and that
-/// count is never read.
+/// The pairs of places in small leaves, in whole turns; `STARTS` has the start for each size of a leaf. The last turn
+/// is filled up with pairs of the first key and the key after the leaf: they share fewer bits than a leaf does, and
+/// that count is never read.
 const STARTS: [usize; SMALL + 2] = {
     let mut starts = [0; SMALL + 2];
     let mut size = 0;

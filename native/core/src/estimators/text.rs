@@ -77,8 +77,8 @@ impl Text {
         (self.bits_from(i) >> (64 - self.width)) as u8
     }
 
-    /// Whether much of the data occurs more than once, in at least 64 bits: in a sample of suffixes that begin with some of
-    /// all patterns, at every place where they do.
+    /// Whether much of the data occurs more than once, in at least 64 bits: in a sample of suffixes that begin with
+    /// some of all patterns, at every place where they do.
     pub fn is_repetitive(&self) -> Result<bool, OutOfMemory> {
         let one_in = (self.n / SAMPLES).max(1) as u64;
         let prints = (0..self.n).map(|i| self.bits_from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15));

@@ -22,7 +22,8 @@ pub struct TupleCounts {
 
 /// Takes the lengths of the common prefixes of each suffix and the next, in sorted order.
 pub struct TupleSums {
-    /// Entry h: suffixes in the largest interval with a common prefix of h, if they are `FEW` or more; as long as needed.
+    /// Entry h: suffixes in the largest interval with a common prefix of h, if they are `FEW` or more; as long as
+    /// needed.
     most: Vec<u32>,
     /// Entry s: the longest common prefix of intervals of s suffixes.
     longest: [u32; FEW as usize],
@@ -109,8 +110,8 @@ impl TupleSums {
         Ok(())
     }
 
-    /// Finish after all suffixes. Entry t - 1 of `shorter` has other known counts of tuples of t symbols: the count of the
-    /// most common one, and the pairs.
+    /// Finish after all suffixes. Entry t - 1 of `shorter` has other known counts of tuples of t symbols: the count of
+    /// the most common one, and the pairs.
     pub fn finish(mut self, shorter: &[(u64, u64)]) -> Result<TupleCounts, OutOfMemory> {
         self.grow(shorter.len())?;
         grow(&mut self.most, shorter.len(), usize::MAX)?;

@@ -1,8 +1,8 @@
 //! Counts of repeated tuples of every length, SP 800-90B 6.3.5 and 6.3.6.
 //!
-//! Most data need no suffix array. Suffixes are distributed by their first bits. Within a bucket, numbers of 64 bits are
-//! sorted, with the next symbols above the place; equal ones are sorted again by the symbols after these. For data whose
-//! repeats are too long for that, a suffix array is computed in linear time.
+//! Most data need no suffix array. Suffixes are distributed by their first bits. Within a bucket, numbers of 64 bits
+//! are sorted, with the next symbols above the place; equal ones are sorted again by the symbols after these. For data
+//! whose repeats are too long for that, a suffix array is computed in linear time.
 
 use super::prefix_counts::{self, PrefixCounts};
 use super::radix_sort::{distribute, sort, sort_parts, DIGIT_BITS};
@@ -76,8 +76,8 @@ struct Sorter<'a> {
     prefixes: PrefixCounts,
     /// Longer tuples, and tuples of buckets that are too large for `prefixes`.
     sums: TupleSums,
-    /// An entry holds the bits of `symbols` symbols above the place, stored so that later places come first: a suffix that
-    /// ends within the symbols sorts before all that go on.
+    /// An entry holds the bits of `symbols` symbols above the place, stored so that later places come first: a suffix
+    /// that ends within the symbols sorts before all that go on.
     place_bits: u32,
     symbols: usize,
     /// The bits of an entry that hold symbols: the highest ones.
@@ -206,7 +206,8 @@ impl<'a> Sorter<'a> {
         sort_parts(&mut self.entries, &starts[..1 << digit_bits], &mut self.scratch)
     }
 
-    /// From the sizes of the buckets: for tuples of 1 to `prefix` symbols, the count of the most common one, and the pairs.
+    /// From the sizes of the buckets: for tuples of 1 to `prefix` symbols, the count of the most common one, and the
+    /// pairs.
     fn bucket_counts(&self, mut sizes: Vec<u32>, prefix: usize) -> Result<Vec<(u64, u64)>, OutOfMemory> {
         let (n, width) = (self.text.n, self.text.width);
         let mut counts = Vec::new();
@@ -246,8 +247,8 @@ impl<'a> Sorter<'a> {
         Ok(())
     }
 
-    /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the place of the
-    /// last suffix.
+    /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the
+    /// place of the last suffix.
     fn push_sorted(&mut self, from: usize, to: usize, offset: usize) -> Result<usize, Stop> {
         let n = self.text.n;
         let mut j = from;

@@ -1,7 +1,7 @@
 //! The size of a block after bzip2's entropy coder: move to front, zero runs, Huffman codes. No code is written.
 //!
-//! Hand-written, because the bzip2 crates also write the code, which takes several times as long, and the size is needed
-//! for 10,000 permutations.
+//! Hand-written, because the bzip2 crates also write the code, which takes several times as long, and the size is
+//! needed for 10,000 permutations.
 
 use super::huffman::{code_lengths, Lengths, SYMBOLS};
 use super::move_to_front::move_to_front;
@@ -17,7 +17,8 @@ const MOST_TABLES: usize = 6;
 /// Times that tables and choices are refined.
 const REFINEMENTS: usize = 4;
 
-/// How often each symbol occurs in a group or a part of it, in parallel: sums of these counts do not wait for each other.
+/// How often each symbol occurs in a group or a part of it, in parallel: sums of these counts do not wait for each
+/// other.
 type Counts = [u8; SYMBOLS];
 
 /// Runs of rank 0 shorter than this have their counts in a table.
@@ -89,8 +90,8 @@ impl Groups {
         self.push(symbol);
     }
 
-    /// Set to the symbols of codes 0 to `used` - 1: ranks among the most recent codes, with runs of rank 0, and the end of the
-    /// block.
+    /// Set to the symbols of codes 0 to `used` - 1: ranks among the most recent codes, with runs of rank 0, and the end
+    /// of the block.
     pub fn set(&mut self, codes: &mut [u8], used: usize) -> Result<(), OutOfMemory> {
         move_to_front(codes, used);
         self.counts.clear();
@@ -103,7 +104,8 @@ impl Groups {
         Ok(())
     }
 
-    /// Bits that the block takes after its header and byte map: number of tables and of choices, choices, tables, codes.
+    /// Bits that the block takes after its header and byte map: number of tables and of choices, choices, tables,
+    /// codes.
     pub fn coded_bits(&mut self, used: usize) -> Result<u64, OutOfMemory> {
         let symbols = self.counts.len() * GROUP + self.filled;
         if self.filled > 0 {
@@ -264,12 +266,14 @@ mod tests {
     fn symbols_of_short_blocks() {
         let mut groups = Groups::default();
         groups.set(&mut [0, 0, 0, 1, 1, 0, 2], 3).unwrap();
-        // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the end.
+        // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the
+        // end.
         assert_eq!((groups.last[..5].to_vec(), groups.filled), (vec![3, 0, 2, 1, 1], 7));
         // A long run: 2^20 - 1 zeros are twenty digits 1.
         groups.set(&mut vec![0; (1 << 20) - 1], 1).unwrap();
         assert_eq!((groups.last[..3].to_vec(), groups.filled), (vec![20, 0, 1], 21));
-        // 40 zeros, then 24 times a rank 1 and 39 zeros: 12112 and 11121 in digits, the lowest one last. Three full groups.
+        // 40 zeros, then 24 times a rank 1 and 39 zeros: 12112 and 11121 in digits, the lowest one last. Three full
+        // groups.
         let mut codes: Vec<u8> = (0..1000).map(|place| (place / 40 % 2) as u8).collect();
         groups.set(&mut codes, 2).unwrap();
         assert_eq!((groups.counts.len(), groups.filled), (3, 0));

@@ -1,4 +1,5 @@
-//! The compression statistic, SP 800-90B 5.1.11: length after bzip2 -5 of the samples as decimal numbers, joined by blanks.
+//! The compression statistic, SP 800-90B 5.1.11: length after bzip2 -5 of the samples as decimal numbers, joined by
+//! blanks.
 //!
 //! bzip2 sorts the rotations of each block of the text. Here a block is a cycle of tokens: numbers, each with the blank
 //! that ends it. Tokens sort like their texts. Rotations that begin inside a token sort first by the rest of that token
@@ -105,8 +106,8 @@ impl Compressor {
 
     /// Number the tokens of a block in the order of their texts; return the texts by number.
     ///
-    /// Ordinary tokens get odd numbers. The token at the seam, if it is not one of them, gets the even number between its
-    /// neighbours; it ends the cycle and occurs only there.
+    /// Ordinary tokens get odd numbers. The token at the seam, if it is not one of them, gets the even number between
+    /// its neighbours; it ends the cycle and occurs only there.
     fn set_tokens(&mut self, whole: &[u8], names: &[Text], seam: &[u8]) -> Result<Vec<Text>, OutOfMemory> {
         let mut present = [false; 256];
         whole.iter().for_each(|&symbol| present[usize::from(symbol)] = true);
@@ -153,8 +154,8 @@ impl Placed {
 
 /// Put the characters before all rotations, in the order of the rotations, into `column`, as numbers of characters.
 ///
-/// `before` is the token before each rotation that begins with a token, in their order. Rotations that begin within that
-/// token have the same order among those with the same rest of a token.
+/// `before` is the token before each rotation that begins with a token, in their order. Rotations that begin within
+/// that token have the same order among those with the same rest of a token.
 fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let mut ends = collected(texts.iter().flat_map(|text| (0..text.len()).map(|at| number(&text[at..]))))?;
     ends.sort_unstable();

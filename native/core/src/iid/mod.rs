@@ -1,4 +1,5 @@
-//! Statistics of permutations, SP 800-90B section 5.1. Twins of `kernels/reference/iid*.py`, which specify each of them.
+//! Statistics of permutations, SP 800-90B section 5.1. Twins of `kernels/reference/iid*.py`, which specify each of
+//! them.
 
 mod bzip2;
 mod compression;

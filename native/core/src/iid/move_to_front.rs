@@ -78,7 +78,8 @@ impl Recent {
         (flags.trailing_zeros() / 4) as u8
     }
 
-    /// The list after `codes`, of which `used` are different: first the codes that occurred, latest first, then the others.
+    /// The list after `codes`, of which `used` are different: first the codes that occurred, latest first, then the
+    /// others.
     #[inline(always)]
     fn after(codes: &[u8], used: usize) -> Self {
         let (mut list, mut seen, mut places) = (0, 0u32, 0);
@@ -164,7 +165,8 @@ mod vectors {
         let front = _mm256_and_si256(wanted, _mm256_set1_epi64x(15));
         let shifted = _mm256_or_si256(_mm256_slli_epi64::<4>(*lists), front);
         *lists = _mm256_xor_si256(*lists, _mm256_and_si256(_mm256_xor_si256(*lists, shifted), moved));
-        // `moved` has four bits for each place up to the code's: take one of them, add the two of a byte, and sum the bytes.
+        // `moved` has four bits for each place up to the code's: take one of them, add the two of a byte, and sum the
+        // bytes.
         let places = _mm256_and_si256(moved, ones);
         let pairs = _mm256_add_epi8(places, _mm256_srli_epi64::<4>(places));
         _mm256_sad_epu8(_mm256_and_si256(pairs, _mm256_set1_epi8(15)), _mm256_setzero_si256())

@@ -15,8 +15,8 @@ const FEWEST: usize = 1 << 9;
 
 /// Working memory, kept between blocks.
 ///
-/// Tokens are numbers: 2 m + 1 is the m-th text in order, m counted from 0. The last token may have an even number, which
-/// lies between its neighbours and occurs nowhere else.
+/// Tokens are numbers: 2 m + 1 is the m-th text in order, m counted from 0. The last token may have an even number,
+/// which lies between its neighbours and occurs nowhere else.
 #[derive(Default)]
 pub struct Rotations {
     before: Vec<u16>,
@@ -37,13 +37,14 @@ impl Rotations {
         Ok(&self.before)
     }
 
-    /// Sort keys that hold the tokens of a rotation and, lowest, the token before it; false if keys cannot tell all apart.
+    /// Sort keys that hold the tokens of a rotation and, lowest, the token before it; false if keys cannot tell all
+    /// apart.
     fn sort_by_contexts(&mut self, tokens: &[u16], width: u32) -> Result<bool, OutOfMemory> {
         let count = tokens.len();
         let depth = (64 / width - 1) as usize;
         let low = 64 - width * depth as u32;
-        // A key cannot tell the token at the seam from its neighbour. So rotations that soon reach the seam, or that follow
-        // it, are inserted separately.
+        // A key cannot tell the token at the seam from its neighbour. So rotations that soon reach the seam, or that
+        // follow it, are inserted separately.
         let seam = tokens[count - 1].is_multiple_of(2);
         let (first, end) = if seam { (1, count - depth) } else { (0, count) };
         let places = (end..count).chain((0..1).filter(|_| seam));
@@ -108,7 +109,8 @@ impl Rotations {
         self.break_ties(ties, depth)
     }
 
-    /// Sort rotations that agree in their first `depth` tokens by the ranks of the next ones; the depth doubles each time.
+    /// Sort rotations that agree in their first `depth` tokens by the ranks of the next ones; the depth doubles each
+    /// time.
     fn break_ties(&mut self, mut ties: Vec<(usize, usize)>, mut depth: usize) -> Result<(), OutOfMemory> {
         let count = self.places.len();
         resize(&mut self.ranks, count, 0)?;
@@ -156,8 +158,8 @@ fn token_before(tokens: &[u16], place: usize) -> u16 {
     tokens[if place == 0 { tokens.len() - 1 } else { place - 1 }]
 }
 
-/// Keys of the rotations that begin at `places`: highest their first `depth` tokens of `width` bits, lowest the result of
-/// `low` for the place.
+/// Keys of the rotations that begin at `places`: highest their first `depth` tokens of `width` bits, lowest the result
+/// of `low` for the place.
 #[inline(always)]
 fn keys<'a>(
     tokens: &'a [u16],
@@ -210,8 +212,8 @@ struct Sorter {
 }
 
 impl Sorter {
-    /// Sort the keys: by their highest bits into parts that fit into the first cache, then each part; `take` gets each part
-    /// that is not empty.
+    /// Sort the keys: by their highest bits into parts that fit into the first cache, then each part; `take` gets each
+    /// part that is not empty.
     fn sort<Keys: Iterator<Item = u64>>(
         &mut self,
         keys: impl Fn() -> Keys,

@@ -1,5 +1,5 @@
-//! The permutations of the IID track: the arrangement that (seed, index) determines, as `kernels/reference/iid_shuffle.py`
-//! specifies.
+//! The permutations of the IID track: the arrangement that (seed, index) determines, as
+//! `kernels/reference/iid_shuffle.py` specifies.
 
 use super::xoshiro_lanes::{Lanes, Step, LANES};
 use crate::memory::{collected, OutOfMemory};
@@ -169,8 +169,8 @@ pub fn shuffle(symbols: &[u8], seed: u64, index: u64, out: &mut [u8]) {
     fisher_yates(out, seed, index);
 }
 
-/// Arranges many symbols at random: symbols are drawn about in proportion to their counts; then places are changed until
-/// the counts are right.
+/// Arranges many symbols at random: symbols are drawn about in proportion to their counts; then places are changed
+/// until the counts are right.
 pub struct Urn {
     /// The symbol that 16 random bits stand for.
     drawn: Vec<u8>,

@@ -59,7 +59,8 @@ impl Lanes {
         }
     }
 
-    /// As `fill_portable`, four lanes in a vector: the compiler does not find that by itself and takes more than twice as long.
+    /// As `fill_portable`, four lanes in a vector: the compiler does not find that by itself and takes more than twice
+    /// as long.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn fill_avx2(&mut self, steps: &mut [Step]) {

@@ -105,8 +105,8 @@ pub fn collected<T>(entries: impl IntoIterator<Item = T>) -> Result<Vec<T>, OutO
     Ok(found)
 }
 
-/// Initialize memory with zeros. Done piece by piece, the piece that is filled next is already in the CPU's cache; to zero
-/// a large object at once would take several times as long.
+/// Initialize memory with zeros. Done piece by piece, the piece that is filled next is already in the CPU's cache; to
+/// zero a large object at once would take several times as long.
 pub fn zeroed(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
     let (start, length) = (memory.as_mut_ptr().cast::<u8>(), memory.len());
     // SAFETY: the memory is ours for the lifetime of the result, and has contents once they are written.
@@ -130,8 +130,8 @@ pub struct WithReserve {
 #[repr(align(16))]
 struct Reserve {
     bytes: UnsafeCell<[u8; RESERVE]>,
-    /// Start of the part not given out yet, and the number of pieces given out: when it falls to 0, the whole reserve is free
-    /// again. In one word: bytes in the lower half, pieces in the upper half.
+    /// Start of the part not given out yet, and the number of pieces given out: when it falls to 0, the whole reserve
+    /// is free again. In one word: bytes in the lower half, pieces in the upper half.
     state: AtomicUsize,
 }
 
@@ -186,8 +186,8 @@ impl WithReserve {
     }
 }
 
-// SAFETY: what `System` gives is passed on, and goes back to it; pieces of the reserve are aligned, large enough, and apart
-// from each other. Nothing here unwinds.
+// SAFETY: what `System` gives is passed on, and goes back to it; pieces of the reserve are aligned, large enough, and
+// apart from each other. Nothing here unwinds.
 unsafe impl GlobalAlloc for WithReserve {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

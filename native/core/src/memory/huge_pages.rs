@@ -24,7 +24,8 @@ pub fn advise<T>(buffer: &mut Vec<T>) {
         return;
     }
     #[cfg(target_os = "linux")]
-    // SAFETY: advice on how to back whole pages of memory that is ours; it changes no contents, and refused it does nothing.
+    // SAFETY: advice on how to back whole pages of memory that is ours; it changes no contents, and refused it does
+    // nothing.
     unsafe {
         let offset = first - start;
         libc::madvise(buffer.as_mut_ptr().cast::<u8>().add(offset).cast(), end - first, libc::MADV_HUGEPAGE)

@@ -144,8 +144,8 @@ unsafe impl<T: Send> Send for SecretBox<T> {}
 unsafe impl<T: Sync> Sync for SecretBox<T> {}
 
 impl<T> SecretBox<T> {
-    /// Store a value that is not secret yet. Python calls this only while attached to the interpreter: see the head of this
-    /// file.
+    /// Store a value that is not secret yet. Python calls this only while attached to the interpreter: see the head of
+    /// this file.
     pub fn new(value: T) -> Self {
         const { assert!(size_of::<T>() <= SLOT_BYTES && SLOT_BYTES.is_multiple_of(align_of::<T>())) };
         let mut arena = arena();

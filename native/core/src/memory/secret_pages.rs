@@ -1,5 +1,5 @@
-//! Separate pages for secrets: between two pages that cannot be accessed, and left out of core dumps where the operating
-//! system can do that. `secret_memory.rs` reports what it refuses.
+//! Separate pages for secrets: between two pages that cannot be accessed, and left out of core dumps where the
+//! operating system can do that. `secret_memory.rs` reports what it refuses.
 
 use std::io;
 use std::ptr::NonNull;
@@ -85,7 +85,8 @@ mod platform {
 
     pub fn unmap(start: NonNull<u8>, bytes: usize) {
         if let Some(page) = page_bytes() {
-            // SAFETY: what `map` mapped, with its guard pages; its owner ends with this call. The kernel ends a lock, too.
+            // SAFETY: what `map` mapped, with its guard pages; its owner ends with this call. The kernel ends a lock,
+            // too.
             unsafe { libc::munmap(start.as_ptr().sub(page).cast(), bytes + 2 * page) };
         }
     }

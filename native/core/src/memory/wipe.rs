@@ -63,8 +63,8 @@ fn below<R>(operation: impl FnOnce() -> R) -> R {
 mod platform {
     use std::arch::asm;
 
-    /// Overwrite `BYTES` bytes below the stack pointer and the registers that every x86-64 has, except those that belong
-    /// to the caller.
+    /// Overwrite `BYTES` bytes below the stack pointer and the registers that every x86-64 has, except those that
+    /// belong to the caller.
     #[inline(always)]
     pub fn stack_and_registers<const BYTES: usize>() {
         const { assert!(BYTES.is_multiple_of(64)) };

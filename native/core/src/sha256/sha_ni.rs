@@ -1,7 +1,7 @@
 //! SHA-256 with the CPU's SHA instructions, two independent chains interleaved.
 //!
-//! Hand-written, because one chain, as in the crate `sha2`, leaves the unit idle for most of its latency and takes twice
-//! as long.
+//! Hand-written, because one chain, as in the crate `sha2`, leaves the unit idle for most of its latency and takes
+//! twice as long.
 
 use std::arch::x86_64::*;
 
@@ -9,8 +9,9 @@ use super::plain::{self, increment, write_digest, Words, INITIAL, K, TAIL_448, W
 use super::wide;
 use crate::simd::Path;
 
-/// Blocks that `hash_counter_blocks` works on at a time. Two chains fill the SHA unit (a step takes four cycles, and one
-/// begins every other cycle). Their states and message words fit into sixteen registers; those of three chains do not.
+/// Blocks that `hash_counter_blocks` works on at a time. Two chains fill the SHA unit (a step takes four cycles, and
+/// one begins every other cycle). Their states and message words fit into sixteen registers; those of three chains do
+/// not.
 pub const LANES: usize = 2;
 
 const _: () = assert!(WIDE_FROM >= wide::WIDTH);
@@ -133,8 +134,8 @@ fn load(block: &[u8; 64]) -> [__m128i; 4] {
     })
 }
 
-/// Rounds `4 * FIRST` to 63 of `N` lanes, interleaved. `FIRST` is known to the compiler, which then keeps every word in a
-/// register.
+/// Rounds `4 * FIRST` to 63 of `N` lanes, interleaved. `FIRST` is known to the compiler, which then keeps every word in
+/// a register.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn rounds_from<const N: usize, const FIRST: usize>(states: &mut [State; N], w: &mut [[__m128i; 4]; N]) {

@@ -14,8 +14,8 @@ pub const WIDTH: usize = 16;
 pub(super) static PATH: Path =
     Path::new(module_path!(), &["avx512"], || usize::from(level() == Level::Avx512), is_right);
 
-/// True if the functions below may be called: the CPU has every instruction set that they use, `ESOTERIC_DRBG_SIMD` allows
-/// it, and their results were checked.
+/// True if the functions below may be called: the CPU has every instruction set that they use, `ESOTERIC_DRBG_SIMD`
+/// allows it, and their results were checked.
 #[inline(always)]
 pub fn available() -> bool {
     PATH.chosen() == 1

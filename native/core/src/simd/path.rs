@@ -8,8 +8,8 @@ const UNCHECKED: usize = usize::MAX;
 
 /// The versions of one kernel: the portable one, which is version 0, and others for instructions that a CPU may have.
 ///
-/// There is no lock: several threads may check at the same time, and get the same result. So a fork in the middle does no
-/// harm.
+/// There is no lock: several threads may check at the same time, and get the same result. So a fork in the middle does
+/// no harm.
 pub struct Path {
     name: &'static str,
     /// Names of versions 1 and on, the best one last.

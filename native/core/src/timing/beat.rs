@@ -88,8 +88,8 @@ fn current_cpu() -> Option<usize> {
 fn stay_off(cpu: Option<usize>) {
     const BYTES: usize = std::mem::size_of::<libc::cpu_set_t>();
     let Some(cpu) = cpu.filter(|&cpu| cpu < 8 * BYTES) else { return };
-    // SAFETY: the set is plain bits, all of them written by `zeroed`; both calls are told its size, and concern the calling
-    // thread alone; `cpu` is a bit of the set.
+    // SAFETY: the set is plain bits, all of them written by `zeroed`; both calls are told its size, and concern the
+    // calling thread alone; `cpu` is a bit of the set.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         if libc::sched_getaffinity(0, BYTES, &mut set) == 0 {

@@ -8,8 +8,8 @@ use crate::sha256;
 /// Bytes of a cache line, near enough on every machine: two accesses of the walk never share one.
 pub const LINE_BYTES: usize = 64;
 
-/// The line after `line` in a walk through all `lines` of a buffer, a power of two: multiplier 1 mod 4 and odd increment
-/// have the full period (Hull and Dobell 1962).
+/// The line after `line` in a walk through all `lines` of a buffer, a power of two: multiplier 1 mod 4 and odd
+/// increment have the full period (Hull and Dobell 1962).
 #[inline(always)]
 pub fn next_line(line: usize, lines: usize) -> usize {
     line.wrapping_mul(0x01fb_f9a9).wrapping_add(12345) & (lines - 1)

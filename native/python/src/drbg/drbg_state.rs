@@ -23,9 +23,9 @@ pub struct DrbgState {
 }
 
 impl DrbgState {
-    /// Run `function` on the state: at once if it is short and the state is free, otherwise without the interpreter lock,
-    /// which another thread may need to finish its request. `n_bytes` is the number of bytes that it hashes or fills: 0 if
-    /// it only reads counters and leaves no traces that must be overwritten.
+    /// Run `function` on the state: at once if it is short and the state is free, otherwise without the interpreter
+    /// lock, which another thread may need to finish its request. `n_bytes` is the number of bytes that it hashes or
+    /// fills: 0 if it only reads counters and leaves no traces that must be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Sealed) -> R + Send) -> R {
         let run = |sealed: &mut Sealed| {
             if n_bytes == 0 {

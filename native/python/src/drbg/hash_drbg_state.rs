@@ -39,9 +39,9 @@ impl HashDrbgState {
         self.guarded.try_lock().map(whole)
     }
 
-    /// Run `function` on the state: at once if it is short and the state is free, otherwise without the interpreter lock,
-    /// which another thread may need to finish its request. `n_bytes` is the number of bytes that it hashes or fills: 0 if
-    /// it only reads counters and leaves no traces that must be overwritten.
+    /// Run `function` on the state: at once if it is short and the state is free, otherwise without the interpreter
+    /// lock, which another thread may need to finish its request. `n_bytes` is the number of bytes that it hashes or
+    /// fills: 0 if it only reads counters and leaves no traces that must be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Budgeted) -> R + Send) -> R {
         if n_bytes <= DETACH_BYTES {
             if let Some(mut guarded) = self.free() {
@@ -140,8 +140,8 @@ impl HashDrbgState {
         })
     }
 
-    /// Set the budget: `token_bytes` returns up to `bits` bits before it calls `on_exhausted` again, in the process that
-    /// seeded the state.
+    /// Set the budget: `token_bytes` returns up to `bits` bits before it calls `on_exhausted` again, in the process
+    /// that seeded the state.
     fn grant(&self, py: Python<'_>, bits: u64) {
         self.with(py, 0, |guarded| guarded.grant(bits));
     }
@@ -178,7 +178,8 @@ impl HashDrbgState {
         self.with(py, 0, Budgeted::wipe);
     }
 
-    /// Take `n_bytes` off the budget for a later `generate` or `draw`; if it is too small, return false and take nothing.
+    /// Take `n_bytes` off the budget for a later `generate` or `draw`; if it is too small, return false and take
+    /// nothing.
     fn charge(&self, py: Python<'_>, n_bytes: usize) -> bool {
         self.with(py, 0, |guarded| guarded.charge(n_bytes))
     }
@@ -212,8 +213,8 @@ impl HashDrbgState {
 
     /// Return a random byte string of nbytes bytes, 32 if nbytes is None or missing.
     ///
-    /// Each call is at least one Generate request (SP 800-90A 9.3). The instance reseeds from its noise sources when the
-    /// output budget of its seed is used up, and raises EntropyUnavailableError if they give too little entropy.
+    /// Each call is at least one Generate request (SP 800-90A 9.3). The instance reseeds from its noise sources when
+    /// the output budget of its seed is used up, and raises EntropyUnavailableError if they give too little entropy.
     #[pyo3(signature = (nbytes = None))]
     fn token_bytes<'py>(slf: &Bound<'py, Self>, py: Python<'py>, nbytes: Option<isize>) -> PyResult<Bound<'py, PyAny>> {
         let length = nbytes.unwrap_or(32);
@@ -230,8 +231,8 @@ impl HashDrbgState {
                 }
             }
         }
-        // Python handles all other cases, without the lock: a used-up budget, a fork, a large request, a bad length, a state
-        // that changed by itself, another thread that is generating.
+        // Python handles all other cases, without the lock: a used-up budget, a fork, a large request, a bad length, a
+        // state that changed by itself, another thread that is generating.
         let answer = locked(&state.on_exhausted).as_ref().map(|call| call.clone_ref(py));
         match answer {
             Some(call) => call.bind(py).call1((length,)),

@@ -18,8 +18,9 @@ impl RLock {
 
 /// The interpreter lock, held even if PyO3 wrongly takes the thread for attached.
 ///
-/// PyO3 takes a thread for attached while a call of ours is on its stack. During that call a signal handler, or the source
-/// of the words itself, may draw with numpy, which releases the interpreter lock by itself: PyO3 does not notice this.
+/// PyO3 takes a thread for attached while a call of ours is on its stack. During that call a signal handler, or the
+/// source of the words itself, may draw with numpy, which releases the interpreter lock by itself: PyO3 does not notice
+/// this.
 pub struct Held(ffi::PyGILState_STATE);
 
 impl Held {

@@ -21,7 +21,8 @@ impl SecretBuffer {
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let bytes = &slf.get().0;
         let length = bytes.bytes() as isize; // an object of that size was made
-                                             // SAFETY: the bytes stay where they are for the life of the object, which the view keeps alive.
+                                             // SAFETY: the bytes stay where they are for the life of the object, which
+                                             // the view keeps alive.
         let filled = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), bytes.start().cast(), length, 0, flags) };
         if filled == 0 {
             Ok(())
