@@ -115,7 +115,7 @@ def rct_cutoff(min_entropy: Real, alpha: Real) -> int:
 def _rct_cutoff(entropy: Fraction, alpha: Fraction) -> int:
     if alpha.numerator == 1 and alpha.denominator.bit_count() == 1:
         return 1 + math.ceil((alpha.denominator.bit_length() - 1) / entropy)
-    # log2 of a rational that is no power of 2 is irrational: no tie is possible, and 120 digits decide.
+    # log2 of a rational that is not a power of 2 is irrational: no tie is possible, and 120 digits decide.
     bits = _DIGITS.divide(_ln(1 / alpha), _DIGITS.ln(Decimal(2)))
     quotient = _DIGITS.divide(_DIGITS.multiply(bits, Decimal(entropy.denominator)), Decimal(entropy.numerator))
     return 1 + math.ceil(quotient)

@@ -23,7 +23,7 @@ WHAT = ("in a row", "in a window", "in a span")
 
 
 def predictor_name(predictor: int) -> str:
-    """Return what a predictor is called in alarms.
+    """Return the name of a predictor, as used in alarms.
 
     Parameters
     ----------
