@@ -1,4 +1,4 @@
-"""Health tests: exact cutoffs, the two continuous tests of SP 800-90B 4.4, one of our own (4.5), the state machine."""
+"""Health tests: exact cutoffs, the tests of SP 800-90B 4.4, a developer-defined test (4.5) and the state machine."""
 
 from esoteric_drbg.health_tests.alarm import Alarm, Finding
 from esoteric_drbg.health_tests.continuous import AdaptiveProportionTest, RepetitionCountTest

@@ -1,4 +1,4 @@
-"""What an alarm of the health tests is, as data; :attr:`Alarm.text` is the one place that puts it into words."""
+"""Alarms of the health tests as data; :attr:`Alarm.text` puts an alarm into words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from esoteric_drbg.frozen import Frozen
 
 __all__ = ["APT", "LAG", "RCT", "Alarm", "Finding"]
 
-#: Short names of the tests, as tables and JSON have them.
+#: Short names of the tests, as used in tables and JSON.
 RCT, APT, LAG = "RCT", "APT", "lag"
 
 _NAMES = {
@@ -17,26 +17,26 @@ _NAMES = {
 
 
 class Finding(Frozen):
-    """What one test found; it holds no symbol.
+    """Failure of one health test; it contains no raw data.
 
     Attributes
     ----------
     test : str
         ``"RCT"``, ``"APT"`` or ``"lag"``.
     tier : str
-        ``"intermittent"`` or ``"permanent"``: the highest whose cutoff was reached.
+        ``"intermittent"`` or ``"permanent"``: the highest tier whose cutoff was reached.
     cutoff : int
-        C of the intermittent tier: equal samples (RCT, APT), right predictions (lag).
+        C of the intermittent tier: number of equal samples (RCT, APT) or of correct predictions (lag).
     permanent_cutoff : int
         C of the permanent tier.
     sample_index : int
         Sample at which `cutoff` was first reached, counting from 0 since the monitor's last (re)start.
     reached : int
-        Longest run or largest count since then.
+        Longest run or largest count since that (re)start.
     window : int or None
-        Samples among which `reached` were counted; None if they follow one another.
+        Number of samples in which `reached` was counted; None for a run.
     predictor : str
-        The predictor that was right, of the Lag Predictor Test: ``"lag 7"``; otherwise empty.
+        Predictor that failed the Lag Predictor Test, such as ``"lag 7"``; empty for the other tests.
     """
 
     test: str
@@ -69,13 +69,14 @@ class Alarm(Frozen):
     Attributes
     ----------
     source : str
-        Name of the source, or empty where the monitor was not told it.
+        Name of the source; empty if the monitor was given none.
     tier : str
-        ``"intermittent"`` or ``"permanent"``: what became of the source.
+        ``"intermittent"`` or ``"permanent"``: how the source has failed.
     findings : tuple of Finding
-        One or more: a stuck source is found by several tests at once.
+        One or more: a stuck source fails several tests at once.
     in_a_row : int
-        Intermittent alarms in a row that made this one permanent; 0 if a cutoff did, or nothing.
+        Number of consecutive intermittent alarms that made this alarm permanent; 0 if a cutoff made it permanent, or
+        if it is intermittent.
 
     Examples
     --------

@@ -10,9 +10,9 @@ __all__ = ["AdaptiveProportionTest", "RepetitionCountTest"]
 
 
 class RepetitionCountTest:
-    """Repetition Count Test, 4.4.1: fails at every sample that makes a run of C or more equal ones.
+    """Repetition Count Test, 4.4.1: fails at every sample that brings a run of equal samples to C or more.
 
-    Its state survives chunking: any split of one stream fails at the same samples.
+    A stream may be pushed in chunks of any size: where it is split does not change which samples fail.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ class RepetitionCountTest:
 
 
 class AdaptiveProportionTest:
-    """Adaptive Proportion Test, 4.4.2: fails when the first sample of a window comes C times in that window.
+    """Adaptive Proportion Test, 4.4.2: fails when the first sample of a window occurs C times in that window.
 
     Parameters
     ----------
     cutoff : int
         C in samples, 2 to ``window``.
     window : int
-        W in samples: 1024 for binary symbols, 512 for wider ones.
+        W in samples: 1024 for a binary noise source, 512 for any other.
 
     Raises
     ------
@@ -145,5 +145,5 @@ class AdaptiveProportionTest:
 
     @property
     def max_count(self) -> int:
-        """Largest B of any window so far."""
+        """Largest B, the count of a window's first sample, so far."""
         return self._scan.max_count

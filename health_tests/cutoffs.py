@@ -1,7 +1,7 @@
-"""Exact cutoffs of the two continuous health tests, SP 800-90B sections 4.4.1 and 4.4.2, and of the lag predictor.
+"""Exact cutoffs of the continuous health tests, SP 800-90B 4.4.1 and 4.4.2, and of the Lag Predictor Test.
 
-All arithmetic is rational where the answer is, and decimal with 120 digits where it is not: a double's rounding moves
-cutoffs by one near a tie, and cannot express 1 - alpha for alpha below 2^-53 at all.
+Rational results are computed exactly, all others in decimal with 120 digits. Doubles would not do: near a tie their
+rounding changes a cutoff by one, and they cannot express 1 - alpha for alpha below 2^-53.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ __all__ = [
     "rct_cutoff",
 ]
 
-#: What an entropy or a false-alarm rate may be given as.
+#: Types in which a min-entropy or a false-alarm rate may be given.
 Real = float | int | str | Decimal | Fraction
 
-#: Window of the Adaptive Proportion Test for binary symbols, and for wider ones (4.4.2), in samples.
+#: Window of the Adaptive Proportion Test for a binary noise source, and for any other (4.4.2), in samples.
 BINARY_WINDOW = 1024
 WIDE_WINDOW = 512
 
 #: Windows that make one span of the Lag Predictor Test: 32,768 samples, or 65,536 binary ones.
 SPAN_WINDOWS = 64
 
-#: Exponents reach far below 2^(-H W) for every H and W that is accepted: a term must not underflow to 0.
+#: The exponents go far below 2^(-H W) for all accepted H and W, so that no term underflows to 0.
 _DIGITS = Context(prec=120, Emin=-(10**9), Emax=10**9)
-#: For sums over a span, whose decisions are checked against what the digits and the omitted terms could change.
+#: For sums over a span. Each decision is checked: the lost digits and the omitted terms must not change it.
 _LONG_DIGITS = Context(prec=50, Emin=-(10**9), Emax=10**9)
 _TWO_PI = Decimal("6.2831853071795864769252867665590057683943387987502")
-#: Of ln n!, by the power of 1/n: numerator and denominator.
+#: Coefficients of Stirling's series of ln n!, by the power of 1/n: numerator and denominator.
 _STIRLING = (
     (1, 12),
     (0, 1),
@@ -61,9 +61,9 @@ _STIRLING = (
 
 
 def _entropy(min_entropy: Real) -> Fraction:
-    """Read H. A float is taken by its shortest decimal form: 0.3 means 3/10, not the double just below it."""
+    """Read H. A float means its shortest decimal form: 0.3 means 3/10, not the double just below it."""
     try:
-        # float.__repr__ by name: numpy.float64 is a float too, and its own repr is no number.
+        # float.__repr__, because numpy.float64 is a float too and its own repr is not a number.
         value = Fraction(float.__repr__(min_entropy) if isinstance(min_entropy, float) else min_entropy)
     except (ValueError, TypeError, ZeroDivisionError, OverflowError):
         raise InvalidInputError(f"min_entropy={min_entropy!r}: expected a number of bits per sample") from None
@@ -73,7 +73,7 @@ def _entropy(min_entropy: Real) -> Fraction:
 
 
 def _alpha(alpha: Real) -> Fraction:
-    """Read alpha. A float is taken at its exact binary value, which 2**-30 and its like hit."""
+    """Read alpha. A float means its exact binary value; powers of 2 such as 2**-30 are exact."""
     try:
         value = Fraction(alpha)
     except (ValueError, TypeError, ZeroDivisionError, OverflowError):
@@ -115,7 +115,7 @@ def rct_cutoff(min_entropy: Real, alpha: Real) -> int:
 def _rct_cutoff(entropy: Fraction, alpha: Fraction) -> int:
     if alpha.numerator == 1 and alpha.denominator.bit_count() == 1:
         return 1 + math.ceil((alpha.denominator.bit_length() - 1) / entropy)
-    # log2 of a rational that is no power of 2 is irrational: no tie is possible, and 120 digits decide.
+    # log2 of a rational that is not a power of 2 is irrational: no tie is possible, and 120 digits decide.
     bits = _DIGITS.divide(_ln(1 / alpha), _DIGITS.ln(Decimal(2)))
     quotient = _DIGITS.divide(_DIGITS.multiply(bits, Decimal(entropy.denominator)), Decimal(entropy.numerator))
     return 1 + math.ceil(quotient)
@@ -131,12 +131,12 @@ def apt_cutoff(min_entropy: Real, alpha: Real, window: int) -> int:
     min_entropy, alpha
         As for :func:`rct_cutoff`.
     window : int
-        W in samples, 1 to 65,536: 1024 for binary symbols, 512 for wider ones.
+        W in samples, 1 to 65,536: 1024 for a binary noise source, 512 for any other.
 
     Returns
     -------
     int
-        C, in samples. C = W + 1 says that the test can never fail at this H: see :func:`apt_can_fail`.
+        C, in samples. C = W + 1 means that the test can never fail at this H: see :func:`apt_can_fail`.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _apt_cutoff(entropy: Fraction, alpha: Fraction, window: int) -> int:
     if entropy.denominator == 1:
         return _apt_cutoff_exact(int(entropy), alpha, window)
     context = _DIGITS
-    # Each step through the context: an operator would round to the digits of the caller's.
+    # Every step uses `context`: an operator would round to the digits of the caller's context.
     bits = context.multiply(context.ln(Decimal(2)), Decimal(entropy.numerator))
     p = context.exp(context.minus(context.divide(bits, Decimal(entropy.denominator))))
     odds = context.divide(context.subtract(Decimal(1), p), p)
@@ -175,7 +175,7 @@ def _apt_cutoff(entropy: Fraction, alpha: Fraction, window: int) -> int:
 
 
 def _apt_cutoff_exact(entropy: int, alpha: Fraction, window: int) -> int:
-    """p = 2^-H is rational: count outcomes in units of 2^(-H W), so that a tie with alpha is decided exactly."""
+    """Count outcomes in units of 2^(-H W): p = 2^-H is rational, so a tie with alpha is decided exactly."""
     limit = (alpha.numerator << (entropy * window)) // alpha.denominator
     others = (1 << entropy) - 1
     term = 1
@@ -193,7 +193,7 @@ def _ln(value: Fraction) -> Decimal:
 
 
 def apt_window(symbol_bits: int) -> int:
-    """Return W of 4.4.2 in samples: 1024 for binary symbols, 512 for wider ones."""
+    """Return W of 4.4.2 in samples: 1024 for a binary noise source, 512 for any other."""
     return BINARY_WINDOW if symbol_bits == 1 else WIDE_WINDOW
 
 
@@ -209,16 +209,16 @@ def apt_can_fail(min_entropy: Real, alpha: Real, window: int) -> bool:
 
 
 class LagCutoffs(NamedTuple):
-    """Cutoffs of the Lag Predictor Test, in right predictions of one predictor.
+    """Cutoffs of the Lag Predictor Test, in correct predictions of one predictor.
 
     Attributes
     ----------
     run : int
-        So many in a row fail.
+        Correct predictions in a row that fail the test.
     window : int
-        So many in a window of W samples fail.
+        Correct predictions in a window of W samples that fail the test.
     span : int
-        So many in a span of :data:`SPAN_WINDOWS` windows fail.
+        Correct predictions in a span of :data:`SPAN_WINDOWS` windows that fail the test.
     """
 
     run: int
@@ -229,14 +229,15 @@ class LagCutoffs(NamedTuple):
 def lag_cutoffs(min_entropy: Real, alpha: Real, window: int, span: int = SPAN_WINDOWS) -> LagCutoffs:
     """Cutoffs of the Lag Predictor Test, which is developer-defined (SP 800-90B 4.5).
 
-    The claim says that no value of a sample is likelier than 2^-H, whatever came before. A predictor that uses only
-    what came before is therefore right with probability at most 2^-H in each sample, given all earlier samples; so r
-    right ones in a row have probability at most 2^(-H r), and the number of right ones among n samples is
-    stochastically at most binomial with n trials and success probability 2^-H (let each be decided by one uniform
-    number: right only if it is below a threshold of at most 2^-H). With K predictors, each gets alpha / K, and the
-    union bound leaves at most alpha: for a run that begins at a given sample, for a window, and for a span.
+    The claim says that each value of a sample has probability at most 2^-H, given all earlier samples. A predictor
+    uses only earlier samples. So each of its predictions is correct with probability at most 2^-H, and r correct
+    predictions in a row have probability at most 2^(-H r). The number of correct predictions among n samples is
+    stochastically at most binomial with n trials and success probability 2^-H. (Let one uniform number decide each
+    prediction: it is correct only if that number is below a threshold of at most 2^-H.) Each of the K predictors gets
+    alpha / K. By the union bound, the false-alarm probability is at most alpha: for a run that begins at a given
+    sample, for a window, and for a span.
 
-    Nothing is assumed about the source beyond the claim: neither independence nor that it is stationary.
+    Nothing is assumed about the source beyond the claim: it need not be independent or stationary.
 
     Parameters
     ----------
@@ -245,12 +246,12 @@ def lag_cutoffs(min_entropy: Real, alpha: Real, window: int, span: int = SPAN_WI
     window : int
         W in samples, 1 to 65,536.
     span : int
-        Windows in a span; W times this is at most 65,536.
+        Windows in a span; W times the span is at most 65,536.
 
     Returns
     -------
     LagCutoffs
-        A cutoff above its number of samples can never be reached: see :func:`lag_can_fail`.
+        A cutoff above the number of samples can never be reached: see :func:`lag_can_fail`.
 
     Raises
     ------
@@ -269,7 +270,7 @@ def lag_cutoffs(min_entropy: Real, alpha: Real, window: int, span: int = SPAN_WI
         raise InvalidInputError(f"window={window}, span={span}: expected at most 65,536 samples in a span")
     entropy, each = _entropy(min_entropy), _alpha(alpha) / LAG_PREDICTORS
     return LagCutoffs(
-        run=_rct_cutoff(entropy, each) - 1,  # the RCT counts the sample that a run begins with, which nobody predicted
+        run=_rct_cutoff(entropy, each) - 1,  # the RCT also counts the first sample of a run, which is not a prediction
         window=_apt_cutoff(entropy, each, window),
         span=_long_cutoff(entropy, each, window * span),
     )
@@ -288,9 +289,9 @@ def lag_can_fail(cutoffs: LagCutoffs, window: int, span: int = SPAN_WINDOWS) -> 
 
 @functools.lru_cache(maxsize=512)
 def _long_cutoff(entropy: Fraction, alpha: Fraction, trials: int) -> int:
-    """Return what :func:`_apt_cutoff` does, sooner: it leaves out top terms that together are below 10^-20 alpha.
+    """Return the cutoff of :func:`_apt_cutoff`, faster: it omits top terms that together are below 10^-20 alpha.
 
-    Where so little could decide, or the last digits of a term, the complete sum does.
+    Where these terms, or the last digits of a term, could change the cutoff, the complete sum is computed.
     """
     with localcontext(_LONG_DIGITS):
         ln_p = -Decimal(2).ln() * entropy.numerator / entropy.denominator

@@ -1,4 +1,4 @@
-"""The Lag Predictor Test: developer-defined (SP 800-90B 4.5), it sees periods, counters and slow entrainment."""
+"""The Lag Predictor Test, developer-defined (SP 800-90B 4.5): it detects periods, counters and slow entrainment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHAT = ("in a row", "in a window", "in a span")
 
 
 def predictor_name(predictor: int) -> str:
-    """Return what a predictor is called in alarms.
+    """Return the name of a predictor, as used in alarms.
 
     Parameters
     ----------
@@ -43,23 +43,28 @@ def predictor_name(predictor: int) -> str:
 class LagPredictorTest:
     """Lag Predictor Test, developer-defined: fails when a fixed predictor is right more often than the claim allows.
 
-    Before each sample, 66 predictors name its value from the samples before it: the samples 1 to 64 before ("lags"), a
-    straight line through the last two modulo 2^symbol_bits, and a vote of the samples b, 2b and 3b before, where b is
-    the lag that did best in the last window. One of them fails the test by so many right predictions in a row, in a
-    window of W samples, or in a span of 64 windows. :func:`lag_cutoffs` has the proof of the cutoffs.
+    66 predictors predict each sample from the samples before it:
 
-    Its state survives chunking: any split of one stream fails at the same samples.
+    - predictors 1 to 64, the lags: predictor d repeats the sample d before;
+    - the straight line continues the last two samples, modulo 2^symbol_bits;
+    - the vote of the samples b, 2b and 3b before, where b is the best lag up to 21 of the last window.
+
+    The test fails when one predictor reaches a cutoff of correct predictions: in a row, in a window of W samples, or
+    in a span of 64 windows. :func:`lag_cutoffs` has the proof of the cutoffs.
+
+    A stream may be pushed in chunks of any size: where it is split does not change which samples fail.
 
     Parameters
     ----------
     cutoffs : tuple of int
-        Right predictions that fail: in a row, in a window, in a span. One above its number of samples never does.
+        Correct predictions that fail the test: in a row, in a window, in a span. A cutoff above the number of samples
+        never fails.
     window : int
-        W in samples: 1024 for binary symbols, 512 for wider ones.
+        W in samples: 1024 for a binary noise source, 512 for any other.
     span : int
         Windows in a span.
     symbol_bits : int
-        Width of a symbol, 1 to 8.
+        Width of a sample in bits, 1 to 8.
 
     Examples
     --------
@@ -135,45 +140,45 @@ class LagPredictorTest:
 
     @property
     def first_failures(self) -> tuple[int | None, int | None, int | None]:
-        """For run, window and span, index of the first sample at which it failed, from 0; None if it has not."""
+        """For run, window and span, index of the sample that first failed, counting from 0; None if none has."""
         run, window, span = (None if sample < 0 else sample for sample in self._scan.first_failures)
         return run, window, span
 
     @property
     def first_predictors(self) -> tuple[str | None, str | None, str | None]:
-        """For run, window and span, name of the predictor that failed there; None if none has."""
+        """For run, window and span, name of the predictor that first failed; None if none has."""
         failed = zip(self._scan.first_failures, self._scan.first_predictors, strict=True)
         run, window, span = (None if sample < 0 else predictor_name(predictor) for sample, predictor in failed)
         return run, window, span
 
     @property
     def first_failure(self) -> int | None:
-        """Index of the first sample at which anything failed, counting from 0; None if nothing has."""
+        """Index of the sample that first failed a run, window or span, counting from 0; None if none has."""
         return min((sample for sample in self._scan.first_failures if sample >= 0), default=None)
 
     @property
     def first_predictor(self) -> str | None:
-        """Name of the predictor that failed there, such as ``lag 2``; None if none has."""
+        """Name of the predictor that first failed, such as ``lag 2``; None if none has."""
         failed = zip(self._scan.first_failures, self._scan.first_predictors, strict=True)
         found = min((pair for pair in failed if pair[0] >= 0), default=None)
         return None if found is None else predictor_name(found[1])
 
     @property
     def highest(self) -> tuple[int, int, int]:
-        """Most right predictions of one predictor so far: in a row, in a window, in a span."""
+        """Most correct predictions of one predictor so far: in a row, in a window, in a span."""
         return self._scan.highest
 
     @property
     def longest_run(self) -> int:
-        """Most right predictions of one predictor in a row so far."""
+        """Most correct predictions of one predictor in a row so far."""
         return self._scan.highest[0]
 
     @property
     def max_count(self) -> int:
-        """Most right predictions of one predictor in any window so far."""
+        """Most correct predictions of one predictor in any window so far."""
         return self._scan.highest[1]
 
     @property
     def max_span_count(self) -> int:
-        """Most right predictions of one predictor in any span, counted at the ends of windows."""
+        """Most correct predictions of one predictor in any span so far, counted at the ends of windows."""
         return self._scan.highest[2]

@@ -39,12 +39,12 @@ class HealthProfile(Frozen):
     Attributes
     ----------
     intermittent_alpha, permanent_alpha : float
-        False-alarm probability of the two tiers: per sample for the RCT, per window for the APT, and at most, for
-        the Lag Predictor Test, per sample, per window and per span.
+        False-alarm probability of the two tiers: per sample for the RCT, per window for the APT. For the Lag
+        Predictor Test it is an upper bound per sample, per window and per span.
     startup_samples : int
         Consecutive samples of a start-up test, at least 1,024; they are discarded.
     max_intermittent : int
-        Intermittent failures in a row, without a passed continuous test between them, that make a permanent one.
+        Intermittent failures in a row, with no passed continuous test between them, that count as a permanent failure.
     """
 
     intermittent_alpha: float = 2.0**-30
@@ -67,7 +67,7 @@ class HealthProfile(Frozen):
 
 
 class HealthState(enum.Enum):
-    """Where a source stands with its health tests."""
+    """Health-test state of a source."""
 
     STARTUP = "waiting for its start-up test"
     HEALTHY = "passed its start-up test and every sample since"
@@ -76,22 +76,22 @@ class HealthState(enum.Enum):
 
 
 class MonitorReport(NamedTuple):
-    """What a monitor has seen; it holds no symbol.
+    """State, cutoffs and counts of a monitor; it contains no raw data.
 
     Attributes
     ----------
     state : HealthState
-        The state now.
+        Current state.
     min_entropy : float
-        H behind the cutoffs, in bits per sample.
+        H from which the cutoffs are computed, in bits per sample.
     rct_cutoffs, apt_cutoffs : tuple of int
         Cutoffs of the intermittent and of the permanent tier, in samples.
     apt_window : int
         W, in samples.
     apt_can_fail : tuple of bool
-        By tier, False where the APT's cutoff exceeds its window: then that test is not run, and this says so.
+        By tier, False where the APT's cutoff exceeds its window, so that the APT cannot fail.
     lag_cutoffs : tuple of LagCutoffs
-        By tier, cutoffs of the developer-defined Lag Predictor Test: right predictions in a row, in a window of W
+        By tier, cutoffs of the developer-defined Lag Predictor Test: correct predictions in a row, in a window of W
         samples, and in a span of 64 windows.
     lag_can_fail : tuple of tuple of bool
         By tier, for run, window and span, False where the cutoff exceeds the number of samples.
@@ -102,7 +102,7 @@ class MonitorReport(NamedTuple):
     longest_run, max_count : int
         Longest run and largest window count since the last (re)start.
     lag_highest : tuple of int
-        Most right predictions of one predictor in a row, in a window, and in a span, since the last (re)start.
+        Most correct predictions of one predictor in a row, in a window, and in a span, since the last (re)start.
     alarm : Alarm or None
         The last alarm.
     """
@@ -126,12 +126,12 @@ class MonitorReport(NamedTuple):
 
     @property
     def last_alarm(self) -> str:
-        """The last alarm in words, or an empty text."""
+        """The last alarm in words; empty if there was none."""
         return "" if self.alarm is None else self.alarm.text
 
 
 class HealthMonitor:
-    """RCT, APT and the developer-defined Lag Predictor Test in two tiers over one source's symbols.
+    """RCT, APT and the developer-defined Lag Predictor Test, in two tiers, on the samples of one source.
 
     Parameters
     ----------
@@ -175,8 +175,9 @@ class HealthMonitor:
         apt = (apt_cutoff(min_entropy, alphas[0], window), apt_cutoff(min_entropy, alphas[1], window))
         lag = (lag_cutoffs(min_entropy, alphas[0], window), lag_cutoffs(min_entropy, alphas[1], window))
         self._rct_cutoffs, self._apt_cutoffs, self._lag_cutoffs, self._window = rct, apt, lag, window
-        # The tests run at the intermittent cutoffs. The permanent ones are higher, and reached exactly when the
-        # longest run or the largest count of the same tests reaches them. The lag predictor's runs can always fail.
+        # The tests run with the intermittent cutoffs. The permanent cutoffs are no lower: the longest run or the
+        # largest count of the same tests shows whether one was reached. The Lag Predictor Test always runs, because
+        # its run cutoff can always be reached.
         self._rct = RepetitionCountTest(rct[0])
         self._apt = AdaptiveProportionTest(apt[0], window) if apt[0] <= window else None
         self._lag = LagPredictorTest(lag[0], window, symbol_bits=symbol_bits)
@@ -210,12 +211,12 @@ class HealthMonitor:
         Raises
         ------
         HealthTestError
-            On an alarm, after which the samples must be dropped; or if the source is not HEALTHY.
+            On an alarm, after which the caller must discard the samples; or if the source is not HEALTHY.
         """
         if self.state is not HealthState.HEALTHY:
             raise HealthTestError(f"the source is not healthy: {self.state.value}", source=self.source)
         self._scan(symbols)
-        if self._in_a_row and len(symbols):  # nothing tested, nothing forgiven
+        if self._in_a_row and len(symbols):  # a test of no samples does not end a series of failures
             self._in_a_row = 0
 
     def on_demand(self, symbols: bytes | bytearray | memoryview) -> None:
@@ -232,12 +233,12 @@ class HealthMonitor:
         self.state = HealthState.STARTUP
 
     def reset(self) -> None:
-        """Go back to STARTUP from any state: an operator's act. Counts of alarms stay."""
+        """Go back to STARTUP from any state, when an operator decides so. The counts of alarms are kept."""
         self.state = HealthState.STARTUP
         self._in_a_row = 0
 
     def report(self) -> MonitorReport:
-        """Return what has been seen."""
+        """Return the state, the cutoffs and the counts."""
         window = self._window
         return MonitorReport(
             state=self.state,

@@ -1,7 +1,7 @@
-"""Hot functions: a specification in Python and, where it is built, a Rust twin of the same name.
+"""Hot functions: each has a specification in Python and, where it is built, a Rust twin of the same name.
 
-``kernels.reference`` is the specification, in plain loops; ``kernels.fallback`` is the Python that runs without Rust
-where those are too slow.
+``kernels.reference`` is the specification, in plain loops. ``kernels.fallback`` holds faster Python, which runs
+without Rust where these loops are too slow.
 
 Whether Rust or Python runs is decided once per process (:mod:`esoteric_drbg.kernels.selection`); the table that pairs
 them is :mod:`esoteric_drbg.kernels.table`. Callers import a subject module (``kernels.drbg``, ``kernels.health``,

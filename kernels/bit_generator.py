@@ -33,6 +33,6 @@ def new_word_stream(
     buffer_bytes: int,
     max_age_ns: int | None,
 ) -> WordStream:
-    """Return a stream whose words come from ``fill(buffer)``; see the reference for what it promises."""
+    """Return a stream of words made of the bytes of ``fill(buffer)``; the reference specifies it."""
     stream: WordStream = kernel("WordStream")(fill, on_failure, buffer_bytes, max_age_ns)
     return stream

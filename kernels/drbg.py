@@ -10,7 +10,7 @@ from esoteric_drbg.kernels.table import kernel, reference
 __all__ = ["DrbgState", "HashDrbgState", "new_drbg_state", "new_hash_drbg_state"]
 
 
-#: What the Rust kernel of ``new_drbg_state`` implements; the reference implements everything.
+#: What the Rust kernel of ``new_drbg_state`` implements; the reference implements all mechanisms.
 _IN_RUST = frozenset(
     {("Hash_DRBG", "sha512"), ("HMAC_DRBG", "sha256"), ("HMAC_DRBG", "sha512"), ("CTR_DRBG", "aes256")}
 )
@@ -65,7 +65,7 @@ def new_hash_drbg_state(hash_name: str = "sha256", on_exhausted: Callable[[int],
 def new_drbg_state(
     mechanism: str, primitive: str, *, derivation_function: bool = True, ctr_len: int = 128
 ) -> DrbgState:
-    """Return an uninstantiated working state of any mechanism: the Rust kernel where it implements it.
+    """Return an uninstantiated working state of any mechanism: the Rust kernel if it has the mechanism.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def new_drbg_state(
     primitive : str
         Name of the hash function or block cipher, as in :mod:`esoteric_drbg.mechanisms.limits`.
     derivation_function, ctr_len
-        Of CTR_DRBG alone.
+        Used by CTR_DRBG only.
     """
     if (mechanism, primitive) == ("Hash_DRBG", "sha256"):
         return new_hash_drbg_state()

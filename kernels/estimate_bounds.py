@@ -1,4 +1,4 @@
-"""Arithmetic of the estimators of SP 800-90B 6.3 in plain floats: what assessments share with the gate of a token."""
+"""Arithmetic of the estimators of SP 800-90B 6.3 in plain floats, for assessments and for the gate of a token."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 #: Two-sided 99% point of the normal distribution, z of 6.3: 2.57582930354890076..., rounded to the nearest double. The
-#: double below it, 2.5758293035489004, is further off, and its figures are not those of NIST's tool.
+#: double below it, 2.5758293035489004, is less exact, and its results differ from those of NIST's tool.
 Z_99 = 2.5758293035489008
 
 _LOG_CONFIDENCE = math.log(0.99)
@@ -34,7 +34,7 @@ def upper_bound(p_hat: float, n: int) -> float:
     p_hat : float
         Observed proportion.
     n : int
-        Observations; the standard divides by n - 1.
+        Number of observations; the standard divides by n - 1.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def entropy_of(p: float) -> float:
 
 
 def most_common_value(mode: int, n: int) -> float:
-    """Most Common Value estimate in bits per sample, 6.3.1, of `n` samples of which `mode` are the most common value.
+    """Most Common Value estimate in bits per sample, 6.3.1: `mode` of `n` samples have the most common value.
 
     Examples
     --------
@@ -65,12 +65,11 @@ def most_common_value(mode: int, n: int) -> float:
 
 
 def decreasing_root(f: Callable[[float], float], low: float, high: float) -> float:
-    """Where the decreasing function `f` changes its sign, ``f(low) > 0 >= f(high)``, to double precision.
+    """Zero of the decreasing function `f`, ``f(low) > 0 >= f(high)``, to double precision.
 
-    Inverse quadratic interpolation through three points where they lie well for it, halving otherwise
-    (Chandrupatla 1997).
+    Inverse quadratic interpolation through three points where it is safe, bisection otherwise (Chandrupatla 1997).
     """
-    # The latest point, the other end of the bracket, and the point that was given up last.
+    # a is the latest point, b the other end of the bracket, c the point dropped last.
     a, b = high, low
     f_a, f_b = f(high), f(low)
     fraction = 0.5
@@ -97,7 +96,7 @@ def decreasing_root(f: Callable[[float], float], low: float, high: float) -> flo
 
 
 def _log_no_run(p: float, run: int, n: int) -> float:
-    """Log of the probability that `n` trials of probability `p` show no run of `run` successes (Feller; 6.3.7 step 8).
+    """Log of the probability of no run of `run` successes in `n` trials of probability `p` (Feller; 6.3.7 step 8).
 
     With x = 1 + e the root of 1 - x + q p^r x^(r+1), every factor is written as log(1 + small): plain doubles suffice.
     """
@@ -117,40 +116,40 @@ def _log_no_run(p: float, run: int, n: int) -> float:
 
 
 def local_probability(run: int, n: int, least: float) -> float | None:
-    """Return P_local of 6.3.7 step 8: runs of `run` right predictions in `n` are met with probability 1%.
+    """Return P_local of 6.3.7 step 8: a run of `run` correct predictions in `n` occurs with probability 1%.
 
     Parameters
     ----------
     run : int
-        r, one more than the longest run of right predictions.
+        r, one more than the longest run of correct predictions.
     n : int
-        N, predictions.
+        N, the number of predictions.
     least : float
         The larger of 1/k and P_global'.
 
     Returns
     -------
     float or None
-        None if P_local is not above `least`: it cannot change the result.
+        None if P_local is not above `least`, so that it cannot change the result.
     """
     if least >= 1.0 or _log_no_run(least, run, n) <= _LOG_CONFIDENCE:
         return None
     return decreasing_root(lambda p: _log_no_run(p, run, n) - _LOG_CONFIDENCE, least, 1.0)
 
 
-#: Bits of the sequences whose likeliest one the Markov estimate looks for.
+#: Length, in bits, of the sequences of which the Markov estimate finds the most likely one.
 MARKOV_STEPS = 128
 
 
 def markov_path(p_0: float, p_1: float, p_00: float, p_01: float, p_10: float, p_11: float) -> float:
-    """Return the base-2 logarithm of the probability of the likeliest sequence of 128 bits, 6.3.3 step 3.
+    """Return the base-2 logarithm of the probability of the most likely sequence of 128 bits, 6.3.3 step 3.
 
     Parameters
     ----------
     p_0, p_1 : float
         Probabilities of the first bit.
     p_00, p_01, p_10, p_11 : float
-        Probabilities of the transitions.
+        Transition probabilities.
     """
     half = MARKOV_STEPS // 2
     paths = (  # first bit, then how often each transition is taken; table 4
@@ -169,19 +168,19 @@ def _log2(p: float) -> float:
 
 
 def prediction_bounds(correct: int, longest_run: int, n: int, k: int) -> tuple[float, float | None, float]:
-    """From C, r - 1 and N to the probability of a right prediction: 6.3.7 steps 5 to 8, and their like to 6.3.10.
+    """Probability of a correct prediction from C, r - 1 and N: 6.3.7 steps 5 to 8, and the same steps up to 6.3.10.
 
     Parameters
     ----------
     correct, longest_run : int
-        Right predictions, and the most of them in a row.
+        C, the number of correct predictions, and the most of them in a row.
     n, k : int
-        Predictions, and symbols of the alphabet.
+        Number of predictions, and size of the alphabet.
 
     Returns
     -------
     tuple of (float, float or None, float)
-        P_global', P_local (None where it cannot change the result), and the larger of both and 1/k.
+        P_global', P_local (None where it cannot change the result), and the largest of these two and 1/k.
     """
     p_global = correct / n
     p_global_prime = upper_bound(p_global, n) if correct else 1.0 - 0.01 ** (1.0 / n)

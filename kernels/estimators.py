@@ -1,7 +1,8 @@
 """Typed face of the kernels behind the ten estimators of SP 800-90B 6.3.
 
-Data come as ``(data, n, k)``: `n` symbols of an alphabet of `k`; packed eight a byte, the first in the most
-significant bit, if ``k == 2``, otherwise one a byte. See :mod:`esoteric_drbg.kernels.reference.symbols`.
+Data are passed as ``(data, n, k)``: `n` samples with an alphabet of `k` symbols. If ``k == 2``, eight samples are
+packed into a byte, the first one in the most significant bit; otherwise each byte is one sample. See
+:mod:`esoteric_drbg.kernels.reference.symbols`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _counts_in_memory = OutOfMemoryIsOurs("what is counted")
 
 @_counts_in_memory
 def bit_counts(packed: Data, n: int) -> tuple[int, int, int, int, int]:
-    """Return the ones and the transitions 00, 01, 10, 11 of `n` packed bits."""
+    """Return the number of ones and of the transitions 00, 01, 10, 11 in `n` packed bits."""
     counts: tuple[int, int, int, int, int] = kernel("bit_counts")(packed, n)
     return counts
 
@@ -48,27 +49,27 @@ def tuple_counts(data: Data, n: int, k: int) -> tuple[NDArray[np.uint64], int, N
 
 @_counts_in_memory
 def multi_mcw(data: Data, n: int, k: int) -> tuple[int, int]:
-    """Return C and the longest run of right predictions of the MultiMCW predictor, 6.3.7."""
+    """Return C and the longest run of correct predictions of the MultiMCW predictor, 6.3.7."""
     counts: tuple[int, int] = kernel("multi_mcw")(data, n, k)
     return counts
 
 
 @_counts_in_memory
 def lag(data: Data, n: int, k: int) -> tuple[int, int]:
-    """Return C and the longest run of right predictions of the Lag predictor, 6.3.8."""
+    """Return C and the longest run of correct predictions of the Lag predictor, 6.3.8."""
     counts: tuple[int, int] = kernel("lag")(data, n, k)
     return counts
 
 
 @_counts_in_memory
 def multi_mmc(data: Data, n: int, k: int) -> tuple[int, int]:
-    """Return C and the longest run of right predictions of the MultiMMC predictor, 6.3.9."""
+    """Return C and the longest run of correct predictions of the MultiMMC predictor, 6.3.9."""
     counts: tuple[int, int] = kernel("multi_mmc")(data, n, k)
     return counts
 
 
 @_counts_in_memory
 def lz78y(data: Data, n: int, k: int) -> tuple[int, int]:
-    """Return C and the longest run of right predictions of the LZ78Y predictor, 6.3.10."""
+    """Return C and the longest run of correct predictions of the LZ78Y predictor, 6.3.10."""
     counts: tuple[int, int] = kernel("lz78y")(data, n, k)
     return counts

@@ -23,7 +23,7 @@ class _HashDf(Protocol):
 
 
 def _bits(name: str, value: int) -> int:
-    """Read a number of bits that both kernels can hold; each then checks its own range."""
+    """Read a number of bits that fits both kernels; each kernel then checks its own range."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -40,7 +40,7 @@ def hash_df(
     hash_name: str = "sha256",
     data_bits: int | None = None,
 ) -> bytes:
-    """Hash_df with the kernel of this process; see :func:`esoteric_drbg.seeding.conditioning.hash_df`."""
+    """Hash_df by the kernel of this process; see :func:`esoteric_drbg.seeding.conditioning.hash_df`."""
     function: _HashDf = kernel("hash_df")
     if data_bits is None and type(n_bits) is int and 0 < n_bits < 1 << 16:
         return function(data, n_bits, hash_name=hash_name)

@@ -20,13 +20,13 @@ __all__ = [
     "new_repetition_count_scan",
 ]
 
-#: Longest lag of the Lag Predictor Test, in samples: the cache lines of a page, the longest period of a plain walk.
+#: Longest lag of the Lag Predictor Test, in samples. A page has 64 cache lines: the longest period of a plain walk.
 LAGS = 64
-#: Its predictors: the lags, the straight line and the vote.
+#: Number of predictors of the Lag Predictor Test: the lags, the straight line and the vote.
 LAG_PREDICTORS = LAGS + 2
 
 
-#: Most samples that a kernel counts.
+#: Largest number of samples that a kernel can count.
 _MOST = (1 << 63) - 1
 
 
@@ -62,7 +62,7 @@ class LagPredictorScan(Protocol):
 
 
 def _samples(name: str, value: int) -> int:
-    """Read a number of samples that both kernels can hold; each then checks its own range."""
+    """Read a number of samples that fits both kernels; each kernel then checks its own range."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -86,7 +86,7 @@ def new_adaptive_proportion_scan(cutoff: int, window: int) -> AdaptiveProportion
 
 
 def new_lag_predictor_scan(cutoffs: tuple[int, int, int], window: int, span: int, symbol_bits: int) -> LagPredictorScan:
-    """Return a Lag Predictor Test with cutoffs of run, window and span on the kernels of this process."""
+    """Return a Lag Predictor Test with cutoffs for run, window and span on the kernels of this process."""
     if len(cutoffs) != 3:
         raise InvalidInputError(f"cutoffs={cutoffs!r}: expected those of run, window and span")
     run, in_window, in_span = (_samples("cutoff", cutoff) for cutoff in cutoffs)

@@ -59,21 +59,21 @@ def _natural(name: str, value: int, most: int) -> int:
 
 @_permutes_in_memory
 def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int = ALL_STATISTICS) -> tuple[int, ...]:
-    """Return the 19 permutation statistics of a sequence as integers that order as the statistics do.
+    """Return the 19 permutation statistics of a sequence as integers in the same order as the statistics.
 
     Parameters
     ----------
     symbols : buffer of bytes
-        1 to 2^27 symbols, one a byte. With two distinct symbols the sequence counts as binary, and the conversions of
-        SP 800-90B 5.1 apply.
+        1 to 2^27 samples, one a byte. A sequence of two distinct symbols is binary: the conversions of SP 800-90B 5.1
+        apply.
     mask : int
-        Bit i selects statistic i of :data:`STATISTICS`; the others come as 0.
+        Bit i selects statistic i of :data:`STATISTICS`; the others are returned as 0.
 
     Returns
     -------
     tuple of int, length 19
-        The excursion is multiplied by the number of symbols, the average collision by 2^52 and rounded down (different
-        averages keep different keys); all others are the statistic itself, the compression in bytes.
+        The excursion is multiplied by the number of samples. The average collision is multiplied by 2^52 and rounded
+        down; different averages keep different keys. All others are the statistic itself, the compression in bytes.
 
     Raises
     ------
@@ -92,15 +92,15 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int = ALL_STAT
 
 @_permutes_in_memory
 def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: int) -> bytes:
-    """Return permutation number `index` of a sequence under a seed: uniform over all arrangements of its symbols.
+    """Return permutation number `index` of a sequence for a seed: uniform over all arrangements of its samples.
 
     Parameters
     ----------
     symbols : buffer of bytes
-        1 to 2^27 symbols, one a byte.
+        1 to 2^27 samples, one a byte.
     seed, index : int
-        0 to 2^64 - 1 each. Both together determine the permutation; see
-        :mod:`esoteric_drbg.kernels.reference.iid_shuffle` for how.
+        0 to 2^64 - 1 each. Together they determine the permutation, as
+        :mod:`esoteric_drbg.kernels.reference.iid_shuffle` specifies.
 
     Raises
     ------
@@ -130,16 +130,16 @@ def iid_permutations(
     Parameters
     ----------
     symbols : buffer of bytes
-        1 to 2^27 symbols, one a byte.
+        1 to 2^27 samples, one a byte.
     original : sequence of int, length 19
-        What :func:`iid_statistics` gives for the symbols.
+        The result of :func:`iid_statistics` for the samples.
     seed : int
         0 to 2^64 - 1, as in :func:`iid_permutation`.
     span : tuple (first, count)
-        Index of the first permutation, 0 to 2^64 - 1, and how many, 0 to 2^32 - 1. Keep a call below some 100 ms: it
-        cannot be interrupted.
+        Index of the first permutation, 0 to 2^64 - 1, and their number, 0 to 2^32 - 1. Keep a call below some 100 ms:
+        it cannot be interrupted.
     mask : int
-        Bit i selects statistic i; the others count nothing.
+        Bit i selects statistic i; the counts of the others stay 0.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def iid_permutations(
     Raises
     ------
     InvalidInputError
-        If an argument is outside its domain.
+        If an argument is outside its range.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where memory runs out: what Python and numpy say then becomes the error of our family."""
+"""Out of memory: the errors of Python and numpy become the error of our family."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["OutOfMemoryIsOurs"]
 
 
 class OutOfMemoryIsOurs(contextlib.ContextDecorator):
-    """Decorates a function, or surrounds a block: its MemoryError becomes :class:`OutOfMemoryError`.
+    """Decorator or context manager that turns a MemoryError into :class:`OutOfMemoryError`.
 
     Parameters
     ----------
     what : str
-        What there is no memory for, in the words of who called.
+        What the memory was needed for, in the caller's words.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class OutOfMemoryIsOurs(contextlib.ContextDecorator):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Translate the error, if there is one; numpy says how much it asked for, a thread that it has no stack."""
+        """Translate the error, if any: numpy says how much it asked for, a thread says that it got no stack."""
         no_thread = isinstance(error, RuntimeError) and str(error) == "can't start new thread"
         if no_thread or (isinstance(error, MemoryError) and not isinstance(error, OutOfMemoryError)):
             detail = f": {error}" if str(error) else ""

@@ -1,8 +1,8 @@
 """What belongs to one process: the fork generation, and objects that a forked child does not inherit.
 
-A forked child has a copy of everything, also of what a thread that it does not have was in the middle of changing, and
-of locks that nobody will let go of. So nothing waits for a fork, and nothing is mended after one: what must not be
-shared is asked for by the fork generation, and a child gets its own.
+A forked child has a copy of the whole memory, but only one thread. An object may be half changed by a thread that the
+child does not have, and a lock that such a thread held is never released. So no code runs before a fork to wait, or
+after one to repair: objects that must not be shared are looked up by fork generation, and a child gets its own.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["Lock", "ProcessLocal", "ProcessLock", "Worker", "fork_generation", "
 
 _T = TypeVar("_T")
 
-#: ``fork_generation() -> int``: a number that this process alone has, never 0. It takes some 50 ns.
+#: ``fork_generation() -> int``: a number that is never 0 and never that of the parent process. It takes some 50 ns.
 fork_generation: Callable[[], int] = _reference if native is None else native.fork_generation
 
 
 class ProcessLocal(Generic[_T]):
-    """An object that each process has of its own.
+    """An object of which each process has its own.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class ProcessLocal(Generic[_T]):
         try:
             return self._by_generation[generation]
         except KeyError:
-            # setdefault is atomic: of two threads that are the first, one makes in vain.
+            # setdefault is atomic: if two threads come first at once, the object of one of them is dropped.
             found = self._by_generation.setdefault(generation, self._make())
             for other in list(self._by_generation):
                 if other != generation:
@@ -66,10 +66,10 @@ class Lock(Protocol):
 
 
 class ProcessLock:
-    """A re-entrant lock of which a forked child has another one, free.
+    """A re-entrant lock; a forked child has its own, which is free.
 
-    A frame that waits for it when its process is forked goes on in the child, where nobody lets go of what it waits
-    for: so it looks around now and then, and waits for the child's.
+    A frame may wait for the lock when its process is forked. In the child nobody would release that lock. So a waiting
+    frame checks the process every `LOOK_S` seconds, and in a child it waits for the child's lock.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class ProcessLock:
         self._lock: ProcessLocal[Lock] = ProcessLocal(threading.RLock)
 
     def acquire(self, timeout_s: float = math.inf) -> Lock | None:
-        """Return this process's lock, acquired, for the caller to release; None after ``timeout_s`` seconds."""
+        """Acquire and return this process's lock, which the caller releases; None after ``timeout_s`` seconds."""
         lock = self._lock.get()
         if take_lock(lock, False):
             return lock
@@ -97,9 +97,10 @@ class ProcessLock:
         return None
 
     def take(self) -> Lock:
-        """Return this process's lock, acquired, however long that takes; ``try`` ... ``finally`` releases it.
+        """Acquire and return this process's lock, however long that takes; ``try`` ... ``finally`` releases it.
 
-        A ``with`` would call a Python function at its end, and Ctrl-C at the beginning of that leaves a lock taken.
+        A ``with`` would call a Python function at its end, and Ctrl-C at its first instruction would leave the lock
+        taken.
         """
         while (lock := self.acquire()) is None:
             pass
@@ -107,7 +108,7 @@ class ProcessLock:
 
 
 def take_lock(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
-    """Acquire a lock and return True, or False; one call takes it and notes it: Ctrl-C comes before or after both."""
+    """Return True if the lock was acquired; one call acquires and records it, so Ctrl-C cannot come in between."""
     taken: list[bool] = []
     try:
         taken.extend(map(lock.acquire, (blocking,), (timeout,)))
@@ -119,10 +120,10 @@ def take_lock(lock: Lock, blocking: bool, timeout: float = -1.0) -> bool:
 
 
 def in_one_process(draw: Callable[[], _T]) -> _T:
-    """Return what ``draw()`` returns, drawn anew in a child that is forked off meanwhile.
+    """Return the result of ``draw()``; a child that is forked in the middle of it draws again.
 
-    A handler of a signal or a finaliser may fork at any point of ``draw``. Its frames then go on in both processes,
-    with the same entropy input and the same state; what they come to is dropped in the child, errors of ours included.
+    A signal handler or a finaliser may fork at any point of ``draw``. Its frames then go on in both processes, with the
+    same entropy input and the same state. The child drops their result, errors of our family included.
 
     Examples
     --------
@@ -150,9 +151,9 @@ def in_one_process(draw: Callable[[], _T]) -> _T:
 
 
 class _Started:
-    """In place of the event that :meth:`threading.Thread.start` waits for: it waits for no thread of another process.
+    """Replaces the event that :meth:`threading.Thread.start` waits for; it never waits for another process's thread.
 
-    A handler may fork in the middle of that wait, and the child has not the thread that would end it.
+    A signal handler may fork in the middle of that wait. The child does not have the thread that would end the wait.
     """
 
     def __init__(self, generation: int) -> None:
@@ -173,16 +174,16 @@ class _Started:
             self._lock.acquire(timeout=LOOK_S)
 
     def _at_fork_reinit(self) -> None:
-        """Do nothing: what a child's thread that did not start had set is not waited for."""
+        """Do nothing: a child waits for no thread that its parent was starting."""
 
 
 class Worker(threading.Thread):
-    """A daemon thread whose :meth:`start` ends in a child that is forked off in the middle of it.
+    """A daemon thread whose :meth:`start` also returns in a child that is forked in the middle of it.
 
     Attributes
     ----------
     generation : int
-        Of the process that made it: in any other, there is no such thread.
+        Fork generation of the process that made it; no other process has this thread.
     """
 
     def __init__(self, target: Callable[[], object] | None = None, *, name: str) -> None:
@@ -192,7 +193,7 @@ class Worker(threading.Thread):
 
 
 def join(thread: Worker, seconds: float = math.inf) -> bool:
-    """Wait for a thread's end; False if it has not come after ``seconds``, or in a process that has not made it."""
+    """Wait for a thread's end; False if it still runs after ``seconds``, or if another process made it."""
     generation = thread.generation
     until = time.monotonic() + seconds
     while thread.is_alive() and fork_generation() == generation:

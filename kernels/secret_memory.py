@@ -11,20 +11,20 @@ __all__ = ["SecretMemory", "secret_memory"]
 
 
 class SecretMemory(NamedTuple):
-    """Where the working states of DRBGs and the buffers of future output lie.
+    """The memory that holds working states of DRBGs and buffers of future output.
 
     Attributes
     ----------
     n_bytes, locked_bytes : int
-        Bytes of the pages for secrets, and how many of them are locked in memory, out of swap.
+        Bytes of the pages for secrets, and how many of these are locked in memory, so that they are not swapped.
     excluded_from_dumps : bool
-        True if none of them goes into a core dump.
+        True if no such page is written to a core dump.
     guard_pages : bool
-        True if all of them lie between pages that nobody may touch.
+        True if all of them lie between pages that cannot be accessed.
     slot_bytes : int
         Bytes of the slot of one working state.
     reason : str
-        Why not all of them are locked; empty if they are.
+        Why not all of the pages are locked; empty if they are.
     """
 
     n_bytes: int
@@ -36,11 +36,11 @@ class SecretMemory(NamedTuple):
 
     @property
     def locked(self) -> bool:
-        """True if all of it is locked in memory."""
+        """True if all pages for secrets are locked in memory."""
         return 0 < self.n_bytes == self.locked_bytes
 
     def describe(self) -> str:
-        """Return it in one line for a person."""
+        """Return a one-line description for a person."""
         if not self.n_bytes:
             return self.reason
         if self.locked:
@@ -52,10 +52,10 @@ class SecretMemory(NamedTuple):
 
 
 def secret_memory() -> SecretMemory:
-    """Return what the memory for secrets of this process is like at this moment.
+    """Return the present state of this process's memory for secrets.
 
-    A refusal of the operating system is no error: it is reported here, in ``RBG2Instance.status()`` and by
-    ``esoteric-drbg info``. It is granted up to the limit ``RLIMIT_MEMLOCK`` (``ulimit -l``).
+    If the operating system refuses to lock memory, that is no error: it is reported here, in
+    ``RBG2Instance.status()`` and by ``esoteric-drbg info``. The limit is ``RLIMIT_MEMLOCK`` (``ulimit -l``).
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 The environment variable ``ESOTERIC_DRBG_KERNELS`` is read once, at import:
 
-- ``auto`` (default): Rust where it is built, otherwise the reference, and :func:`kernel_info` says which and why;
+- ``auto`` (default): Rust where it is built, otherwise the reference; :func:`kernel_info` says which and why;
 - ``rust``: Rust, or :class:`~esoteric_drbg.errors.KernelUnavailableError` at the first use;
 - ``reference``: the Python reference, even where Rust is built.
 """
@@ -43,11 +43,11 @@ class KernelInfo(NamedTuple):
     Attributes
     ----------
     name : str
-        ``"rust"`` or ``"reference"``; ``"unusable"`` if the switch asks for what is not there.
+        ``"rust"`` or ``"reference"``; ``"unusable"`` if the environment variable asks for kernels that are missing.
     reason : str
         One sentence for a person.
     features : str
-        CPU features the Rust kernels found and use, blank-separated; empty for the reference.
+        CPU features that the Rust kernels found and use, separated by blanks; empty for the reference.
     """
 
     name: str
@@ -72,31 +72,31 @@ def _load() -> tuple[ModuleType | None, KernelInfo]:
 
 
 native, _INFO = _load()
-#: The thread that ends the interpreter, once one has begun to, and the fork generation in which it does: a child of a
-#: process that ends is not ending.
+#: The thread that ends the interpreter, once it has begun, and the fork generation of its process: a child of a process
+#: that is ending does not end.
 _ended_by = _ended_in = 0
 _generation = _reference_generation if native is None else native.fork_generation
 
-#: Seconds after which a thread that waits wakes to look around.
+#: Seconds after which a waiting thread wakes up to check for a fork or the end of the interpreter.
 LOOK_S = 0.02
-#: How long the end of the interpreter waits: for threads in a kernel, and at most for threads in a request.
+#: Seconds that the end of the interpreter waits for threads in a kernel, and at most for threads in a request.
 _END_WAITS_S = 0.02
 _END_WAITS_AT_MOST_S = 1.0
-#: Threads in the middle of a request, and those that have stopped for ever.
+#: Threads in the middle of a request, and threads that were stopped and never go on.
 in_request: set[int] = set()
 _stopped: set[int] = set()
 
 
 def ending() -> bool:
-    """Return True once the interpreter has begun to end: threads that were drawing then never let go of their locks."""
+    """Return True once the interpreter has begun to end: threads that were drawing then never release their locks."""
     return _ended_by != 0 and _ended_in == _generation()
 
 
 def stop_if_ending() -> None:
-    """Stop this thread for ever if another one is ending the interpreter.
+    """Block this thread and never return if another thread is ending the interpreter.
 
-    To be called by a thread that has just woken from a wait. Should it wake again once the interpreter is gone, it
-    would be made to exit, through frames of Rust that cannot be left that way: see native/python/src/ending.rs.
+    A thread calls this after each wait. If it woke up after the interpreter had ended, Python would make it exit,
+    through frames of Rust that cannot be left that way: see native/python/src/ending.rs.
     """
     if _ended_by not in (0, threading.get_ident()) and ending():
         _stopped.add(threading.get_ident())
@@ -115,7 +115,7 @@ def _end_begins() -> None:
         if threading.active_count() > 1:
             time.sleep(_END_WAITS_S)
     until = time.monotonic() + _END_WAITS_AT_MOST_S
-    # Of a forked child's parent there are threads in it that the child does not have.
+    # In a forked child, in_request may hold threads of the parent that the child does not have.
     while in_request & set(sys._current_frames()) - _stopped - {_ended_by} and time.monotonic() < until:
         time.sleep(LOOK_S / 4)
 
@@ -124,12 +124,12 @@ atexit.register(_end_begins)
 
 
 def require_usable() -> None:
-    """Raise if ``ESOTERIC_DRBG_KERNELS`` asks for kernels that are not there.
+    """Raise if ``ESOTERIC_DRBG_KERNELS`` asks for kernels that are missing.
 
     Raises
     ------
     KernelUnavailableError
-        If it is neither empty nor one of its three values, or says ``rust`` and the extension is not built.
+        If the variable is neither empty nor one of its three values, or is ``rust`` and the extension is not built.
     """
     if _INFO.name == "unusable":
         raise KernelUnavailableError(_INFO.reason)
@@ -148,9 +148,9 @@ def kernel_info() -> KernelInfo:
 
 
 def refused_paths() -> list[str]:
-    """Return the vector code of the Rust kernels that this CPU gets wrong, as function and version.
+    """Return the vector code of the Rust kernels that gave a wrong result on this CPU, as function and version.
 
-    Plain code runs in its place. That is a ``RuntimeWarning`` at import or at the first assessment, too.
+    Plain code runs in its place. A ``RuntimeWarning`` at import or at the first assessment says so too.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The one table that pairs each Rust kernel with its specification and with the Python kernel that stands in for it."""
+"""The table that pairs each Rust kernel with its specification and with the Python kernel that replaces it."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ REFERENCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Kernel name -> module of the Python kernel that stands in for Rust where the specification does not: it equals the
-#: specification and is fast enough for a million samples, or there is none.
+#: Kernel name -> module of the Python kernel that replaces Rust where the specification does not. It equals the
+#: specification and is fast enough for a million samples, or the kernel has no specification.
 FALLBACKS: Mapping[str, str] = MappingProxyType(
     {
         "TimingSampler": f"{_FALLBACK}.timing",
@@ -72,7 +72,7 @@ def reference(name: str) -> Any:
 
 
 def fallback(name: str) -> Any:
-    """Return the Python kernel that runs where Rust is missing: the one that stands in, or else the specification."""
+    """Return the Python kernel that runs where Rust is missing: the fallback, or the specification if there is none."""
     return _twin(FALLBACKS[name] if name in FALLBACKS else REFERENCES[name], name)
 
 
@@ -92,7 +92,7 @@ def kernel(name: str) -> Any:
 
 
 def load_for_seeds() -> None:
-    """Load the kernels that a seed runs: one that a fork cuts into must not be in the middle of an import."""
+    """Import the kernels that a seed needs, so that no fork in the middle of a seed interrupts an import."""
     for name in (
         "AdaptiveProportionScan",
         "LagPredictorScan",

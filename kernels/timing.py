@@ -36,22 +36,22 @@ def new_timing_sampler(kind: str, *, buffer_bytes: int = 1 << 20, touches: int =
 
 
 class CounterFacts(NamedTuple):
-    """What was found out about the counter when it was first read.
+    """Properties of the counter, measured when it was first read.
 
     Attributes
     ----------
     kind : str
         ``"tsc"``, ``"cntvct"``, ``"monotonic"``, or ``"perf_counter"`` with the reference kernels.
     step : float
-        By how many ticks it moves at a time.
+        Ticks by which the counter moves at a time.
     ticks_per_ns : float
-        How fast it runs.
+        Rate, in ticks per nanosecond.
     read_ns : float
-        Nanoseconds of this thread's run time that one read takes: the middle of several batches.
+        Nanoseconds of this thread's run time that one read takes: the median of several batches.
     reads, backwards : int
-        Back-to-back reads, and how many of them were below the one before.
+        Number of back-to-back reads, and how many of them were below the read before.
     moved : bool
-        False for a counter that stood still for all these reads and 5 ms more.
+        False if the counter stood still for all these reads and 5 ms more.
     """
 
     kind: str
@@ -64,28 +64,28 @@ class CounterFacts(NamedTuple):
 
     @property
     def step_ns(self) -> float:
-        """By how many ns the counter moves at a time."""
+        """Nanoseconds by which the counter moves at a time."""
         return self.step / self.ticks_per_ns
 
 
 def counter_facts() -> CounterFacts:
-    """Return what is known of the counter; found at the first call, in some 0.5 ms, and kept."""
+    """Return the properties of the counter; the first call measures them, in some 0.5 ms, and they are kept."""
     return CounterFacts(*kernel("counter_facts")())
 
 
 def counter_step() -> float:
-    """Return by how many ticks the counter moves at a time; no whole number where it is scaled."""
+    """Return the ticks by which the counter moves at a time; not a whole number if the counter is scaled."""
     step: float = kernel("counter_step")()
     return step
 
 
 def whole_steps(ticks: int) -> int:
-    """Return how many steps of the counter a duration in ticks is, rounded: a coarse counter fakes a wide symbol."""
+    """Convert a duration from ticks to whole steps, rounded: a coarse counter must not make samples look wide."""
     return int(ticks / counter_step() + 0.5)
 
 
 def read_counter() -> int:
-    """Return the finest counter of this process's kernels, in ticks."""
+    """Read the finest counter of this process's kernels, in ticks."""
     ticks: int = kernel("read_counter")()
     return ticks
 
@@ -97,6 +97,6 @@ def rdseed_supported() -> bool:
 
 
 def rdseed_bytes(n_bytes: int) -> bytes:
-    """Return ``n_bytes`` bytes from the CPU's entropy instruction; fewer if it keeps coming up empty."""
+    """Return ``n_bytes`` bytes from the CPU's entropy instruction; fewer if the instruction keeps giving none."""
     data: bytes = kernel("rdseed_bytes")(n_bytes)
     return data

@@ -20,14 +20,14 @@ def bit_counts(packed: bytes, n: int) -> tuple[int, int, int, int, int]:
 
 
 def gap_histogram(packed: bytes, n: int) -> bytes:
-    """Count the gaps: once equal blocks are put next to one another, in their order, they are differences."""
+    """Count the gaps: differences of neighbouring indices, once equal blocks are sorted next to one another."""
     bits = unpack(packed, n, 2)
     blocks = n // _BLOCK_BITS
     if blocks <= _DICTIONARY_BLOCKS:
         return b""
     values = bits[: blocks * _BLOCK_BITS].reshape(blocks, _BLOCK_BITS) @ (1 << np.arange(_BLOCK_BITS)[::-1])
     order = np.argsort(values, kind="stable")  # by value, then by index
-    gaps = order + 1  # of a block that has not come before: its index, counted from 1
+    gaps = order + 1  # of a block that has not occurred before: its index, counted from 1
     repeated = values[order[1:]] == values[order[:-1]]
     gaps[1:][repeated] = (order[1:] - order[:-1])[repeated]
     return np.bincount(gaps[order >= _DICTIONARY_BLOCKS]).astype("<u8").tobytes()

@@ -1,7 +1,7 @@
 """Faster Python kernels of the MultiMMC and LZ78Y predictors, SP 800-90B 6.3.9 and 6.3.10.
 
-Both remember which symbol followed which context. Nothing here runs symbol by symbol: all occurrences of a context
-are put next to one another, in the order of time, and what was known at each of them is a running maximum.
+Both count which symbol followed which context. Nothing here runs sample by sample: all occurrences of a context are
+sorted next to one another, in the order of time, and the best count known at each of them is a running maximum.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_CONTEXTS = 65_536
 
 
 def _contexts(symbols: NDArray[np.uint8], k: int, longest: int) -> list[NDArray[np.int64]]:
-    """Entry d - 1 numbers the contexts of d symbols: element i stands for the one that ends before symbol d + i."""
+    """Number the contexts of d symbols in entry d - 1: element i is the context that ends before symbol d + i."""
     numbers: list[NDArray[np.int64]] = []
     current = np.zeros(symbols.size, dtype=np.int64)  # the empty context before each symbol
     for _ in range(longest):
@@ -35,12 +35,12 @@ def _contexts(symbols: NDArray[np.uint8], k: int, longest: int) -> list[NDArray[
 
 
 def _starts(keys: NDArray[np.int64]) -> Flags:
-    """Where a run of equal keys begins."""
+    """Flags of the elements at which a run of equal keys begins."""
     return np.concatenate(([True], keys[1:] != keys[:-1]))
 
 
 def _occurrence(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each element: how often its key has come up to it, itself included, and where it came first."""
+    """For each element: how often its key has occurred so far, itself included, and where it occurred first."""
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(_starts(keys[order]))
     sizes = np.diff(np.append(starts, keys.size))
@@ -55,7 +55,7 @@ def _known_before(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """For each element: the highest count recorded for its context before it, and its symbol; 0 and 0 if there is none.
 
-    Of equal counts, the larger symbol's is meant.
+    Among equal counts, the larger symbol is returned.
 
     `counts` is the count of the pair (context, following) after the element is recorded; `kept` says whether it is
     recorded.
@@ -88,11 +88,11 @@ def multi_mmc(data: bytes, n: int, k: int) -> tuple[int, int]:
         new = np.cumsum(first == np.arange(first.size))  # different pairs up to each element
         kept = new[first] <= _MOST_PAIRS
         most, symbol = _known_before(contexts, following, kept, counts, k)
-        # The first element has nothing before it; predictions start at symbol 2.
+        # No symbol was counted before the first element; predictions start at symbol 2.
         skip = 1 if d == 1 else 0
         present[d - 1, max(0, d - 2) :] = (most > 0)[skip:]
         right[d - 1, max(0, d - 2) :] = (symbol == following)[skip:]
-    # A context that an order does not know ends the predictions of a step, even if a longer one is known.
+    # Where the context of an order is not known, no higher order predicts, even if its longer context is known.
     present = np.logical_and.accumulate(present, axis=0)
     right &= present
     for start in range(0, right.shape[1], _BLOCK):
@@ -103,9 +103,9 @@ def multi_mmc(data: bytes, n: int, k: int) -> tuple[int, int]:
 def lz78y(data: bytes, n: int, k: int) -> tuple[int, int]:
     """LZ78Y predictor, 6.3.10: contexts of 16 down to 1 symbols in one dictionary. Returns (C, longest run).
 
-    The dictionary takes the first 65,536 different contexts, the longest of a step first; a context in it counts
-    every symbol that follows. The highest count predicts: of equal ones the longest context's, and in it the larger
-    symbol.
+    The dictionary takes the first 65,536 different contexts, the longest of a step first. Each context in it counts
+    every symbol that follows. The symbol with the highest count is predicted; among equal counts that of the longest
+    context, and within a context the larger symbol.
     """
     symbols = unpack(data, n, k)
     if n <= _LENGTHS:

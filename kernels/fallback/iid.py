@@ -33,7 +33,7 @@ def _runs(flags: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def directional(x: Symbols) -> tuple[int, int, int]:
-    """Return number and longest of the directional runs, and the number of increases or decreases, 5.1.2 to 5.1.4."""
+    """Return number and longest of the directional runs, and the most increases or decreases: 5.1.2 to 5.1.4."""
     up = x[:-1] <= x[1:]
     ups = int(up.sum())
     return *_runs(up), max(ups, up.size - ups)
@@ -42,7 +42,7 @@ def directional(x: Symbols) -> tuple[int, int, int]:
 def about_the_median(x: Symbols) -> tuple[int, int]:
     """Return number and longest of the runs about the median, 5.1.5 and 5.1.6.
 
-    The median is that of the symbols translated to 0, 1, 2, ...; it lies between two symbols or on one.
+    The symbols are first translated to 0, 1, 2, ...; the median is one of these or lies half-way between two.
     """
     distinct, translated = np.unique(x, return_inverse=True)
     if distinct.size == 2:
@@ -52,7 +52,7 @@ def about_the_median(x: Symbols) -> tuple[int, int]:
 
 
 def collisions(x: Symbols) -> tuple[int, int]:
-    """Return the key of the average and the maximum of the samples up to a repeated symbol, 5.1.7 and 5.1.8.
+    """Return the key of the average, and the maximum, of the number of samples up to a collision, 5.1.7 and 5.1.8.
 
     Without a collision both are 0.
     """
@@ -69,17 +69,17 @@ def collisions(x: Symbols) -> tuple[int, int]:
 
 
 def periodicity(x: Symbols, lag: int) -> int:
-    """Return how many symbols equal the one `lag` places on, 5.1.9."""
+    """Return how many samples equal the sample `lag` places later, 5.1.9."""
     return int((x[:-lag] == x[lag:]).sum())
 
 
 def covariance(x: Symbols, lag: int) -> int:
-    """Return the sum of the products of symbols `lag` places apart, 5.1.10."""
+    """Return the sum of the products of samples `lag` places apart, 5.1.10."""
     return int((x[:-lag].astype(np.int64) * x[lag:]).sum())
 
 
 def compression(x: Symbols) -> int:
-    """Return the length in bytes of the decimal numbers, joined by blanks, after bzip2 at level 5, 5.1.11."""
+    """Return the length in bytes of the samples as decimal numbers, joined by blanks, after bzip2 level 5, 5.1.11."""
     return len(bz2.compress(" ".join(map(str, x.tolist())).encode(), 5))
 
 
@@ -107,7 +107,7 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> list[i
 
 
 def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: int) -> bytes:
-    """Return permutation `index` of the symbols under `seed`."""
+    """Return permutation `index` of the samples for `seed`."""
     return permute(checked(symbols), seed, index)
 
 

@@ -1,6 +1,6 @@
-"""Faster Python kernel of the IID track's permutations; :mod:`~esoteric_drbg.kernels.reference.iid_shuffle` says what.
+"""Faster Python kernel of the IID track's permutations, equal to :mod:`~esoteric_drbg.kernels.reference.iid_shuffle`.
 
-The lanes advance side by side, as arrays of eight words. Draws of the single stream are the specification's.
+The eight lanes advance together, as arrays of eight words. The single stream is the code of the specification.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ def lane_words(states: Words, steps: int) -> Words:
 
 
 def fisher_yates(symbols: bytes, seed: int, index: int) -> bytes:
-    """Shuffle from the last place down: place i swaps with a uniform one of places 0 to i.
+    """Shuffle from the last place down: place i is swapped with a uniformly drawn place from 0 to i.
 
-    Place i uses the next 32-bit half word of the lanes (of each word the low half first): the high half of its product
-    with i + 1. If the low half shows bias, less than 2^32 mod (i + 1), the single stream draws in its stead.
+    Place i multiplies the next 32-bit half word of the lanes (the low half of each word first) by i + 1 and takes the
+    high half of the product. If the low half is below 2^32 mod (i + 1), that would be biased: the single stream draws
+    instead.
     """
     n = len(symbols)
     states, single = streams(seed, index)
@@ -68,8 +69,8 @@ def fisher_yates(symbols: bytes, seed: int, index: int) -> bytes:
 def arrange_bits(n: int, ones: int, seed: int, index: int) -> NDArray[np.uint8]:
     """Return n bits of which `ones` are 1, every arrangement equally likely; shape (n,).
 
-    The rarer bit is drawn independently for all places, with probability q / 256 just below its share; given how often
-    it came, all arrangements are equally likely. Then random places are changed until it came as often as it must.
+    The rarer bit is drawn independently for all places, with probability q / 256 just below its share. Given its
+    count, all arrangements are equally likely. Then random places are changed until the count is right.
     """
     rare = min(ones, n - ones)
     states, single = streams(seed, index)
@@ -96,10 +97,10 @@ def arrange_bits(n: int, ones: int, seed: int, index: int) -> NDArray[np.uint8]:
 def arrange_symbols(symbols: bytes, seed: int, index: int) -> bytes:
     """Return the symbols in random order, every arrangement equally likely.
 
-    First each place gets a symbol of its own, by the next 16 bits of the lanes (of each word the lowest first), which
-    stand for symbols about as often as those come. Then random places are changed: one whose symbol there are too many
-    of gets the least symbol that there are too few of, until the numbers are right. What happens to a place never
-    depends on where it is: so whatever arrangement comes out, any other order of it is as likely.
+    First the next 16 bits of the lanes (the lowest bits of each word first) give each place a symbol, with about the
+    probability of its share. Then random places are changed until the counts are right: a symbol that occurs too often
+    is replaced by the least symbol that occurs too rarely. No change depends on the position of a place. So all orders
+    of the result are equally likely.
     """
     n = len(symbols)
     states, single = streams(seed, index)
@@ -125,8 +126,8 @@ def arrange_symbols(symbols: bytes, seed: int, index: int) -> bytes:
 def _symbols_of_draws(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the symbol that each draw of 16 bits stands for, in ascending order.
 
-    Each has its share, rounded down; what is left goes to the symbols that have a share of 16 or more in turns, the
-    most frequent first: rare ones would come much too often.
+    Each symbol gets its share of the draws, rounded down. The draws that are left go in turns to the symbols with a
+    share of 16 or more, the most frequent first: a rare symbol would occur much too often.
     """
     shares = counts * DRAWS // counts.sum()
     frequent = sorted(np.flatnonzero(shares >= FREQUENT).tolist(), key=lambda symbol: -int(counts[symbol]))
@@ -136,7 +137,7 @@ def _symbols_of_draws(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def permute(symbols: bytes, seed: int, index: int) -> bytes:
-    """Return permutation `index` of the symbols under `seed`."""
+    """Return permutation `index` of the samples for `seed`."""
     distinct = sorted(set(symbols))
     if len(distinct) == 1:
         return symbols

@@ -19,32 +19,32 @@ _LAGS = 128
 
 
 class Scoreboard:
-    """Which sub-predictor speaks, how often it was right, and for how long at a stretch.
+    """The winning sub-predictor, the number of its correct predictions, and the longest run of them.
 
-    The winner is the sub-predictor with the highest score; among those, the one that scored last; among those, the
-    one with the highest index; before anyone scored, the first. (In the words of the standard: in ascending index,
-    each one that was right scores, and takes over if its score is then no less than the winner's.) Step i is judged
-    by the winner of step i - 1.
+    The winner is the sub-predictor with the highest score. Among equal scores it is the one that scored last; among
+    these, the one with the highest index. Before any has scored, it is the first. (In the standard, each sub-predictor
+    that was right scores, in ascending index, and becomes the winner if its score is then at least the winner's.) The
+    prediction of step i is that of the winner of step i - 1.
 
     Attributes
     ----------
     correct : int
-        C, right predictions of the winners.
+        C, correct predictions of the winners.
     longest_run : int
-        The most right predictions in a row; r is one more.
+        The most correct predictions in a row; r is one more.
     """
 
     def __init__(self, predictors: int) -> None:
         self.correct = 0
         self.longest_run = 0
         self._scores = np.zeros(predictors, dtype=np.int64)
-        self._last = np.full(predictors, -1, dtype=np.int64)  # step of each one's last right prediction
+        self._last = np.full(predictors, -1, dtype=np.int64)  # step of each one's last correct prediction
         self._winner = 0
         self._run = 0
         self._step = 0
 
     def play(self, right: Flags, present: Flags | None = None) -> None:
-        """Take the next steps: `right[d, i]` says whether sub-predictor d was right, `present[d, i]` whether it spoke.
+        """Take the next steps: `right[d, i]` is True if sub-predictor d was right, `present[d, i]` if it predicted.
 
         A winner without a prediction neither extends nor ends the run.
         """
@@ -78,9 +78,9 @@ class Scoreboard:
 
 
 def lag(data: bytes, n: int, k: int) -> tuple[int, int]:
-    """Lag predictor, 6.3.8: sub-predictor d says what came d symbols before, d = 1 to 128. Returns (C, longest run)."""
+    """Lag predictor, 6.3.8: sub-predictor d predicts the sample d before, d = 1 to 128. Returns (C, longest run)."""
     symbols = unpack(data, n, k)
-    # Before the data: a symbol that never comes, so that there is no right prediction.
+    # Before the data: a symbol that never occurs, so that no prediction from it is correct.
     padded = np.concatenate((np.full(_LAGS, -1, dtype=np.int16), symbols.astype(np.int16)))
     board = Scoreboard(_LAGS)
     for start in range(1, n, _BLOCK):

@@ -1,4 +1,4 @@
-"""Symbols as arrays, for the faster Python kernels."""
+"""Samples as arrays, for the faster Python kernels."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ __all__ = ["unpack"]
 
 
 def unpack(data: bytes | bytearray | memoryview, n: int, k: int) -> NDArray[np.uint8]:
-    """Return `n` symbols below `k`, one an element. Arguments and errors are those of the specification."""
+    """Return `n` samples below `k`, one an element. Arguments and errors are those of the specification."""
     array = np.frombuffer(checked(data, n, k), dtype=np.uint8)
     return np.unpackbits(array, count=n) if k == 2 else array

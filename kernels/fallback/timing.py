@@ -1,6 +1,6 @@
 """Reference kernels of the timing samplers: the same work timed with ``time.perf_counter_ns``.
 
-The deltas of an interpreted loop are not those of the Rust kernel: a source carries a claim for each.
+The deltas of an interpreted loop differ from those of the Rust kernel: a source has a separate claim for each.
 """
 
 from __future__ import annotations
@@ -28,53 +28,54 @@ from esoteric_drbg.kernels.process import take_lock
 
 __all__ = ["TimingSampler", "counter_facts", "counter_step", "read_counter"]
 
-# Back-to-back reads of one batch, and how many batches: the figures of the counter are the middle ones.
+# Back-to-back reads of one batch, and the number of batches: the figures of the counter are medians.
 _READS = 2048
 _FEWEST_READS = 64
 _BATCHES = 9
-# Nanoseconds that all batches take at most, unless a read costs more than some 20 us: trapped reads are dear.
+# Nanoseconds that all batches take at most, unless a read takes more than some 20 us, as a trapped one does.
 _LONGEST_NS = 1e7
 # Nanoseconds, and reads, after which a counter that has not moved counts as stuck.
 _STUCK_NS = 5e6
 _STUCK_READS = 1 << 18
 _DEADLINE_STRIDE = 64
-# Python flushes no cache line: a walk through this much evicts most of it before it comes again.
+# Bytes. Python cannot flush a cache line: a walk through this much memory evicts most lines before it returns to them.
 _EVICTION_BYTES = 32 << 20
 
-# How often, in parts of all deltas, a value must come to count as frequent.
+# A value is frequent if it is at least one in this many deltas.
 _FREQUENT = 200
-# Steps of fewer ticks than this are not told from a counter that shows every tick.
+# A step of fewer ticks than this cannot be told from a counter that shows every tick.
 _FINEST = 8.0
-# Ticks that a delta is off a multiple of the step at most: both its ends are rounded, those of a clock in ns twice.
+# Largest distance, in ticks, of a delta from a multiple of the step: both its ends are rounded, for a clock in ns twice
+# each.
 _ROUNDING = 1.5
-# The same of the middle of neighbouring values.
+# The same for the middle of neighbouring values.
 _MIDDLE = 0.75
 
-# On Windows it moves every 16 ms, and some systems have none.
+# The clock of a thread's run time moves every 16 ms on Windows, and some systems have none.
 _FINE_RUN_TIME = sys.platform != "win32" and hasattr(time, "thread_time_ns")
 
 _facts: tuple[str, float, float, float, int, int, bool] | None = None
 
 
 def read_counter() -> int:
-    """Return the finest counter: ``time.perf_counter_ns``, in ns."""
+    """Read the finest counter: ``time.perf_counter_ns``, in ns."""
     return time.perf_counter_ns()
 
 
 def counter_step() -> float:
-    """Return the step of the counter in ticks: a coarse counter would otherwise fake a wide symbol.
+    """Return the step of the counter in ticks: without it, samples of a coarse counter would look too wide.
 
-    The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
-    thread from CPU to CPU then leaves a single delta that no step divides.
+    It is the median of several measurements. The counters of two CPUs may differ by a part of a step: if the thread
+    moves from CPU to CPU, one delta is not a multiple of the step.
     """
     return counter_facts()[1]
 
 
 def counter_facts() -> tuple[str, float, float, float, int, int, bool]:
-    """Return what the counter is worth: :class:`esoteric_drbg.kernels.timing.CounterFacts` names the values.
+    """Return the properties of the counter: :class:`esoteric_drbg.kernels.timing.CounterFacts` names the values.
 
-    What a read costs is told by the run time of this thread, which the kernel keeps: a counter that is trapped cannot
-    tell it of itself.
+    The cost of a read is measured with the run time of this thread, which the operating system's kernel keeps: a
+    trapped counter cannot measure its own cost.
     """
     global _facts  # noqa: PLW0603 - a property of the machine, found once per process
     if _facts is None:
@@ -102,17 +103,17 @@ def _find_facts() -> tuple[str, float, float, float, int, int, bool]:
         steps.append(float(size))
     moved = moved or bool(steps)
     step = sorted(steps)[len(steps) // 2] if steps else 1.0
-    # A clock in ns: its rate is what the operating system says.
+    # A clock in ns: the operating system sets its rate.
     return "perf_counter", step, 1.0, sorted(costs)[_BATCHES // 2], _BATCHES * n, backwards, moved
 
 
 def _run_ns() -> int:
-    """Return the nanoseconds that this thread has run; a clock of the operating system where it does not say."""
+    """Return the nanoseconds that this thread has run, or the monotonic clock where that is not known."""
     return time.thread_time_ns() if _FINE_RUN_TIME else time.monotonic_ns()
 
 
 def _next_step() -> int:
-    """Return by how much a slow counter moves at a time; 0 if it does not move twice within some ms."""
+    """Return the ticks by which a slow counter moves at a time; 0 if it does not move twice within some ms."""
     began = _run_ns()
     before, moves = time.perf_counter_ns(), 0
     for index in range(_STUCK_READS):
@@ -128,14 +129,15 @@ def _next_step() -> int:
 
 
 def step_of(deltas: list[int]) -> float:
-    """Return the step of a counter that shows whole ticks of it, from back-to-back deltas.
+    """Return the step of a counter, in ticks, from back-to-back deltas in whole ticks.
 
-    It is their common factor (26 ticks: a TSC of 2.6 GHz that moves at 100 MHz). Where the step is no whole number
-    (24.5 ticks, or what a hypervisor or the operating system scales), each delta is a multiple of it rounded either
-    way, and the rounding looks like noise of up to one bit that is none. Then the coarsest step is taken of which all
-    frequent values are multiples, neighbours counting as one, and 99 of 100 deltas. 1 where there is none: the counter
-    shows every tick. Reads between two steps, deltas of 0, say nothing but that the step is longer than a read: if a
-    tenth of all are, and the others have one value, that is the step.
+    The step is the common factor of the deltas (26 ticks: a TSC of 2.6 GHz that moves at 100 MHz). It may not be a
+    whole number (24.5 ticks, or a counter scaled by a hypervisor or the operating system). Then each delta is a
+    multiple of the step, rounded up or down, and the rounding looks like up to one bit of noise, which it is not. In
+    this case the step is the coarsest one of which all frequent values (neighbours count as one) and 99 of 100 deltas
+    are multiples. If there is none, the step is 1: the counter shows every tick. A delta of 0 lies between two steps
+    and shows only that the step is longer than a read. If a tenth of all deltas are 0 and the others have one value,
+    that value is the step.
 
     Examples
     --------
@@ -168,12 +170,12 @@ def step_of(deltas: list[int]) -> float:
 
 
 def _off(delta: float, step: float) -> float:
-    """Return by how many ticks a delta is off the nearest multiple of the step."""
+    """Return the distance, in ticks, of a delta from the nearest multiple of the step."""
     return abs(delta - int(delta / step + 0.5) * step)
 
 
 def _refined(step: float, deltas: Sequence[float]) -> float:
-    """Return a better estimate of the step, from the shortest to the longest delta that is a multiple of it."""
+    """Refine the estimate of the step with the deltas that are multiples of it, from the shortest to the longest."""
     ticks = steps = 0.0
     for delta in deltas:
         if _off(delta, step) <= _ROUNDING:
@@ -190,10 +192,10 @@ class TimingSampler:
     ----------
     kind : str
         ``"clock"``, ``"sleep"``, ``"memory"``, ``"cpu"``, ``"flush"``, ``"pages"`` or ``"thread"``. ``"flush"`` loads
-        lines that the walk itself has evicted, which the Rust twin flushes. ``"beat"``, which the Rust twin makes of
-        counts of a second core, cannot be had: the interpreter lock lets one thread run at a time.
+        cache lines that its own walk has evicted; the Rust twin flushes them. ``"beat"``, for which the Rust twin
+        counts on a second core, is not available: the interpreter lock lets one thread run at a time.
     buffer_bytes, touches : int
-        Size of the private buffer (a power of two), and how many times one symbol repeats the work.
+        Size of the private buffer in bytes (a power of two), and how many times the work is repeated for one sample.
 
     Raises
     ------
@@ -231,7 +233,7 @@ class TimingSampler:
             raise InvalidInputError(f"kind={kind!r}: expected clock, sleep, memory, cpu, flush, pages, thread or beat")
 
     def read_symbols(self, n_samples: int, deadline_s: float | None = None) -> bytes:
-        """Return ``n_samples`` symbols, one a byte; fewer if the deadline passes first."""
+        """Return ``n_samples`` samples, one a byte; fewer if the deadline passes first."""
         step = counter_step()
         return bytes(int(delta / step + 0.5) & 0xFF for delta in self._measure(n_samples, deadline_s))
 
@@ -254,13 +256,13 @@ class TimingSampler:
             return self._deltas(n_samples, deadline_s)
         except (
             OSError
-        ) as error:  # a sandbox that refuses a call, for example: how long that takes is not what is measured
+        ) as error:  # a sandbox that refuses a call, for example: the time of a refusal must not become a sample
             raise SourceReadError(f"the work could not be done: {error.strerror or error}") from None
         finally:
             self._busy.release()
 
     def _page_deltas(self, pages: PageWork, n_samples: int, deadline_s: float | None) -> array[int]:
-        """Lap after lap through the pages; giving them back is no part of a delta."""
+        """Touch all pages again and again; the time to give them back is not part of a delta."""
         until = math.inf if deadline_s is None else time.monotonic() + deadline_s
         deltas = array("Q")
         while len(deltas) < n_samples and time.monotonic() < until:
@@ -279,7 +281,7 @@ class TimingSampler:
             if index % stride == stride - 1 and deadline_s is not None:
                 if time.monotonic() >= until:
                     break
-                before = counter()  # the look at the clock is no part of a delta
+                before = counter()  # reading the clock is not part of a delta
             work()
             now = counter()
             deltas.append(now - before)

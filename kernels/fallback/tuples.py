@@ -19,7 +19,7 @@ def suffix_array(symbols: NDArray[np.uint8]) -> NDArray[np.int64]:
     ranks = symbols.astype(np.int64)
     h = 1
     while True:
-        second = np.full(n, -1, dtype=np.int64)  # what lies behind the end sorts first
+        second = np.full(n, -1, dtype=np.int64)  # a suffix that has ended sorts first
         if h < n:
             second[:-h] = ranks[h:]
         keys = ranks * (max(n, 256) + 1) + second + 1
@@ -33,7 +33,7 @@ def suffix_array(symbols: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def longest_common_prefixes(symbols: NDArray[np.uint8], suffixes: NDArray[np.int64]) -> list[int]:
-    """Entry j: symbols that suffixes j and j + 1 of the suffix array share (Kasai et al. 2001)."""
+    """Entry j: number of leading symbols that suffixes j and j + 1 of the suffix array share (Kasai et al. 2001)."""
     text, n = bytes(symbols), symbols.size
     follower = np.full(n, -1, dtype=np.int64)
     follower[suffixes[:-1]] = suffixes[1:]
@@ -58,9 +58,9 @@ def tuple_counts(data: bytes, n: int, k: int) -> tuple[bytes, int, bytes]:
     -------
     most_common : bytes
         Q of 6.3.5, 64-bit little-endian: occurrences of the most common t-tuple for t = 1, 2, ... as long as they are
-        35 or more. So u of 6.3.6 is one more than its entries.
+        35 or more. So u of 6.3.6 is one more than the number of entries.
     v : int
-        Symbols in the longest tuple that occurs twice; 0 if no symbol does.
+        Length of the longest tuple that occurs twice; 0 if no symbol does.
     pairs : bytes
         64-bit little-endian: sum over the W-tuples of C(count, 2), for W = u, ..., v. Empty if v < u.
     """

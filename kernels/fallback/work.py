@@ -14,29 +14,29 @@ from esoteric_drbg.errors import SourceReadError, SourceUnavailableError
 __all__ = ["ClockWork", "CpuWork", "MemoryWork", "PageWork", "sleep_work", "thread_work", "try_to_sleep"]
 
 _LINE_BYTES = 64
-# Nanoseconds of the sleep before each read that shows whether sleeps are sleeps.
+# Nanoseconds of the trial sleep before each read, which shows whether the thread really sleeps.
 _TRIAL_NS = 50_000
 
 
 class ClockWork:
-    """Reads the operating system's monotonic clock some times."""
+    """Reads of the operating system's monotonic clock, `reads` times."""
 
     def __init__(self, reads: int) -> None:
         self.reads = reads
 
     def __call__(self) -> None:
-        """Do it once."""
+        """Do the work of one sample."""
         for _ in range(self.reads):
             time.monotonic_ns()
 
 
 def sleep_work() -> None:
-    """Sleep as short as can be."""
+    """Sleep for the shortest time."""
     time.sleep(1e-9)
 
 
 def try_to_sleep() -> None:
-    """Sleep once for a known time: the kernel never sleeps shorter. Half of it allows for an inexact counter."""
+    """Check that a sleep takes at least half its time: the kernel never sleeps less, but the counter may be inexact."""
     before = time.perf_counter_ns()
     time.sleep(_TRIAL_NS / 1e9)
     slept = time.perf_counter_ns() - before
@@ -74,14 +74,14 @@ class PageWork:
         self.region[self.pages * mmap.PAGESIZE] = 1
 
     def _map(self) -> mmap.mmap:
-        """Map the pages that symbols touch, and one more that shows whether they are given back."""
+        """Map the pages that samples touch, and one more that shows whether they are given back."""
         region = mmap.mmap(-1, (self.pages + 1) * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         with contextlib.suppress(OSError, AttributeError):  # a kernel without huge pages needs no such advice
             region.madvise(mmap.MADV_NOHUGEPAGE)
         return region
 
     def __call__(self) -> None:
-        """Do it once."""
+        """Do the work of one sample."""
         region = self.region
         for page in range(self.page, self.page + self.touches):
             region[page * mmap.PAGESIZE] = 1
@@ -105,12 +105,12 @@ class PageWork:
 
     @property
     def symbols_left(self) -> int:
-        """Symbols until the pages have to be given back."""
+        """Samples that are left until the pages have to be given back."""
         return (self.pages - self.page) // self.touches
 
 
 class MemoryWork:
-    """Dependent read-modify-writes in a private buffer, one a cache line: each line once before any comes again."""
+    """Dependent read-modify-writes in a private buffer, one a cache line: no line repeats before all were used."""
 
     def __init__(self, buffer_bytes: int, touches: int) -> None:
         self.buffer = bytearray(b"\x01" * buffer_bytes)
@@ -119,25 +119,25 @@ class MemoryWork:
         self.carry = 0
 
     def __call__(self) -> None:
-        """Do it once."""
+        """Do the work of one sample."""
         buffer, lines = self.buffer, len(self.buffer) // _LINE_BYTES
         for _ in range(self.touches):
             # Multiplier 1 mod 4 and odd increment: the full period of a power of two (Hull and Dobell 1962).
             self.line = (self.line * 0x01FBF9A9 + 12345) % lines
-            # Where in the line is up to the value before: the next access waits for it.
+            # The last value read gives the place in the line, so that each access waits for the one before.
             address = _LINE_BYTES * self.line + self.carry % _LINE_BYTES
             self.carry = buffer[address] = (buffer[address] + 1) & 0xFF
 
 
 class CpuWork:
-    """A SHA-256 block whose digest says where the walk through a private buffer goes on."""
+    """A SHA-256 block whose digest decides where the walk through a private buffer continues."""
 
     def __init__(self, buffer_bytes: int, touches: int) -> None:
         self.memory = MemoryWork(buffer_bytes, touches)
         self.block = b"\x5a" * 55
 
     def __call__(self) -> None:
-        """Do it once."""
+        """Do the work of one sample."""
         digest = hashlib.sha256(self.block).digest()
         self.memory.line ^= int.from_bytes(digest[:8], "little")
         self.memory()

@@ -1,7 +1,7 @@
 """Reference kernel of the random words for numpy: the four callbacks of a ``bitgen_t``, through ctypes.
 
-numpy calls them in the middle of its own loops and cannot be told of an error. So an error is kept, the callbacks go on
-with numbers that are worthless, and leaving the lock that numpy holds around every draw raises what was kept.
+numpy calls them in the middle of its own loops, where a callback cannot report an error. So the error is kept, and the
+callbacks return worthless numbers. numpy holds a lock around every draw; releasing this lock raises the kept error.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Bitgen(ctypes.Structure):
 
 
 def _mix(counter: int) -> int:
-    """Return 64 bits that look random and are not: some distributions draw until they get a number they like."""
+    """Return 64 bits that only look random: some distributions draw again until a number suits them."""
     word = counter * 0x9E3779B97F4A7C15 & _MASK
     word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _MASK
     word = (word ^ word >> 27) * 0x94D049BB133111EB & _MASK
@@ -77,21 +77,21 @@ class WordStream:
     fill : callable
         ``fill(buffer)`` overwrites a whole ``bytearray`` with random bytes, or raises.
     on_failure : callable
-        ``on_failure(stream, error) -> error`` is called once for each failure; leaving the lock raises what it returns.
+        ``on_failure(stream, error) -> error`` is called once for each failure; releasing the lock raises its result.
         ``on_failure(stream, None)`` is called once in a forked child, before its first word.
     buffer_bytes : int
         Bytes asked for at a time: a positive multiple of 8.
     max_age_ns : int, optional
-        Words of this age are dropped when numpy takes the lock; by default they are kept.
+        Words of this age or older are dropped when numpy takes the lock; by default they are kept.
 
     Notes
     -----
     The words are the bytes of ``fill`` in their order, little-endian: 4 for ``next_uint32``, 8 for ``next_uint64`` and
-    for ``next_double``, which is the upper 53 bits times 2^-53. Each byte is used once, and overwritten when it is.
-    A fork's child begins with an empty buffer.
+    for ``next_double``, which is the upper 53 bits times 2^-53. Each byte is used once and then overwritten. A forked
+    child begins with an empty buffer.
 
-    One weakness is this reference's own: an exception from a signal handler that strikes on the way out of the lock
-    leaves this thread in possession of it. No number is lost or repeated; other threads wait. The Rust twin has it not.
+    The reference has one weakness that the Rust twin does not have. If a signal handler raises while the lock is being
+    released, this thread keeps the lock. No number is lost or repeated, but other threads wait.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class WordStream:
         self._position = buffer_bytes
         self._max_age_ns = math.inf if max_age_ns is None else max_age_ns
         self._filled_at_ns = 0
-        # Fork generations: of the process that the words belong to, that fills the buffer, and that the lock is of.
+        # Fork generations: of the process that owns the words, that fills the buffer, and that owns the lock.
         self._process = self._filling = 0
         self._generation = fork_generation()
         self._failed = False
@@ -120,8 +120,8 @@ class WordStream:
         self._lock = threading.RLock()
         self._junk = itertools.count(1)
         self._words = [self._endless(convert) for convert in _CONVERSIONS]
-        # One argument comes, the state; next() takes it for its default, which an endless iterator never needs. Each
-        # word is asked of the iterator that is in the list at that moment: a forked child may put another there.
+        # The callbacks get one argument, the state; next() takes it as its default, which an endless iterator never
+        # needs. Each word comes from the iterator that is in the list at that moment: a forked child may replace it.
         uint64, uint32, double = (
             functools.partial(
                 next,
@@ -148,8 +148,8 @@ class WordStream:
     def _endless(self, convert: Callable[[int], Any]) -> GeneratorType[Any, None, None]:
         """Return an iterator with a word for every callback.
 
-        A generator that waits inside its ``try`` hears of every exception, a Ctrl-C between two statements included;
-        a plain function would not of one that comes before its first statement, and ctypes would answer 0.
+        A generator that waits inside its ``try`` catches every exception, even a Ctrl-C between two statements. A plain
+        function would miss an exception before its first statement, and ctypes would return 0.
         """
 
         def words() -> Generator[Any, None, None]:
@@ -161,7 +161,7 @@ class WordStream:
                         word = convert(self._draw(4 if convert is _uint32 else 8))
                 except GeneratorExit:
                     return
-                except BaseException as error:  # numpy can take none; release() raises it
+                except BaseException as error:  # numpy accepts no exception here; release() raises it
                     self._fail(error)
                     word = convert(_mix(next(self._junk)))
 
@@ -184,7 +184,7 @@ class WordStream:
             begin, self._position = self._position, self._position + n_bytes
             word = int.from_bytes(self._buffer[begin : begin + n_bytes], "little")
             self._buffer[begin : begin + n_bytes] = bytes(n_bytes)
-            if self._process == fork_generation():  # not forked in the middle
+            if self._process == fork_generation():  # no fork since the words were filled
                 return word
 
     def _refill(self) -> None:
@@ -192,7 +192,7 @@ class WordStream:
             while True:
                 process = self._filling = fork_generation()
                 self._fill(self._buffer)
-                # After a fork in the middle, parent and child would have the same bytes.
+                # If the process was forked during the fill, parent and child would have the same bytes.
                 if process == fork_generation():
                     break
         finally:
@@ -202,24 +202,24 @@ class WordStream:
         self._position = 0
 
     def _is_filling(self) -> bool:
-        """Return True in the middle of a fill; one that this process was forked in the middle of does not count."""
+        """Return True while this process fills the buffer; a fill that its parent had begun does not count."""
         return self._filling == fork_generation()
 
     def _forget(self) -> None:
-        """Overwrite the buffer, unless it is just being filled."""
+        """Overwrite the buffer, unless it is being filled."""
         if not self._is_filling():
             self._position = len(self._buffer)
             self._buffer[:] = bytes(len(self._buffer))
 
     def _fail(self, error: BaseException) -> None:
-        """Keep an error until the lock is left; the first one counts."""
+        """Keep an error until the lock is released; the first error is kept."""
         self._failed = True
         if self._error is None:
             self._error = error
         self._forget()
 
     def _take_failure(self) -> BaseException | None:
-        """End the failure and return what it raises."""
+        """End the failure and return the error that it raises."""
         if any(words.gi_frame is None for words in self._words):
             self.retire("a callback was interrupted twice over; make a new bit generator")
             self._fail(DRBGStateError(self._retired))
@@ -236,8 +236,8 @@ class WordStream:
         self._retired = reason
 
     def _begin_in_child(self) -> None:
-        """In a forked child: forget the parent's words, and its lock if a thread that is no more holds it."""
-        # A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
+        """In a forked child: forget the parent's words, and its lock if a thread that no longer exists holds it."""
+        # A waiting thread may have taken the lock just before the fork, before it could record that.
         if self._lock.acquire(blocking=False):
             self._lock.release()
             own = self._owner == threading.get_ident()
@@ -247,7 +247,7 @@ class WordStream:
             self._failed = own = False
             self._error = None
         if not own or any(words.gi_running for words in self._words):
-            # A thread of the parent, or a frame below this one that may never go on, is in the middle of an iterator.
+            # A thread of the parent, or a caller of this frame that may never go on, is in the middle of an iterator.
             self._words[:] = [self._endless(convert) for convert in _CONVERSIONS]
         self._forget()
 
@@ -272,7 +272,7 @@ class WordStream:
         Raises
         ------
         DRBGStateError
-            After :meth:`retire`; while the buffer is being filled, by this thread.
+            After :meth:`retire`, or while this thread fills the buffer.
         """
         here = fork_generation()
         if self._generation != here:
@@ -288,7 +288,7 @@ class WordStream:
         try:
             self._refuse_or_forget()
         except BaseException:
-            if self._owner == me and self._depth > depth:  # Ctrl-C, before it was left
+            if self._owner == me and self._depth > depth:  # Ctrl-C, before the lock was released
                 self._depth = depth
                 self._owner = me if depth else 0
                 self._lock.release()
@@ -296,11 +296,11 @@ class WordStream:
         return True
 
     def _refuse_or_forget(self) -> None:
-        """As the lock's owner, raise where nothing may be drawn, and drop words that are too old."""
+        """As the lock's owner, raise if nothing may be drawn, and drop words that are too old."""
         if any(words.gi_running for words in self._words):
             self.release()
             raise DRBGStateError(_REENTERED)
-        # What was drawn without the lock could not be refused at once; nothing more is drawn before it is.
+        # A failure without the lock could not be raised at once; it is raised before anything more is drawn.
         if self._retired or (self._depth == 1 and self._failed):
             self.release()
             raise DRBGStateError(self._retired)
@@ -308,7 +308,7 @@ class WordStream:
             self._forget()
 
     def release(self) -> None:
-        """Leave the lock, and raise what was kept: each level of a nested use does, the outermost ends the failure."""
+        """Release the lock and raise the kept error: at every level of a nested use; the outermost ends the failure."""
         failure = None
         if self._owner == threading.get_ident():
             try:
@@ -322,7 +322,7 @@ class WordStream:
         if failure is not None:
             raise failure
 
-    #: As one frame with it: Ctrl-C between two would leave the lock taken.
+    #: The same function, so one frame: Ctrl-C between two frames would leave the lock taken.
     __enter__ = acquire
 
     def __exit__(self, *exception: object) -> None:

@@ -1,7 +1,6 @@
-"""What is counted for the Most Common Value, Collision, Markov and Compression estimates, SP 800-90B 6.3.1 to 6.3.4.
+"""Counts of bits for the Most Common Value, Collision, Markov and Compression estimates, SP 800-90B 6.3.1 to 6.3.4.
 
-All of it of bits: the mode of larger alphabets is counted where 6.3.1 is computed,
-:mod:`esoteric_drbg.conformance`. That is also where means, bounds and min-entropies are.
+:mod:`esoteric_drbg.conformance` counts the mode of larger alphabets, and computes means, bounds and min-entropies.
 """
 # ruff: noqa: N806 - the standard's names
 
@@ -16,7 +15,7 @@ _DICTIONARY_BLOCKS = 1000
 
 
 def bit_counts(packed: bytes, n: int) -> tuple[int, int, int, int, int]:
-    """Return the ones, and the transitions 00, 01, 10 and 11: counts of 6.3.1 step 1, 6.3.3 steps 1 and 2.
+    """Return the number of ones and of the transitions 00, 01, 10 and 11: 6.3.1 step 1, 6.3.3 steps 1 and 2.
 
     Examples
     --------
@@ -26,7 +25,7 @@ def bit_counts(packed: bytes, n: int) -> tuple[int, int, int, int, int]:
     """
     s = from_one(unpack(packed, n, 2))
 
-    # 6.3.1 step 1 and 6.3.3 step 1: how many of all symbols are 1.
+    # 6.3.1 step 1 and 6.3.3 step 1: how many of all samples are 1.
     ones = 0
     for i in range(1, n + 1):
         ones += s[i]
@@ -41,7 +40,7 @@ def bit_counts(packed: bytes, n: int) -> tuple[int, int, int, int, int]:
 def collision_counts(packed: bytes, n: int) -> tuple[int, int]:
     """Return how many of the times t_v of 6.3.2 are 2 and how many are 3: steps 1 to 4.
 
-    No other time is possible: of two different bits, a third one equals one.
+    No other time is possible: if two bits differ, the third equals one of them.
 
     Examples
     --------
@@ -55,7 +54,7 @@ def collision_counts(packed: bytes, n: int) -> tuple[int, int]:
     # Step 1
     index = 1
     while True:
-        # Step 2: from s_index on, find the first symbol that has come before.
+        # Step 2: from s_index on, find the first sample whose value has occurred before.
         if index + 1 <= L and s[index + 1] == s[index]:
             j = index + 1
         elif index + 2 <= L:
@@ -70,10 +69,10 @@ def collision_counts(packed: bytes, n: int) -> tuple[int, int]:
 
 
 def gap_histogram(packed: bytes, n: int) -> bytes:
-    """Return how often each value comes in the list D of 6.3.4: steps 1 to 4.
+    """Return how often each value occurs in the list D of 6.3.4: steps 1 to 4.
 
-    Entry g counts the test blocks that last came g blocks before. 64-bit little-endian, up to the largest value that
-    comes; empty if there is no test block.
+    Entry g counts the test blocks that last occurred g blocks before. The entries are 64-bit little-endian, up to the
+    largest value that occurs; there are none if there is no test block.
 
     Examples
     --------
@@ -94,12 +93,12 @@ def gap_histogram(packed: bytes, n: int) -> bytes:
         s.append(block)
     L = n // b
 
-    # Step 3: the first d blocks initialize the dictionary, in which 0 stands for a block that has not come.
+    # Step 3: the first d blocks initialize the dictionary, in which 0 stands for a block that has not occurred.
     dictionary = [0] * (1 << b)
     for i in range(1, min(d, L) + 1):
         dictionary[s[i]] = i
 
-    # Step 4: the others are tested. A block that has not come yet counts as if it had come as block 0.
+    # Step 4: the others are tested. A block that has not occurred yet counts as if it had been block 0.
     D = []
     for i in range(d + 1, L + 1):
         D.append(i - dictionary[s[i]])

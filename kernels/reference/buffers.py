@@ -1,4 +1,4 @@
-"""What the Rust kernels take as a buffer of bytes, for the reference kernels."""
+"""The buffers of bytes that the reference kernels accept: the same as the Rust kernels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reference kernel of CTR_DRBG's working state with AES, SP 800-90A Rev. 1 section 10.2.1.
 
 The methods are the numbered algorithms of the standard; the limits and errors of section 9 belong to the caller
-(:mod:`esoteric_drbg.mechanisms.base`). AES is OpenSSL's, by way of ``cryptography``.
+(:mod:`esoteric_drbg.mechanisms.base`). AES is that of OpenSSL, through ``cryptography``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _encrypt_blocks(key: bytes, blocks: bytes) -> bytes:
 
 
 def _bcc(key: bytes, data: bytes) -> bytes:
-    """BCC, 10.3.3: the last block of a chain, which is CBC's with an initial vector of zeros."""
+    """BCC, 10.3.3: the last block of a chain, as CBC computes it with an initialization vector of zeros."""
     encryptor = Cipher(AES(key), CBC(bytes(_BLOCK_BYTES))).encryptor()
     return (encryptor.update(data) + encryptor.finalize())[-_BLOCK_BYTES:]
 
@@ -38,7 +38,7 @@ def block_cipher_df(input_string: bytes, n_bytes: int, key_bytes: int) -> bytes:
     Parameters
     ----------
     input_string : bytes
-        What to derive from.
+        input_string, in whole bytes.
     n_bytes : int
         Bytes to return, at most 64 (max_number_of_bits is 512).
     key_bytes : int
@@ -89,7 +89,7 @@ class CtrDrbgState(SealedState):
         self._key, self._v = mixed[: self._key_bytes], mixed[self._key_bytes :]
 
     def _seed_material(self, entropy_input: bytes, *others: bytes) -> bytes:
-        """What goes into the update: derived from everything, or the full-entropy input XOR the padded rest."""
+        """Seed material of the update: derived from all inputs, or full-entropy input XOR the padded other inputs."""
         if self._derivation_function:
             return block_cipher_df(b"".join([entropy_input, *others]), self._seed_bytes, self._key_bytes)
         if len(entropy_input) != self._seed_bytes:

@@ -1,4 +1,4 @@
-"""What the reference working states share: one caller at a time, a seal, and the process that seeded them."""
+"""Base classes of the reference working states: one caller at a time, a seal, and output in one process only."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_REQUEST_BYTES = (1 << 19) // 8
 
 
 class ExclusiveState:
-    """A working state that notices when it was changed from outside, and that gives output in one process alone.
+    """A working state that detects changes from outside and gives output only in the process that seeded it.
 
     Parameters
     ----------
     name : str
-        What its errors call it.
+        Name of the state in its errors.
     """
 
     _seal: int
@@ -53,11 +53,11 @@ class ExclusiveState:
         return self.reseed_counter != 0
 
     def forked(self) -> bool:
-        """Return True if the state was seeded in another process: it gives no output before it is reseeded."""
+        """Return True if the state was seeded in another process: it must be reseeded before it gives output."""
         return self._seeded_in != fork_generation()
 
     def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
-        """One Generate request; each mechanism has its own."""
+        """Answer one Generate request; each mechanism implements it."""
         raise NotImplementedError
 
     def zeroize(self) -> None:
@@ -65,12 +65,12 @@ class ExclusiveState:
         raise NotImplementedError
 
     def _sealed(self) -> int:
-        """Return what any change of the state changes."""
+        """Return a value that changes with every change of the state."""
         raise NotImplementedError
 
     @contextmanager
     def _seeding(self, generation: int | None, *, instantiated: bool) -> Iterator[None]:
-        """Hold the state for a new seed, of entropy input that was got in the process of that fork generation."""
+        """Hold the state for a new seed whose entropy input was obtained in the process of that fork generation."""
         with self._opened(instantiated=instantiated):
             here = fork_generation()
             if generation is not None and generation != here:
@@ -80,7 +80,7 @@ class ExclusiveState:
 
     @contextmanager
     def _requested(self) -> Iterator[None]:
-        """Hold the state for output, which only the process that seeded it gets."""
+        """Hold the state for output, in the process that seeded it only."""
         with self._opened(instantiated=True):
             self._require_here()
             yield
@@ -91,9 +91,9 @@ class ExclusiveState:
 
     @contextmanager
     def _opened(self, *, instantiated: bool) -> Iterator[None]:
-        """Hold the state alone, check its seal and seal it again.
+        """Hold the state exclusively, check its seal and seal it again.
 
-        Another thread waits; a signal handler that re-enters its own thread is refused.
+        Other threads wait; a signal handler of the thread that holds the state gets an error.
         """
         here = fork_generation()
         lock = self._lock.take()
@@ -101,7 +101,7 @@ class ExclusiveState:
             if self._busy_in == here:
                 raise DRBGStateError(f"{self._name} was re-entered from a signal handler in the middle of a request")
             self._forget_half_done()
-            self._busy_in = here  # before the first look: what a handler changes in the middle of it looks like a fault
+            self._busy_in = here  # before the check: a change by a signal handler in between would look like a fault
             try:
                 self._check(instantiated)
                 yield
@@ -112,7 +112,7 @@ class ExclusiveState:
                     self.zeroize()
                 raise
             except BaseException:
-                self.zeroize()  # half a function was done: nothing may come of it
+                self.zeroize()  # the function was half done: this state must not be used
                 raise
             finally:
                 self._busy_in = 0

@@ -1,7 +1,7 @@
-"""Reference kernel of the fork generation: a number that every process has of its own.
+"""Reference kernel of the fork generation: a number that differs between a process and its parent.
 
-A page marked MADV_WIPEONFORK holds it: Linux zeroes the page in every child, whichever way the child was made and
-whatever its process id is. Elsewhere the process id and the forks that Python made are what can be had.
+A page marked MADV_WIPEONFORK holds it: Linux zeroes the page in every child, however the child was made and whatever
+its process id is. On other systems the process id and a count of Python's own forks must do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _forks = 0
 
 
 def _wiped_page() -> memoryview | None:
-    """Return a page, as 64-bit words, that is all zeros in a child; None where there is no such thing."""
+    """Return a page, as 64-bit words, that is all zeros in a child; None where the system has no such pages."""
     if not sys.platform.startswith("linux"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Hash_df, SP 800-90A Rev. 1 section 10.3.1: all steps of it."""
+"""Hash_df, SP 800-90A Rev. 1 section 10.3.1, with all its steps."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: i
     Parameters
     ----------
     data : bytes-like
-        input_string, its bits taken from the left.
+        input_string; its bits are taken from the left.
     n_bits : int
         no_of_bits_to_return, 1 to 255 x outlen.
     hash_name : str
         ``"sha224"``, ``"sha256"``, ``"sha384"``, ``"sha512"``, ``"sha512_224"`` or ``"sha512_256"``.
     data_bits : int, optional
-        Length of the input string in bits where it is no multiple of 8; default all bits of ``data``.
+        Length of the input string in bits if it is not a multiple of 8; by default all bits of ``data``.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def hash_df(data: bytes, n_bits: int, *, hash_name: str = "sha256", data_bits: i
 
 
 def derived(hash_name: str, string: bytes, n_bits: int, outlen: int, length: int) -> bytes:
-    """Hash_df itself, with any hash function: SHA-1 too, which Hash_DRBG verifies old vectors with.
+    """Hash_df itself, with any hash function; SHA-1 is used only to verify old vectors of Hash_DRBG.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ def derived(hash_name: str, string: bytes, n_bits: int, outlen: int, length: int
     temp = b""
     # Steps 2 and 3: the counter begins at 1 and has 8 bits.
     for counter in range(1, -(-n_bits // outlen) + 1):
-        # Steps 4.1 and 4.2: no_of_bits_to_return stands in 32 bits between the counter and the string.
+        # Steps 4.1 and 4.2: no_of_bits_to_return, in 32 bits, is put between the counter and the string.
         prefix = bytes([counter]) + n_bits.to_bytes(4, "big")
         temp += _hash(hash_name, prefix + string, 40 + length)
-    # Steps 5 and 6: the leftmost bits; where they end within a byte, the rest of it is cleared.
+    # Steps 5 and 6: the leftmost bits; if they end within a byte, its other bits are cleared.
     result = bytearray(temp[: (n_bits + 7) // 8])
     result[-1] &= 0xFF << (-n_bits % 8) & 0xFF
     return bytes(result)

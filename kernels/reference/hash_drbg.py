@@ -42,7 +42,7 @@ class HashDrbgState(ExclusiveState):
         ``"sha1"``, ``"sha224"``, ``"sha256"``, ``"sha384"``, ``"sha512"``, ``"sha512_224"`` or ``"sha512_256"`` (the
         Rust twin implements ``"sha256"``).
     on_exhausted : callable, optional
-        ``on_exhausted(n_bytes) -> bytes`` answers :meth:`token_bytes` where the budget does not.
+        ``on_exhausted(n_bytes) -> bytes`` answers :meth:`token_bytes` when the budget does not suffice.
     """
 
     def __init__(self, hash_name: str = "sha256", on_exhausted: Callable[[int], bytes] | None = None) -> None:
@@ -57,7 +57,7 @@ class HashDrbgState(ExclusiveState):
 
     @property
     def budget_bits(self) -> int:
-        """Bits of output that :meth:`token_bytes` and :meth:`draw` may still give from this seed."""
+        """Bits of output that :meth:`token_bytes` and :meth:`draw` may still produce from this seed."""
         return self._budget_bits
 
     def _hash(self, data: bytes) -> bytes:
@@ -87,7 +87,7 @@ class HashDrbgState(ExclusiveState):
         Parameters
         ----------
         generation : int, optional
-            The fork generation in which the entropy input was got; without it, that of this process.
+            Fork generation in which the entropy input was obtained; by default that of this process.
         """
         seed_material = bytes(entropy_input) + bytes(nonce) + bytes(personalization_string or b"")
         with self._seeding(generation, instantiated=False):
@@ -134,12 +134,12 @@ class HashDrbgState(ExclusiveState):
         return b"".join(blocks)
 
     def grant(self, bits: int) -> None:
-        """Allow ``bits`` bits of output, in the process that seeded the state, before ``on_exhausted`` is asked."""
+        """Set the budget: the process that seeded the state may draw ``bits`` bits until ``on_exhausted`` is called."""
         self._budget_bits = bits
         self._mixed_at_ns = time.monotonic_ns()
 
     def mix_every(self, interval_ns: int) -> None:
-        """From now on, :meth:`token_bytes` asks ``on_exhausted`` when nothing was mixed in for ``interval_ns``."""
+        """Let :meth:`token_bytes` call ``on_exhausted`` whenever nothing was mixed in for ``interval_ns``."""
         self._mix_interval_ns = interval_ns
 
     def mixing_due(self) -> bool:
@@ -147,12 +147,12 @@ class HashDrbgState(ExclusiveState):
         return time.monotonic_ns() - self._mixed_at_ns >= self._mix_interval_ns
 
     def mix(self, extra: bytes) -> None:
-        """Put ``extra`` into the state by a Generate request without output: it adds no credited entropy."""
+        """Mix ``extra`` into the state by a Generate request without output: it adds no credited entropy."""
         self.generate(0, extra)
         self._mixed_at_ns = time.monotonic_ns()
 
     def revoke(self) -> None:
-        """Withdraw what is left of the budget."""
+        """Set the budget to zero."""
         self._budget_bits = 0
 
     def zeroize(self) -> None:
@@ -164,7 +164,7 @@ class HashDrbgState(ExclusiveState):
         return hash((self._v, self._c, self._reseed_counter))
 
     def charge(self, n_bytes: int) -> bool:
-        """Take ``n_bytes`` off the budget for a later request; False, and nothing taken, if it is too small."""
+        """Take ``n_bytes`` off the budget for a later request; if it is too small, return False and take nothing."""
         with self._opened(instantiated=False):
             return self._charge(n_bytes)
 
@@ -180,16 +180,16 @@ class HashDrbgState(ExclusiveState):
         return covered
 
     def take(self, n_bytes: int) -> bytes | None:
-        """Do :meth:`charge` and :meth:`draw` in one; None, and nothing taken, if the budget is too small."""
+        """Do :meth:`charge` and :meth:`draw` in one; if the budget is too small, return None and take nothing."""
         return self.draw(n_bytes) if self.charge(n_bytes) else None
 
     def draw(self, n_bytes: int) -> bytes:
-        """Return ``n_bytes`` bytes, charged before, by as many Generate requests as they take."""
+        """Return ``n_bytes`` bytes, which were charged before, by as many Generate requests as needed."""
         with self._requested():
             return b"".join(self._requests(n_bytes))
 
     def draw_into(self, buffer: bytearray | memoryview) -> None:
-        """Fill a writable buffer with bytes, charged before."""
+        """Fill a writable buffer with bytes, which were charged before."""
         with memoryview(buffer) as view:
             if view.readonly or not view.c_contiguous:
                 raise InvalidInputError("expected a writable, contiguous buffer of bytes")

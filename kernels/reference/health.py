@@ -1,6 +1,6 @@
-"""The two continuous health tests of SP 800-90B, sections 4.4.1 and 4.4.2, over a stream in chunks of any size.
+"""The two continuous health tests of SP 800-90B, sections 4.4.1 and 4.4.2, on a stream in chunks of any size.
 
-Each scan does all steps of its section. Cutoffs come from :mod:`esoteric_drbg.health_tests`, which also says what a
+Each scan does all steps of its section. :mod:`esoteric_drbg.health_tests` computes the cutoffs and decides what a
 failure means for a source.
 """
 
@@ -20,7 +20,7 @@ class RepetitionCountScan:
     Parameters
     ----------
     cutoff : int
-        C, 2 or more. The test fails at every sample that makes a run of C or more equal ones.
+        C, 2 or more. The test fails at every sample that brings a run of equal samples to C or more.
 
     Examples
     --------
@@ -50,14 +50,14 @@ class RepetitionCountScan:
         before = self.failures
         for x in contents(symbols):  # step 3
             if x == self._a:
-                # Step 4: one more of them; the test fails from the C-th on.
+                # Step 4: one more equal sample; the test fails from the C-th on.
                 self.run += 1
                 if self.run >= self.cutoff:
                     if self.failures == 0:
                         self.first_failure = self.samples
                     self.failures += 1
             else:
-                # Otherwise there is a new sample to wait for; so for the first sample, steps 1 and 2.
+                # Otherwise x is the new A. The same holds for the first sample: steps 1 and 2.
                 self._a = x
                 self.run = 1
             self.longest_run = max(self.longest_run, self.run)
@@ -68,12 +68,12 @@ class RepetitionCountScan:
 class AdaptiveProportionScan:
     """Adaptive Proportion Test, 4.4.2.
 
-    In the standard's names: C is ``cutoff``, W is ``window``, A the first sample of a window, B how often it has come.
+    In the standard's names: C is ``cutoff``, W is ``window``, A the first sample of a window, B its count.
 
     Parameters
     ----------
     cutoff : int
-        C, 2 to ``window``. The test fails once in a window, when its first sample has come C times.
+        C, 2 to ``window``. The test fails once in a window, when its first sample has occurred C times.
     window : int
         W, in samples; windows follow one another and each counts its first sample as 1.
 
@@ -112,7 +112,7 @@ class AdaptiveProportionScan:
                 self._a = symbol
                 self._b = 1
             elif symbol == self._a:
-                # Step 3: the test fails when B reaches C, which is once in a window.
+                # Step 3: the test fails when B reaches C, at most once in a window.
                 self._b += 1
                 if self._b == self.cutoff:
                     if self.failures == 0:

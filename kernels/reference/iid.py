@@ -1,8 +1,8 @@
 """The 19 permutation statistics of SP 800-90B 5.1.1 to 5.1.11, and the comparison of permutations with the original.
 
-The statistics are whole numbers that order as the standard's do: the excursion is multiplied by the number of samples,
-the average collision by 2^52 and rounded down. That a statistic fails if too few permutations are above or below it
-(5.1 step 3) is left to :mod:`esoteric_drbg.conformance`. These loops count from 0.
+The statistics are whole numbers in the same order as the standard's: the excursion is multiplied by the number of
+samples, the average collision by 2^52 and rounded down. :mod:`esoteric_drbg.conformance` decides whether a statistic
+fails, because too few permutations are above or below it (5.1 step 3). These loops count from 0.
 """
 # ruff: noqa: N803, N806 - the standard's names
 
@@ -34,7 +34,7 @@ def checked(symbols: bytes | bytearray | memoryview, mask: int = 0) -> bytes:
 
 
 def conversion_1(bits: Sequence[int]) -> list[int]:
-    """Return the number of ones in each block of 8 bits, the last filled up with zeros: Conversion I of 5.1.
+    """Return the number of ones in each block of 8 bits, the last one padded with zeros: Conversion I of 5.1.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def runs(signs: Sequence[bool]) -> tuple[int, int]:
 
 
 def directional_runs(S: Sequence[int]) -> tuple[int, int, int]:
-    """Return number and length of the directional runs, and the number of increases and decreases: 5.1.2 to 5.1.4.
+    """Return the number of directional runs, the longest of them, and the most increases or decreases: 5.1.2 to 5.1.4.
 
     Examples
     --------
@@ -118,9 +118,9 @@ def directional_runs(S: Sequence[int]) -> tuple[int, int, int]:
 
 
 def median_runs(S: Sequence[int]) -> tuple[int, int]:
-    """Return number and length of the runs about the median: 5.1.5 and 5.1.6.
+    """Return the number of runs about the median, and the length of the longest: 5.1.5 and 5.1.6.
 
-    The median is of the samples' ranks 0, 1, 2, ...; of an even number of samples it is the mean of the middle two.
+    The median is that of the samples' ranks 0, 1, 2, ...; for an even number of samples, the mean of the middle two.
 
     Examples
     --------
@@ -130,17 +130,17 @@ def median_runs(S: Sequence[int]) -> tuple[int, int]:
     """
     alphabet = sorted(set(S))
     ranks = [alphabet.index(sample) for sample in S]
-    # Step 1: twice the median; of binary data it is 0.5.
+    # Step 1: twice the median; the median of binary data is 0.5.
     in_order = sorted(ranks)
     twice_the_median = in_order[(len(S) - 1) // 2] + in_order[len(S) // 2] if len(alphabet) != 2 else 1
-    # Step 2: +1 where a sample is not below it, -1 where it is.
+    # Step 2: +1 where a sample is not below the median, -1 where it is.
     return runs([2 * rank >= twice_the_median for rank in ranks])
 
 
 def collisions(S: Sequence[int]) -> tuple[int, int]:
-    """Return the average, times 2^52, and the maximum of the samples up to a repeated one: 5.1.7 and 5.1.8.
+    """Return the average, times 2^52, and the maximum of the number of samples up to a collision: 5.1.7 and 5.1.8.
 
-    Both are 0 where no sample repeats.
+    Both are 0 if there is no collision.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def collisions(S: Sequence[int]) -> tuple[int, int]:
     C: list[int] = []
     i = 0
     while i < len(S):
-        # The least j such that the j samples from s_i on are not all different; where there is none, C is complete.
+        # The least j such that the j samples from s_i on are not all different; if there is none, C is complete.
         j = 1
         while i + j <= len(S) and len(set(S[i : i + j])) == j:
             j += 1
@@ -164,7 +164,7 @@ def collisions(S: Sequence[int]) -> tuple[int, int]:
 
 
 def periodicity(S: Sequence[int], p: int) -> int:
-    """Return how many samples equal the one p places on, 5.1.9.
+    """Return how many samples equal the sample p places later, 5.1.9.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def covariance(S: Sequence[int], p: int) -> int:
 
 
 def compression(S: Sequence[int]) -> int:
-    """Return the length in bytes of the samples as decimal numbers with blanks between, after bzip2: 5.1.11.
+    """Return the length in bytes of the samples as decimal numbers, joined by blanks, after bzip2: 5.1.11.
 
     Examples
     --------
@@ -212,7 +212,7 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> list[i
     Bit i of the mask stands for statistic i of :data:`esoteric_drbg.kernels.iid.STATISTICS`.
     """
     S: Sequence[int] = checked(symbols, mask)
-    # Binary data are converted first: by counting ones for 5.1.2 to 5.1.4, 5.1.9 and 5.1.10, to bytes for 5.1.7, 5.1.8.
+    # Binary data are converted first: to counts of ones (5.1.2 to 5.1.4, 5.1.9, 5.1.10) or to bytes (5.1.7, 5.1.8).
     counted = bytewise = S
     if len(set(S)) == 2:
         bits = [int(sample == max(S)) for sample in S]
@@ -234,7 +234,7 @@ def iid_statistics(symbols: bytes | bytearray | memoryview, mask: int) -> list[i
 
 
 def iid_permutation(symbols: bytes | bytearray | memoryview, seed: int, index: int) -> bytes:
-    """Return permutation `index` of the symbols under `seed`."""
+    """Return permutation `index` of the samples for `seed`."""
     return permute(checked(symbols), seed, index)
 
 
@@ -243,7 +243,7 @@ def iid_permutations(
 ) -> list[tuple[int, int, int]]:
     """Return how many permutations have a greater, an equal and a smaller statistic than the original, by statistic.
 
-    This is step 2 of 5.1 for the permutations number `first` to `first + count - 1`.
+    This is step 2 of 5.1 for the permutations `first` to `first + count - 1`.
     """
     S = checked(symbols, mask)
     if len(original) != STATISTICS:

@@ -1,11 +1,12 @@
-"""The permutations of the IID track: which arrangement belongs to (seed, index). SP 800-90B 5.1 step 2.1 asks for one.
+"""The permutations of the IID track, SP 800-90B 5.1 step 2.1: the arrangement that (seed, index) determines.
 
-Two streams of random words come from (seed, index): `lanes`, eight generators xoshiro256++ whose words come in turns,
-and `single`, one SplitMix64 for the rare draws. Both start from a SplitMix64 at mix(mix(seed) + index): its first 32
-words are the states of the lanes (word 0 of lanes 0 to 7, then word 1, ...), the next one is the state of `single`.
+Two streams of random words are derived from (seed, index). `lanes` is eight xoshiro256++ generators that give a word
+each in turn. `single` is one SplitMix64 generator for the rare draws. Both are seeded by a SplitMix64 that starts at
+mix(mix(seed) + index): its first 32 words are the states of the lanes (word 0 of lanes 0 to 7, then word 1, ...), and
+its next word is the state of `single`.
 
-Sequences of three or more symbols are shuffled by Fisher and Yates if they are short, or drawn as an arrangement of
-symbols; binary ones are drawn as an arrangement of bits. Either way every arrangement of the symbols is equally likely.
+A binary sequence is drawn as an arrangement of bits. Any other is shuffled by Fisher-Yates if it is short, otherwise
+drawn as an arrangement of symbols. In each case every arrangement is equally likely.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ __all__ = [
 MASK = (1 << 64) - 1
 GAMMA = 0x9E3779B97F4A7C15
 LANES = 8
-#: From so many symbols on they are arranged, not shuffled: swaps all over much memory take longer.
+#: From this length on, sequences are arranged, not shuffled: swaps across much memory take longer.
 MANY = 1 << 16
-#: Draws of 16 bits, and the share of them that a symbol has to have to get one of those that are left.
+#: Number of draws of 16 bits, and the least share that lets a symbol get some of the draws that are left.
 DRAWS = 1 << 16
 FREQUENT = 16
 
@@ -65,7 +66,7 @@ class Single:
         return mix(self.state)
 
     def below(self, bound: int) -> int:
-        """Return a uniform number from 0 to bound - 1: the high word of a product, unless its low word shows bias."""
+        """Return a uniform number from 0 to bound - 1: the high word of a product, drawn again where biased."""
         reject_below = (1 << 64) % bound
         while True:
             product = self.next() * bound
@@ -105,7 +106,7 @@ def _rotate(word: int, by: int) -> int:
 
 
 def streams(seed: int, index: int) -> tuple[Iterator[int], Single]:
-    """Return the words of the lanes, without end, and the single stream of one permutation."""
+    """Return the endless words of the lanes, and the single stream, of one permutation."""
     start = Single(mix(mix(seed) + index & MASK))
     s0, s1, s2, s3 = ([start.next() for _ in range(LANES)] for _ in range(4))
     lanes = [Lane(*states) for states in zip(s0, s1, s2, s3, strict=True)]
@@ -126,10 +127,11 @@ def _parts(words: Iterator[int], bits: int) -> Iterator[int]:
 
 
 def fisher_yates(symbols: bytes, seed: int, index: int) -> bytes:
-    """Shuffle from the last place down: place i swaps with a uniform one of places 0 to i.
+    """Shuffle from the last place down: place i is swapped with a uniformly drawn place from 0 to i.
 
-    Place i uses the next 32-bit half word of the lanes (of each word the low half first): the high half of its product
-    with i + 1. If the low half shows bias, less than 2^32 mod (i + 1), the single stream draws in its stead.
+    Place i multiplies the next 32-bit half word of the lanes (the low half of each word first) by i + 1 and takes the
+    high half of the product. If the low half is below 2^32 mod (i + 1), that would be biased: the single stream draws
+    instead.
     """
     words, single = streams(seed, index)
     halves = _parts(words, 32)
@@ -146,11 +148,11 @@ def fisher_yates(symbols: bytes, seed: int, index: int) -> bytes:
 def arrange_bits(n: int, ones: int, seed: int, index: int) -> bytes:
     """Return n bits, one a byte, of which `ones` are 1, every arrangement equally likely.
 
-    The rarer bit is drawn independently for all places, with probability q / 256 just below its share; given how often
-    it came, all arrangements are equally likely. Then random places are changed until it came as often as it must.
+    The rarer bit is drawn independently for all places, with probability q / 256 just below its share. Given its
+    count, all arrangements are equally likely. Then random places are changed until the count is right.
 
-    For 64 places in each of the lanes a word is made of words of that lane, one for each binary digit of q / 256 from
-    the last that is not 0 up to the first: a digit 1 joins them by "or", a digit 0 by "and". Place p of the words is
+    For 64 places, each lane makes one word from several of its words: one for each binary digit of q / 256, from the
+    last digit that is not 0 to the first. A digit 1 combines them by "or", a digit 0 by "and". Place p of the words is
     bit p % 64, counted from the lowest, of lane p // 64 % 8.
     """
     rare = min(ones, n - ones)
@@ -183,10 +185,10 @@ def arrange_bits(n: int, ones: int, seed: int, index: int) -> bytes:
 def arrange_symbols(symbols: bytes, seed: int, index: int) -> bytes:
     """Return the symbols in random order, every arrangement equally likely.
 
-    First each place gets a symbol of its own, by the next 16 bits of the lanes (of each word the lowest first), which
-    stand for symbols about as often as those come. Then random places are changed: one whose symbol there are too many
-    of gets the least symbol that there are too few of, until the numbers are right. What happens to a place never
-    depends on where it is: so whatever arrangement comes out, any other order of it is as likely.
+    First the next 16 bits of the lanes (the lowest bits of each word first) give each place a symbol, with about the
+    probability of its share. Then random places are changed until the counts are right: a symbol that occurs too often
+    is replaced by the least symbol that occurs too rarely. No change depends on the position of a place. So all orders
+    of the result are equally likely.
     """
     n = len(symbols)
     words, single = streams(seed, index)
@@ -209,8 +211,8 @@ def arrange_symbols(symbols: bytes, seed: int, index: int) -> bytes:
 def symbols_of_draws(symbols: bytes) -> list[int]:
     """Return the symbol that each draw of 16 bits stands for, in ascending order.
 
-    Each has its share, rounded down; what is left goes to the symbols that have a share of 16 or more in turns, the
-    most frequent first: rare ones would come much too often.
+    Each symbol gets its share of the draws, rounded down. The draws that are left go in turns to the symbols with a
+    share of 16 or more, the most frequent first: a rare symbol would occur much too often.
     """
     counts = [symbols.count(symbol) for symbol in range(256)]
     shares = [count * DRAWS // len(symbols) for count in counts]
@@ -222,7 +224,7 @@ def symbols_of_draws(symbols: bytes) -> list[int]:
 
 
 def permute(symbols: bytes, seed: int, index: int) -> bytes:
-    """Return permutation `index` of the symbols under `seed`.
+    """Return permutation `index` of the samples for `seed`.
 
     Examples
     --------

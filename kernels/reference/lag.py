@@ -1,7 +1,7 @@
-"""The Lag predictor, SP 800-90B 6.3.8: what came d symbols before comes again.
+"""The Lag predictor, SP 800-90B 6.3.8: each sub-predictor repeats the sample d before.
 
-The kernel does steps 1 to 4 and finds the longest run of ones; bounds and min-entropy are left to
-:mod:`esoteric_drbg.kernels.estimate_bounds`.
+The kernel does steps 1 to 4 and finds the longest run of ones. :mod:`esoteric_drbg.kernels.estimate_bounds` computes
+bounds and min-entropy.
 """
 # ruff: noqa: N803, N806 - the standard's names
 
@@ -47,7 +47,7 @@ def correct_predictions(S: bytes, D: int = 128) -> list[int]:
 
     # Step 3
     for i in range(2, L + 1):
-        # 3a: sub-predictor d says what came d symbols before.
+        # 3a: sub-predictor d predicts the sample d before.
         for d in range(1, D + 1):
             lag_[d] = s[i - d] if d < i else None
 

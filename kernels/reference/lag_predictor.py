@@ -9,38 +9,39 @@ from esoteric_drbg.kernels.reference.buffers import contents
 __all__ = ["LagPredictorScan"]
 
 _RUN, _WINDOW, _SPAN = range(3)
-#: What stands before the data: a symbol that never comes, so that no prediction from it is right.
+#: Stands before the data: a symbol that never occurs, so that no prediction from it is correct.
 _NONE = -1
-#: Lags that the vote chooses from: it reaches back three times as far.
+#: Lags that the vote chooses from: it looks back three times as far.
 _VOTING_LAGS = LAGS // 3
 #: Most samples in a span.
 _MOST = 1 << 20
 
 
 class LagPredictorScan:
-    """Lag Predictor Test over a stream in chunks of any size.
+    """Lag Predictor Test on a stream in chunks of any size.
 
-    Each predictor names one value before each sample, from earlier samples only:
+    Each predictor predicts each sample from earlier samples only:
 
     - predictor d, 1 to 64: the sample d before;
     - predictor 65, the straight line: the last sample plus the last difference, modulo 2^symbol_bits;
-    - predictor 66, the vote: what two of the samples b, 2b and 3b before agree on, otherwise the sample b before. b is
-      the lag up to 21 that was right most often in the window before, the shortest of equals; 1 in the first window.
+    - predictor 66, the vote: the value of two or more of the samples b, 2b and 3b before, otherwise the sample b
+      before. b is the lag up to 21 with the most correct predictions in the window before, the shortest if several
+      have as many; 1 in the first window.
 
     Parameters
     ----------
     run_cutoff : int
-        The test fails at every sample at which a predictor has been right so many times in a row, or more often.
+        The test fails at every sample at which a predictor has made this many correct predictions in a row, or more.
     window_cutoff : int
-        It fails once in a window, when a predictor has been right so many times in it.
+        It fails once in a window, when a predictor has made this many correct predictions in the window.
     span_cutoff : int
-        It fails once in a span, at the end of the window in which a predictor has been right so many times in it.
+        It fails once in a span, at the end of a window, when a predictor has made this many in the span.
     window : int
         W, in samples; windows follow one another.
     span : int
         Windows in a span; spans follow one another.
     symbol_bits : int
-        Width of a symbol, 1 to 8.
+        Width of a sample in bits, 1 to 8.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class LagPredictorScan:
 
     @property
     def highest(self) -> tuple[int, int, int]:
-        """Most right predictions of one predictor in a row, in a window, and in a span counted at ends of windows."""
+        """Most correct predictions of one predictor in a row, in a window, and in a span counted at ends of windows."""
         run, window, span = self._highest
         return run, window, span
 

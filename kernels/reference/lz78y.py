@@ -1,7 +1,7 @@
 """The LZ78Y predictor, SP 800-90B 6.3.10: a dictionary of the contexts of 1 to 16 symbols and of what followed them.
 
-The kernel does steps 1 to 4 and finds the longest run of ones; bounds and min-entropy are left to
-:mod:`esoteric_drbg.kernels.estimate_bounds`.
+The kernel does steps 1 to 4 and finds the longest run of ones. :mod:`esoteric_drbg.kernels.estimate_bounds` computes
+bounds and min-entropy.
 """
 # ruff: noqa: N803, N806 - the standard's names
 
@@ -48,8 +48,8 @@ def correct_predictions(S: bytes, B: int = 16, max_dictionary_size: int = _MAX_D
 
     # Step 3
     for i in range(B + 2, L + 1):
-        # 3a: count that s_{i-1} followed the j symbols before it, the longest context first. Only a new context
-        # needs room; one that is there gains new followers always.
+        # 3a: count that s_{i-1} followed the j samples before it, the longest context first. Only a new context
+        # needs room; a context in the dictionary always accepts new followers.
         for j in range(B, 0, -1):
             x, y = tuple(s[i - j - 1 : i - 1]), s[i - 1]
             if x not in D and dictionary_size < max_dictionary_size:
@@ -58,12 +58,12 @@ def correct_predictions(S: bytes, B: int = 16, max_dictionary_size: int = _MAX_D
             if x in D:
                 D[x][y] = D[x].get(y, 0) + 1
 
-        # 3b: the follower with the highest count over all contexts; of equals, the longest context's.
+        # 3b: the follower with the highest count over all contexts; among equal counts, that of the longest context.
         prediction, max_count = None, 0
         for j in range(B, 0, -1):
             prev = tuple(s[i - j : i])
             if prev in D:
-                # Within a context, of equals the larger symbol.
+                # Within a context, the larger symbol among equal counts.
                 y_highest = highest_counted(D[prev])
                 if y_highest is not None and D[prev][y_highest] > max_count:
                     prediction, max_count = y_highest, D[prev][y_highest]

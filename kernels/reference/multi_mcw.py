@@ -1,7 +1,7 @@
-"""The MultiMCW predictor, SP 800-90B 6.3.7: the most common value in windows of the last symbols.
+"""The MultiMCW predictor, SP 800-90B 6.3.7: the most common value in windows of the last samples.
 
-The kernel does steps 1 to 4 and finds the longest run of ones; bounds and min-entropy are left to
-:mod:`esoteric_drbg.kernels.estimate_bounds`.
+The kernel does steps 1 to 4 and finds the longest run of ones. :mod:`esoteric_drbg.kernels.estimate_bounds` computes
+bounds and min-entropy.
 """
 # ruff: noqa: N803, N806 - the standard's names
 
@@ -55,11 +55,11 @@ def correct_predictions(S: bytes, w: Sequence[int] = _WINDOWS) -> list[int]:
 
     # Step 3
     for i in range(w[1] + 1, L + 1):
-        # 3a: each window's most frequent value; a window that is not full yet says nothing.
+        # 3a: each window's most frequent value; a window that is not full yet predicts nothing.
         for j in range(1, len(w)):
             frequent[j] = most_frequent(s[i - w[j] : i]) if i > w[j] else None
 
-        # 3b and 3c: the winner of the steps before speaks.
+        # 3b and 3c: the winner of the steps before predicts.
         prediction = frequent[winner]
         if prediction == s[i]:
             correct[i - w[1]] = 1
@@ -70,7 +70,7 @@ def correct_predictions(S: bytes, w: Sequence[int] = _WINDOWS) -> list[int]:
 
 
 def most_frequent(window: Sequence[int]) -> int:
-    """Return the most frequent value; of several, the one that appeared most recently.
+    """Return the most frequent value; among several, the one that occurred most recently.
 
     Examples
     --------

@@ -1,9 +1,10 @@
 """The MultiMMC predictor, SP 800-90B 6.3.9: Markov models with counting, of orders 1 to 16.
 
-The kernel does steps 1 to 5 and finds the longest run of ones; bounds and min-entropy are left to
-:mod:`esoteric_drbg.kernels.estimate_bounds`.
+The kernel does steps 1 to 5 and finds the longest run of ones. :mod:`esoteric_drbg.kernels.estimate_bounds` computes
+bounds and min-entropy.
 
-Two departures from the text, by our reading of it, make the figures those of NIST's tool. They are marked below.
+As we read the text, the kernel departs from it in two points, which give the results of NIST's tool. They are marked
+below.
 """
 # ruff: noqa: N803, N806 - the standard's names
 
@@ -30,7 +31,7 @@ def multi_mmc(data: bytes, n: int, k: int) -> tuple[int, int]:
 
 
 def correct_predictions(S: bytes, D: int = 16, max_entries: int = _MAX_ENTRIES) -> list[int | None]:
-    """Return the standard's array `correct`, from its first entry on; None where the winner said nothing.
+    """Return the standard's array `correct`, from its first entry on; None where the winner made no prediction.
 
     Examples
     --------
@@ -40,7 +41,7 @@ def correct_predictions(S: bytes, D: int = 16, max_entries: int = _MAX_ENTRIES) 
     """
     s, L = from_one(S), len(S)
 
-    # Step 1: D orders, N predictions, and for each order the number of counters it has.
+    # Step 1: D orders, N predictions, and the number of counters of each order.
     N = L - 2
     subpredict: list[int | None] = [None] * (D + 1)
     entries = [0] * (D + 1)
@@ -55,7 +56,7 @@ def correct_predictions(S: bytes, D: int = 16, max_entries: int = _MAX_ENTRIES) 
 
     # Step 4
     for i in range(3, L + 1):
-        # 4a: count that s_{i-1} followed the d symbols before it; a new pair needs a free counter.
+        # 4a: count that s_{i-1} followed the d samples before it; a new pair needs a free counter.
         for d in range(1, D + 1):
             if d < i - 1:
                 x, y = tuple(s[i - d - 1 : i - 1]), s[i - 1]
@@ -65,10 +66,10 @@ def correct_predictions(S: bytes, D: int = 16, max_entries: int = _MAX_ENTRIES) 
                     M[d].setdefault(x, {})[y] = 1
                     entries[d] += 1
 
-        # 4b: order d says what followed the last d symbols most often; of equals, the larger symbol.
+        # 4b: order d predicts what followed the last d samples most often; among equals, the larger symbol.
         for d in range(1, D + 1):
             subpredict[d] = highest_counted(M[d].get(tuple(s[i - d : i]), {})) if d < i else None
-            # Departure: the orders above one that says nothing say nothing either. The text asks each on its own.
+            # Departure: if an order makes no prediction, no higher order does. In the text each order is independent.
             if subpredict[d] is None:
                 subpredict[d:] = [None] * (D + 1 - d)
                 break
@@ -77,7 +78,7 @@ def correct_predictions(S: bytes, D: int = 16, max_entries: int = _MAX_ENTRIES) 
         prediction = subpredict[winner]
         if prediction == s[i]:
             correct[i - 2] = 1
-        # Departure: a step without a prediction is left out of the runs. In the text it is not correct: it ends a run.
+        # Departure: a step without a prediction is left out of the runs. In the text it counts as wrong and ends a run.
         if prediction is None:
             correct[i - 2] = None
 

@@ -1,8 +1,8 @@
-"""What the four predictors of SP 800-90B 6.3.7 to 6.3.10 share: the scoreboard, and what is counted at the end.
+"""The scoreboard and the final counts of the four predictors of SP 800-90B 6.3.7 to 6.3.10.
 
-Each predictor's kernel returns C and the longest run of ones in `correct`. The estimate of min-entropy follows from
-them in :func:`esoteric_drbg.kernels.estimate_bounds.prediction_bounds`: P_global from C and N, P_local from
-r, which is that run plus one, and N.
+Each predictor's kernel returns C and the longest run of ones in `correct`. From these,
+:func:`esoteric_drbg.kernels.estimate_bounds.prediction_bounds` computes P_global (from C and N) and P_local (from N
+and r, the longest run plus one).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ __all__ = ["count_correct", "highest_counted", "update_scoreboard"]
 
 
 def update_scoreboard(scoreboard: list[int], winner: int, subpredictions: Sequence[int | None], symbol: int) -> int:
-    """Update the scoreboard with the symbol that came and return the new winner: step 3d of 6.3.7, 4e of 6.3.9.
+    """Update the scoreboard with the sample that was observed; return the new winner: 6.3.7 step 3d, 6.3.9 step 4e.
 
     Parameters
     ----------
     scoreboard : list of int
         Element d counts how often sub-predictor d was right. Element 0 is not used: sub-predictors count from 1.
     winner : int
-        The sub-predictor that spoke in this step.
+        The sub-predictor whose prediction counted in this step.
     subpredictions : sequence of int or None
-        Element d is what sub-predictor d said, None for the standard's Null; element 0 is not used.
+        Element d is the prediction of sub-predictor d, None for the standard's Null; element 0 is not used.
     symbol : int
-        s_i, what came.
+        s_i, the value observed.
 
     Examples
     --------
@@ -35,8 +35,8 @@ def update_scoreboard(scoreboard: list[int], winner: int, subpredictions: Sequen
     """
     for d in range(1, len(scoreboard)):
         if subpredictions[d] == symbol:
-            # Who is right scores, and takes over as soon as the winner's score is no higher. The winner's own
-            # score has been raised in this step only if its turn came before.
+            # A correct sub-predictor scores, and becomes the winner if the winner's score is not higher. The winner's
+            # own score has been raised in this step only if its index is lower.
             scoreboard[d] += 1
             if scoreboard[d] >= scoreboard[winner]:
                 winner = d
@@ -44,7 +44,7 @@ def update_scoreboard(scoreboard: list[int], winner: int, subpredictions: Sequen
 
 
 def count_correct(correct: Sequence[int | None]) -> tuple[int, int]:
-    """Return C, the ones in `correct`, and the longest run of them; entries that are None count as not there.
+    """Return C, the number of ones in `correct`, and the longest run of them; entries that are None are skipped.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def count_correct(correct: Sequence[int | None]) -> tuple[int, int]:
 
 
 def highest_counted(followers: Mapping[int, int]) -> int | None:
-    """Return the symbol with the highest count, of equals the larger symbol; None if there is none: 6.3.9, 6.3.10.
+    """Return the symbol with the highest count, the larger one if two are equal; None if there is none: 6.3.9, 6.3.10.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Reference of the report on memory for secrets: Python keeps its integers where it likes."""
+"""Reference of the report on memory for secrets: Python cannot choose or lock the memory of its integers."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ __all__ = ["secret_memory"]
 
 
 def secret_memory() -> tuple[int, int, bool, bool, int, str]:
-    """Return bytes in pages for secrets, how many are locked, two refusals, bytes of a slot, and the reason."""
+    """Return the fields of :class:`esoteric_drbg.kernels.secret_memory.SecretMemory`: no memory is locked."""
     return 0, 0, False, False, 0, "reference kernels: not locked"

@@ -1,8 +1,9 @@
-"""SHA-2 of a message whose length is no multiple of 8 bits, FIPS 180-4.
+"""SHA-2 of a message whose length is not a multiple of 8 bits, FIPS 180-4.
 
-The rule of the house is "never our own SHA"; this file is its written exception. Libraries hash bytes, and Hash_df is
-defined, and tested by ACVP, on bit strings. It runs only for those lengths, in conformance work, never on a seed; its
-results are tested against hashlib at whole bytes and against the Rust kernel (crate ``sha2``) at every length.
+The project's rule is "never our own SHA"; this file is the written exception. Libraries hash bytes, but Hash_df is
+defined on bit strings, and ACVP tests it on them. This code runs only for such lengths, in conformance work, never on
+a seed. Its results are tested against hashlib at whole bytes and against the Rust kernel (crate ``sha2``) at every
+length.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def _cube_root_fraction(value: int, bits: int) -> int:
     """Return the first ``bits`` bits of the fractional part of the cube root, exactly."""
     scaled = value << (3 * bits)
     root: int = round(scaled ** (1 / 3))
-    while not root**3 <= scaled < (root + 1) ** 3:  # Newton's step, from a double's 53 right bits
+    while not root**3 <= scaled < (root + 1) ** 3:  # Newton's step, from the 53 correct bits of a double
         root -= -(-(root**3 - scaled) // (3 * root * root))
     return root % (1 << bits)
 

@@ -1,4 +1,4 @@
-"""How the assessment kernels get their data: binary symbols packed, others one a byte."""
+"""The data format of the assessment kernels: binary samples are packed, others are one a byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["checked", "from_one", "unpack"]
 
 
 def checked(data: bytes | bytearray | memoryview, n: int, k: int) -> bytes:
-    """Return the bytes of `data`; :func:`unpack` says what they hold and what is refused."""
+    """Return the bytes of `data`; :func:`unpack` describes their format and the errors."""
     if not 2 <= k <= 256:
         raise InvalidInputError(f"k={k}: an alphabet has 2 to 256 symbols")
     held = contents(data)
@@ -22,22 +22,22 @@ def checked(data: bytes | bytearray | memoryview, n: int, k: int) -> bytes:
 
 
 def unpack(data: bytes | bytearray | memoryview, n: int, k: int) -> bytes:
-    """Return `n` symbols below `k`, one a byte.
+    """Return `n` samples below `k`, one a byte.
 
     Parameters
     ----------
     data : buffer of bytes
-        If ``k == 2`` the symbols are packed eight a byte, the first one in the most significant bit; otherwise each
-        byte is one.
+        If ``k == 2``, eight samples are packed into a byte, the first one in the most significant bit; otherwise each
+        byte is one sample.
     n : int
-        Number of symbols, 1 or more.
+        Number of samples, 1 or more.
     k : int
         Alphabet size, 2 to 256.
 
     Raises
     ------
     InvalidInputError
-        If `data` is shorter or longer than `n` symbols, or one of them is not below `k`.
+        If `data` is shorter or longer than `n` samples, or a sample is not below `k`.
 
     Examples
     --------
@@ -52,5 +52,5 @@ def unpack(data: bytes | bytearray | memoryview, n: int, k: int) -> bytes:
 
 
 def from_one(symbols: bytes) -> list[int]:
-    """Return a list whose element i is s_i: the standard counts from 1. Element 0 is never a symbol."""
+    """Return a list whose element i is s_i: the standard counts from 1. Element 0 is not a sample."""
     return [-1, *symbols]

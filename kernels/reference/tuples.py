@@ -1,7 +1,7 @@
-"""What is counted for the t-Tuple and LRS estimates, SP 800-90B 6.3.5 and 6.3.6.
+"""Counts of tuples for the t-Tuple and LRS estimates, SP 800-90B 6.3.5 and 6.3.6.
 
-The kernel does steps 1 and 2 of both and sums the pairs of 6.3.6 step 3. Powers, bounds and min-entropies are
-computed in :mod:`esoteric_drbg.conformance`.
+The kernel does steps 1 and 2 of both and sums the pairs of 6.3.6 step 3. :mod:`esoteric_drbg.conformance` computes
+powers, bounds and min-entropies.
 """
 # ruff: noqa: N803, N806 - the standard's names
 
@@ -26,9 +26,9 @@ def tuple_counts(data: bytes, n: int, k: int) -> tuple[bytes, int, bytes]:
     -------
     most_common : bytes
         Q of 6.3.5, 64-bit little-endian: occurrences of the most common i-tuple for i = 1, ..., t. So u of 6.3.6 is
-        one more than its entries.
+        one more than the number of entries.
     v : int
-        Symbols in the longest tuple that occurs twice; 0 if no symbol does.
+        Length of the longest tuple that occurs twice; 0 if no symbol does.
     pairs : bytes
         64-bit little-endian: the sum over the W-tuples of C(C_i, 2), for W = u, ..., v. Empty if v < u.
 

@@ -1,8 +1,8 @@
-//! The hot kernels of `esoteric_drbg`, without Python. What each one computes is written down, readably, in
-//! `kernels/reference/`; `native/python/` hands these to Python under the same names.
+//! The hot kernels of `esoteric_drbg`, without Python. `kernels/reference/` specifies each of them in readable Python;
+//! `native/python/` gives them to Python under the same names.
 //!
-//! The rooms, each of which uses those above it only: `error`, `simd`, `process`, `memory`, `sha256`, then `drbg`, `health`, `timing`,
-//! `estimators`, `iid` and `rdseed`.
+//! The modules, each of which uses only those before it: `error`, `simd`, `process`, `memory`, `sha256`, then `drbg`,
+//! `health`, `timing`, `estimators`, `iid` and `rdseed`.
 
 pub mod drbg;
 pub mod error;
@@ -16,18 +16,18 @@ pub mod sha256;
 pub mod simd;
 pub mod timing;
 
-/// Paths that are chosen at run time, of what seeds and output take.
+/// The paths chosen at run time in kernels that seeds and output use.
 const OF_OUTPUT: [&[&simd::Path]; 2] = [sha256::PATHS, health::PATHS];
-/// The same of what data are assessed by.
+/// The paths chosen at run time in kernels that assessments use.
 const OF_ASSESSMENTS: [&[&simd::Path]; 2] = [estimators::PATHS, iid::PATHS];
 
-/// Check the paths that seeds and output take, unless they were before, and name those that this CPU gets wrong, as
-/// `health::lag_block::count_block avx512`: kernels do without them. Takes 0.1 ms.
+/// Check the paths that seeds and output use, unless this was done before, and name those that give a wrong result on
+/// this CPU, as `health::lag_block::count_block avx512`: kernels do not use them. Takes 0.1 ms.
 pub fn refused_for_output() -> Vec<String> {
     refused(&OF_OUTPUT)
 }
 
-/// The same of the paths that assessments take. Takes 1 ms, as one estimator cannot do without the tables of a long run.
+/// The same for the paths that assessments use. Takes 1 ms, because one estimator needs the tables of a long run.
 pub fn refused_for_assessments() -> Vec<String> {
     refused(&OF_ASSESSMENTS)
 }

@@ -2,7 +2,7 @@
 
 use crate::memory::wipe;
 
-/// Tries for one word before the instruction counts as failing; under load it may come up empty a few times.
+/// Tries for one word before the instruction counts as failed; under load it may give none a few times.
 const TRIES: u32 = 1000;
 
 /// True if this CPU has RDSEED (x86-64) or RNDRRS (aarch64).
@@ -49,7 +49,7 @@ fn step() -> Option<u64> {
     None
 }
 
-/// Fill `out` a word at a time from `next`, which may come up empty `tries` times a word; the bytes that came.
+/// Fill `out` a word at a time from `next`, which gets `tries` tries for each word; return the number of bytes filled.
 fn harvest(out: &mut [u8], tries: u32, mut next: impl FnMut() -> Option<u64>) -> usize {
     let mut filled = 0;
     for chunk in out.chunks_mut(8) {
@@ -68,7 +68,7 @@ fn harvest(out: &mut [u8], tries: u32, mut next: impl FnMut() -> Option<u64>) ->
     filled
 }
 
-/// Bytes from the instruction, from the first one on; how many came before it kept coming up empty. None without such an instruction.
+/// Fill `out` with bytes from the instruction; return how many it gave before it failed. None without the instruction.
 pub fn fill(out: &mut [u8]) -> Option<usize> {
     supported().then(|| wipe::after_any(|| harvest(out, TRIES, step)))
 }

@@ -1,7 +1,8 @@
-//! Bytes of Python's: private ones that kernels read, new ones that they fill, and buffers of the caller's that they copy to.
+//! Python's bytes: private ones that kernels read, new ones that they fill, and buffers of the caller that they copy
+//! to.
 //!
-//! No kernel has a slice of memory that somebody else may write: not even the interpreter lock keeps other threads and
-//! processes from that, and in Rust it is undefined behaviour.
+//! No kernel has a slice of memory that other code may write: that is undefined behaviour in Rust, and not even the
+//! interpreter lock prevents other threads and processes from writing.
 
 use std::mem::MaybeUninit;
 
@@ -13,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::errors::{invalid, ours, out_of_memory};
 
-/// A bytes object of `n` bytes, all of which `fill` writes, piece by piece, where it returns Ok.
+/// A bytes object of `n` bytes. `fill` writes all of them, piece by piece, if it returns Ok.
 pub fn filled_bytes<'py>(
     py: Python<'py>,
     n: usize,
@@ -26,8 +27,8 @@ pub fn filled_bytes<'py>(
         let object = pyo3::ffi::PyBytes_FromStringAndSize(std::ptr::null(), length);
         Bound::from_owned_ptr_or_err(py, object).map_err(|error| ours(py, error, &format!("{n} bytes")))?
     };
-    // SAFETY: the memory of that object, of which nothing is read before it was written. Where `fill` fails or panics, the
-    // object is released unseen.
+    // SAFETY: the memory of that object, of which nothing is read before it was written. Where `fill` fails or panics,
+    // the object is released unseen.
     let memory = unsafe {
         let start = pyo3::ffi::PyBytes_AsString(bytes.as_ptr()).cast::<MaybeUninit<u8>>();
         std::slice::from_raw_parts_mut(start, n)
@@ -48,19 +49,19 @@ pub fn new_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBy
     .map_err(|error| ours(py, error, &format!("{} bytes", bytes.len())))
 }
 
-/// Memory that has no contents yet.
+/// Memory that is not initialized yet.
 pub struct Unfilled<'a> {
     memory: &'a mut [MaybeUninit<u8>],
     begun: usize,
 }
 
 impl Unfilled<'_> {
-    /// Bytes that are still to come.
+    /// Number of bytes not filled yet.
     pub fn left(&self) -> usize {
         self.memory.len() - self.begun
     }
 
-    /// Have `fill` give contents to each piece of at most so many bytes, up to its first error.
+    /// Let `fill` initialize each piece of at most this many bytes, up to its first error.
     pub fn try_each<E>(
         &mut self,
         most: usize,
@@ -74,7 +75,7 @@ impl Unfilled<'_> {
     }
 }
 
-/// Bytes that stay as they are: of a `bytes` object, or a copy of what any other buffer of bytes had when it was made.
+/// Bytes that do not change: those of a `bytes` object, or a copy of any other buffer of bytes.
 pub enum ByteView<'py> {
     Immutable(Bound<'py, PyBytes>),
     /// They may be secret.
@@ -82,8 +83,8 @@ pub enum ByteView<'py> {
 }
 
 impl<'py> ByteView<'py> {
-    /// Take the bytes of a C-contiguous buffer with one byte an item (bytes, bytearray, memoryview, uint8 array), or raise
-    /// `InvalidInputError`.
+    /// Take the bytes of a C-contiguous buffer with one byte an item (bytes, bytearray, memoryview, uint8 array), or
+    /// raise `InvalidInputError`.
     pub fn new(object: &Bound<'py, PyAny>) -> PyResult<Self> {
         if let Ok(bytes) = object.cast_exact::<PyBytes>() {
             return Ok(Self::Immutable(bytes.clone()));
@@ -99,7 +100,8 @@ impl<'py> ByteView<'py> {
         let length = buffer.len_bytes();
         let mut copy =
             Zeroizing::new(zeros(length).map_err(|_| out_of_memory(py, &format!("a copy of {length} bytes")))?);
-        // C code copies: who writes meanwhile, without the lock that this thread holds, gets a mixture of old and new.
+        // C code copies: if other code writes meanwhile, without the lock that this thread holds, the copy is a mixture
+        // of old and new bytes.
         buffer.copy_to_slice(py, &mut copy)?;
         Ok(Self::Copied(copy))
     }
@@ -112,7 +114,7 @@ impl<'py> ByteView<'py> {
     }
 }
 
-/// A writable buffer of the caller's, who may use it meanwhile: it is copied to.
+/// A writable buffer of the caller, who may use it meanwhile: kernels only copy to it.
 pub struct Target {
     buffer: PyBuffer<u8>,
 }
@@ -129,7 +131,7 @@ impl Target {
         Ok(Self { buffer })
     }
 
-    /// Bytes of the buffer, and what fills it in pieces of at most so many bytes.
+    /// Number of bytes of the buffer, and the [`Pieces`] that fill it, of at most `most` bytes each.
     pub fn pieces(&self, py: Python<'_>, most: usize) -> PyResult<(usize, Pieces<'_>)> {
         let length = self.buffer.len_bytes();
         let room = zeros(most.min(length)).map_err(|_| out_of_memory(py, "a piece of the output"))?;
@@ -157,14 +159,14 @@ impl Drop for Pieces<'_> {
 unsafe impl Send for Pieces<'_> {}
 
 impl Pieces<'_> {
-    /// Have `fill` write each piece, in order, up to its first error.
+    /// Let `fill` write each piece, in order, up to its first error.
     pub fn try_each<E>(mut self, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
         while self.left > 0 {
             let length = self.left.min(self.room.len());
             let piece = &mut self.room[..length];
             fill(piece)?;
-            // SAFETY: the buffer protocol guarantees `left` writable bytes from `start` on while the export is held, which
-            // the borrowed target does; the room is apart from them. No reference to them exists here.
+            // SAFETY: the buffer protocol guarantees `left` writable bytes from `start` on while the export is held,
+            // which the borrowed target does; the room is apart from them. No reference to them exists here.
             unsafe {
                 self.start.copy_from_nonoverlapping(piece.as_ptr(), length);
                 self.start = self.start.add(length);

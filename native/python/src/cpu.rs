@@ -1,4 +1,4 @@
-//! What the CPU has, and which code is chosen for it.
+//! The CPU's features, and the code that is chosen for it.
 
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use esoteric_drbg_core::{refused_for_assessments, refused_for_output};
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
-/// CPU features these kernels detect at run time and use, blank-separated.
+/// CPU features that these kernels detect at run time and use, separated by blanks.
 #[pyfunction]
 fn cpu_features() -> String {
     let mut found: Vec<&str> = Vec::new();
@@ -40,8 +40,8 @@ fn cpu_features() -> String {
     found.join(" ")
 }
 
-/// Code that this CPU has the instructions for, but that computes something else on it than plain code does: it is not used. A
-/// function and its version each.
+/// Code that this CPU has the instructions for, but that gives other results on it than plain code, and is not used:
+/// the function and version of each.
 #[pyfunction]
 fn refused_paths() -> Vec<String> {
     let mut refused = refused_for_output();
@@ -49,7 +49,7 @@ fn refused_paths() -> Vec<String> {
     refused
 }
 
-/// Warn of code that is not used because it is wrong on this CPU.
+/// Warn of code that is not used because it gives wrong results on this CPU.
 fn announce(py: Python<'_>, refused: &[String]) -> PyResult<()> {
     if refused.is_empty() {
         return Ok(());
@@ -61,7 +61,7 @@ fn announce(py: Python<'_>, refused: &[String]) -> PyResult<()> {
     PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)
 }
 
-/// Check the code that assessments choose by the CPU, once, and warn of what is wrong.
+/// Check once the code that assessments choose by the CPU, and warn of code with wrong results.
 pub fn announce_for_assessments(py: Python<'_>) -> PyResult<()> {
     static DONE: AtomicBool = AtomicBool::new(false);
     if DONE.swap(true, Ordering::Relaxed) {

@@ -1,8 +1,8 @@
 //! Daemon threads at the end of the interpreter.
 //!
-//! Before Python 3.14 a thread that wants the interpreter lock back while the interpreter ends is made to exit, and the
-//! forced unwinding through Rust frames aborts the process. So a thread whose work without the lock ends after the end
-//! has begun waits here for ever instead, as Python 3.14 does with every such thread.
+//! Before Python 3.14, a thread that asks for the interpreter lock while the interpreter ends is made to exit, and the
+//! forced unwinding through Rust frames aborts the process. So a thread that finishes its work without the lock after
+//! the end has begun is blocked here and never continues, as Python 3.14 does with all these threads.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +11,11 @@ use std::thread;
 use esoteric_drbg_core::process::fork_guard;
 use pyo3::prelude::*;
 
-/// The fork generation of the process whose interpreter ends, or 0: a child that is forked off meanwhile goes on.
+/// The fork generation of the process whose interpreter ends, or 0: a child that is forked meanwhile goes on.
 static ENDED_IN: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// True in the thread that ends the interpreter: it alone goes on.
+    /// True in the thread that ends the interpreter: only this thread goes on.
     static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -33,7 +33,7 @@ pub fn detach<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
     })
 }
 
-/// Say that this thread is about to end the interpreter.
+/// Record that this thread is about to end the interpreter.
 #[pyfunction]
 fn end_begins() {
     ENDS.set(true);

@@ -1,4 +1,4 @@
-//! Raises the error classes that Python defines in `esoteric_drbg.errors`: one family on both sides.
+//! Raises the error classes that Python defines in `esoteric_drbg.errors`: both sides have one family of errors.
 
 use esoteric_drbg_core::drbg::mechanism::Fault;
 use esoteric_drbg_core::error::Error;
@@ -18,7 +18,7 @@ pub fn raise(py: Python<'_>, class: &str, message: String) -> PyErr {
     }
 }
 
-/// `InvalidInputError`: an argument is outside its domain.
+/// `InvalidInputError`: an argument is outside its range.
 pub fn invalid(py: Python<'_>, message: String) -> PyErr {
     raise(py, "InvalidInputError", message)
 }
@@ -28,7 +28,7 @@ pub fn out_of_memory(py: Python<'_>, what: &str) -> PyErr {
     raise(py, "OutOfMemoryError", format!("there is not enough memory for {what}"))
 }
 
-/// Python's own MemoryError becomes `OutOfMemoryError`; any other error stays.
+/// Turn Python's own MemoryError into `OutOfMemoryError`; return any other error unchanged.
 pub fn ours(py: Python<'_>, error: PyErr, what: &str) -> PyErr {
     if error.is_instance_of::<PyMemoryError>(py) {
         out_of_memory(py, what)
@@ -37,7 +37,7 @@ pub fn ours(py: Python<'_>, error: PyErr, what: &str) -> PyErr {
     }
 }
 
-/// The exception that an error of the core is in Python.
+/// The Python exception for an error of the core.
 pub fn python(py: Python<'_>, error: Error) -> PyErr {
     match error {
         Error::InvalidInput(message) => invalid(py, message),
@@ -47,7 +47,7 @@ pub fn python(py: Python<'_>, error: Error) -> PyErr {
     }
 }
 
-/// The exception that a fault of the mechanism of that name is in Python.
+/// The Python exception for a fault of the mechanism of that name.
 pub fn fault(py: Python<'_>, name: &str, fault: Fault) -> PyErr {
     match fault {
         Fault::NotInstantiated => raise(py, "DRBGStateError", format!("{name} is not instantiated")),

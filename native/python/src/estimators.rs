@@ -10,7 +10,7 @@ use crate::cpu::announce_for_assessments;
 use crate::ending;
 use crate::errors::{ours, out_of_memory, python};
 
-/// Count, without the interpreter lock, in data that nobody changes meanwhile.
+/// Count without the interpreter lock, in data that no code changes meanwhile.
 fn counted<Counts: Send>(
     data: &Bound<'_, PyAny>,
     n: usize,
@@ -26,7 +26,7 @@ fn counted<Counts: Send>(
         .map_err(|OutOfMemory| out_of_memory(py, &format!("what is counted in {n} symbols")))
 }
 
-/// 64-bit little-endian numbers, written where Python keeps them.
+/// A bytes object of 64-bit little-endian numbers, written in place.
 fn little_endian<'py, T: Copy + Into<u64>>(py: Python<'py>, counts: &[T]) -> PyResult<Bound<'py, PyBytes>> {
     PyBytes::new_with(py, 8 * counts.len(), |bytes| {
         for (bytes, &count) in bytes.chunks_exact_mut(8).zip(counts) {
@@ -37,13 +37,13 @@ fn little_endian<'py, T: Copy + Into<u64>>(py: Python<'py>, counts: &[T]) -> PyR
     .map_err(|error| ours(py, error, &format!("{} counts", counts.len())))
 }
 
-/// Ones and the transitions 00, 01, 10, 11.
+/// Number of ones and of the transitions 00, 01, 10, 11.
 #[pyfunction]
 fn bit_counts(packed: &Bound<'_, PyAny>, n: usize) -> PyResult<(u64, u64, u64, u64, u64)> {
     counted(packed, n, 2, estimators::bit_counts)
 }
 
-/// Collision times that are 2 and that are 3.
+/// Number of collision times that are 2 and that are 3.
 #[pyfunction]
 fn collision_counts(packed: &Bound<'_, PyAny>, n: usize) -> PyResult<(u64, u64)> {
     counted(packed, n, 2, estimators::collision_counts)
@@ -68,25 +68,25 @@ fn tuple_counts<'py>(
     Ok((little_endian(py, &counts.most_common)?, counts.longest, little_endian(py, &counts.pairs)?))
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 #[pyfunction]
 fn multi_mcw(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
     counted(data, n, k, estimators::multi_mcw)
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 #[pyfunction]
 fn lag(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
     counted(data, n, k, estimators::lag)
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 #[pyfunction]
 fn multi_mmc(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
     counted(data, n, k, estimators::multi_mmc)
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 #[pyfunction]
 fn lz78y(data: &Bound<'_, PyAny>, n: usize, k: usize) -> PyResult<(u64, u64)> {
     counted(data, n, k, estimators::lz78y)

@@ -7,7 +7,7 @@ use crate::bytes::ByteView;
 use crate::ending;
 use crate::errors::invalid;
 
-/// Chunks from this many symbols on release the interpreter lock: testing them takes over 50 microseconds.
+/// Chunks from this many samples on release the interpreter lock: testing them takes over 50 microseconds.
 const DETACH_SYMBOLS: usize = 1 << 16;
 
 fn index_or_minus_one(index: Option<u64>) -> i64 {

@@ -45,7 +45,7 @@ fn iid_statistics(py: Python<'_>, symbols: &Bound<'_, PyAny>, mask: u32) -> PyRe
     detached(py, symbols, || Sequence::new(symbols)?.own_statistics(mask))
 }
 
-/// Permutation `index` of the symbols under `seed`.
+/// Permutation `index` of the samples for `seed`.
 #[pyfunction]
 fn iid_permutation<'py>(
     py: Python<'py>,

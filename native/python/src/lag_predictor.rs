@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::bytes::ByteView;
 use crate::errors::invalid;
 
-/// Chunks from this many symbols on release the interpreter lock: testing them takes over 50 microseconds.
+/// Chunks from this many samples on release the interpreter lock: testing them takes over 50 microseconds.
 const DETACH_SYMBOLS: usize = 1 << 14;
 
 /// Lag Predictor Test, developer-defined.

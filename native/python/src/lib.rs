@@ -1,5 +1,5 @@
-//! Hot kernels of `esoteric_drbg`. Each class and function here has a readable Python reference of the same
-//! name in `kernels/reference/`, and equals it on every input; `kernels/table.py` pairs them.
+//! Hot kernels of `esoteric_drbg`. Each class and function here has a Python twin of the same name, listed in
+//! `kernels/table.py`, and equals its readable specification in `kernels/reference/`, if it has one, on every input.
 
 use esoteric_drbg_core::memory::WithReserve;
 use pyo3::prelude::*;
@@ -17,12 +17,13 @@ mod process;
 mod rdseed;
 mod timing;
 
-/// Every allocation of these kernels.
+/// The allocator of all memory of these kernels.
 #[global_allocator]
 static ALLOCATOR: WithReserve = WithReserve::new();
 
-// These kernels are written for an interpreter with one lock: a free-threaded one takes it on when it imports them. Becomes
-// false once they are shown to do without: `WordStream` keeps cells that it guards, and `ending` counts on it.
+// These kernels are written for an interpreter with one lock: a free-threaded interpreter enables it when it imports
+// them. This becomes false once they are shown to work without it: the lock guards cells of `WordStream`, and `ending`
+// relies on it.
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     cpu::register(module)?;

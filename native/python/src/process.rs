@@ -1,4 +1,4 @@
-//! What is asked about this process: its fork generation, and what its secrets lie in.
+//! This process: its fork generation, and its memory for secrets.
 
 use esoteric_drbg_core::memory::secret_memory::{report, SLOT_BYTES};
 use esoteric_drbg_core::process::fork_guard::arm;
@@ -10,8 +10,8 @@ fn fork_generation() -> u64 {
     arm()
 }
 
-/// Bytes in pages for secrets, how many of them are locked, whether all of them stay out of core dumps and lie between
-/// guard pages, bytes of a slot, and why it is not more.
+/// Bytes of pages for secrets, how many of them are locked, whether all of them are left out of core dumps and lie
+/// between guard pages, bytes of a slot, and why not all are locked.
 #[pyfunction]
 fn secret_memory(_py: Python<'_>) -> (usize, usize, bool, bool, usize, String) {
     let found = report();

@@ -15,7 +15,7 @@ fn rdseed_supported() -> bool {
     supported()
 }
 
-/// `n_bytes` bytes from the instruction; fewer if it keeps coming up empty.
+/// `n_bytes` bytes from the instruction; fewer if the instruction keeps giving none.
 #[pyfunction]
 fn rdseed_bytes(py: Python<'_>, n_bytes: usize) -> PyResult<Bound<'_, PyBytes>> {
     let none = || raise(py, "SourceUnavailableError", "this CPU has neither RDSEED nor RNDRRS".to_owned());

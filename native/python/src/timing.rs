@@ -1,4 +1,4 @@
-//! Timing samplers, and what the counter they read is worth.
+//! Timing samplers, and the properties of the counter that they read.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -12,15 +12,16 @@ use crate::bytes::new_bytes;
 use crate::ending;
 use crate::errors::{invalid, out_of_memory, python, raise};
 
-/// A source of timing deltas. `kind` is `clock`, `sleep`, `memory`, `cpu`, `flush`, `pages`, `thread` or `beat`; `touches`
-/// says how often one symbol repeats the work, and for `beat` how many ticks it lasts.
+/// A source of timing deltas. `kind` is `clock`, `sleep`, `memory`, `cpu`, `flush`, `pages`, `thread` or `beat`.
+/// `touches` is how many times the work is repeated for one sample; for `beat`, how many ticks a sample lasts.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct TimingSampler {
     sampler: Mutex<Sampler>,
 }
 
 impl TimingSampler {
-    /// Another thread's read makes this one fail rather than wait: it may hold the lock for its whole deadline.
+    /// While another thread reads, this read fails instead of waiting: the other may hold the lock for its whole
+    /// deadline.
     fn lock(&self) -> Option<MutexGuard<'_, Sampler>> {
         match self.sampler.try_lock() {
             Ok(guard) => Some(guard),
@@ -52,7 +53,7 @@ impl TimingSampler {
         };
         let collect = |mut sampler: MutexGuard<'_, Sampler>| (collect(&mut sampler, n, until), sampler.failure());
         let (raw, failure) = if sampler.is_long(n) {
-            // The guard ends inside, so that it is never held while this thread waits for the interpreter lock.
+            // The guard is dropped inside, so that it is never held while this thread waits for the interpreter lock.
             drop(sampler);
             ending::detach(py, || self.lock().map(collect)).ok_or_else(|| busy(py))?
         } else {
@@ -81,7 +82,7 @@ impl TimingSampler {
         Ok(Self { sampler: Mutex::new(sampler) })
     }
 
-    /// `n_samples` symbols, one a byte; fewer if the deadline passes first.
+    /// `n_samples` samples, one a byte; fewer if the deadline passes first.
     #[pyo3(signature = (n_samples, deadline_s = None))]
     fn read_symbols<'py>(
         &self,
@@ -104,7 +105,7 @@ impl TimingSampler {
     }
 }
 
-/// The common factor of the counter's deltas, in ticks.
+/// The step of the counter, in ticks.
 #[pyfunction]
 fn counter_step() -> f64 {
     step()
@@ -124,7 +125,7 @@ fn read_counter() -> u64 {
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    counter(); // what it finds out once is found out here, where no other thread can be in the middle of it at a fork
+    counter(); // its first call is made here, so that no other thread can be in the middle of it at a fork
     module.add_function(wrap_pyfunction!(counter_facts, module)?)?;
     module.add_function(wrap_pyfunction!(counter_step, module)?)?;
     module.add_function(wrap_pyfunction!(read_counter, module)?)?;

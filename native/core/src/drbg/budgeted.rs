@@ -1,4 +1,4 @@
-//! Hash_DRBG with SHA-256 as tokens are drawn from it: with the output budget of its seed, a seal and the fork check.
+//! Hash_DRBG with SHA-256, from which tokens are drawn: with the output budget of its seed, a seal and a fork check.
 
 use zeroize::Zeroize;
 
@@ -61,19 +61,19 @@ impl Budgeted {
         self.budget_bits
     }
 
-    /// Any one bit of the state changes this.
+    /// Every single-bit change of the state changes this value.
     #[inline]
     fn fingerprint(&self) -> u64 {
         self.reseed_counter ^ self.working.fingerprint()
     }
 
-    /// Instantiate the state by entropy input that was got in the process of that fork generation.
+    /// Instantiate the state with entropy input that was obtained in the process of that fork generation.
     pub fn instantiate(&mut self, entropy_input: &[u8], nonce: &[u8], extra: &[u8], generation: u64) {
         self.working.instantiate(entropy_input, nonce, extra);
         self.seeded(generation);
     }
 
-    /// Reseed the state by entropy input that was got in the process of that fork generation.
+    /// Reseed the state with entropy input that was obtained in the process of that fork generation.
     pub fn reseed(&mut self, entropy_input: &[u8], extra: &[u8], generation: u64) -> Result<(), Fault> {
         self.check()?;
         self.working.reseed(entropy_input, extra);
@@ -81,30 +81,30 @@ impl Budgeted {
         Ok(())
     }
 
-    /// Allow `bits` bits of output, in the process that seeded the state.
+    /// Set the budget: `bits` bits of output, in the process that seeded the state.
     pub fn grant(&mut self, bits: u64) {
         self.budget_bits = bits;
         self.mixed_at_ns = rough_ns();
     }
 
-    /// Withdraw what is left of the budget.
+    /// Set the budget to zero.
     pub fn revoke(&mut self) {
         self.budget_bits = 0;
     }
 
-    /// From now on mixing is due when nothing was mixed in for `interval_ns`.
+    /// Let mixing be due whenever nothing was mixed in for `interval_ns`.
     pub fn mix_every(&mut self, interval_ns: u64) {
         self.mix_interval_ns = interval_ns;
     }
 
-    /// Put `extra` into the state by a Generate request without output: it adds no credited entropy.
+    /// Mix `extra` into the state by a Generate request without output: it adds no credited entropy.
     pub fn mix(&mut self, extra: &[u8]) -> Result<(), Fault> {
         self.generate(&mut [], extra)?;
         self.mixed_at_ns = rough_ns();
         Ok(())
     }
 
-    /// True if the seed may still give `n_bytes`: budget, reseed_interval, and the process that was granted it.
+    /// True if the seed may still give `n_bytes`: by budget, reseed_interval, and the process that got the budget.
     #[inline]
     fn covers(&self, n_bytes: usize) -> bool {
         let requests = n_bytes.div_ceil(MAX_REQUEST_BYTES) as u64;
@@ -129,7 +129,7 @@ impl Budgeted {
         self.seal == self.fingerprint()
     }
 
-    /// Overwrite a state that changed by itself; refuse one that is not instantiated.
+    /// Overwrite a state that changed by itself; return an error for one that is not instantiated.
     #[inline]
     fn check(&mut self) -> Result<(), Fault> {
         if !self.intact() {
@@ -142,7 +142,7 @@ impl Budgeted {
         Ok(())
     }
 
-    /// The state has a new seed, of entropy input that was got in the process of that fork generation.
+    /// Record that the state has a new seed, with entropy input obtained in the process of that fork generation.
     fn seeded(&mut self, generation: u64) {
         self.reseed_counter = 1;
         self.seal = self.fingerprint();
@@ -176,7 +176,7 @@ impl Budgeted {
         Ok(())
     }
 
-    /// A request of the hot path, after which no more is overwritten than it used.
+    /// A request of the hot path: only the memory that it used is overwritten afterwards.
     #[inline(always)]
     pub fn generate_wiped(&mut self, out: &mut [u8]) {
         if out.len() <= BLOCK_BYTES && sha_in_registers() {

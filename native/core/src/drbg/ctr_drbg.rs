@@ -12,7 +12,7 @@ const KEY_BYTES: usize = 32;
 const BLOCK_BYTES: usize = 16;
 /// seedlen of AES-256 in bytes: 384 bits, table 3.
 const SEED_BYTES: usize = KEY_BYTES + BLOCK_BYTES;
-/// Counters that are written before they are encrypted: few enough to stay near the processor.
+/// Counters that are written before they are encrypted: few enough to stay in the CPU's cache.
 const PART_BLOCKS: usize = 256;
 
 type Seed = [u8; SEED_BYTES];
@@ -28,7 +28,7 @@ fn cipher(key: &[u8; KEY_BYTES]) -> Aes256 {
     Aes256::new(&Array::from(*key))
 }
 
-/// BCC, 10.3.3, of a block and of `parts`, the last of which is filled up to whole blocks by 0x80 and zeros.
+/// BCC, 10.3.3, of a block and of `parts`, padded to whole blocks with 0x80 and zeros.
 fn bcc(cipher: &Aes256, first: &[u8; BLOCK_BYTES], parts: &[&[u8]]) -> Block {
     let mut chain = Block::from(*first);
     cipher.encrypt_block(&mut chain);
@@ -77,9 +77,9 @@ fn block_cipher_df(input: &[&[u8]], out: &mut Seed) {
     x.as_mut_slice().zeroize();
 }
 
-/// Memory with contents as memory that gets them, for [`CtrDrbg::count`], which takes none away.
+/// Initialized memory as memory to be initialized, for [`CtrDrbg::count`], which never un-initializes a byte.
 fn fillable(memory: &mut [u8]) -> &mut [MaybeUninit<u8>] {
-    // SAFETY: the same memory with the same layout; who gets it only writes bytes with contents.
+    // SAFETY: the same memory with the same layout; the code that gets it writes only initialized bytes.
     unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<MaybeUninit<u8>>(), memory.len()) }
 }
 
@@ -94,7 +94,7 @@ impl CtrDrbg {
         Self { key: [0; KEY_BYTES], v: [0; BLOCK_BYTES], derivation_function }
     }
 
-    /// Encryptions of V + 1, V + 2, ... into `out`, all of which has contents then; V ends as the last one.
+    /// Write the encryptions of V + 1, V + 2, ... to `out`, which initializes all of it; V ends as the last one.
     fn count(&mut self, cipher: &Aes256, out: &mut [MaybeUninit<u8>]) {
         let mut v = u128::from_be_bytes(self.v);
         let (blocks, rest) = out.as_chunks_mut::<BLOCK_BYTES>();
@@ -103,7 +103,7 @@ impl CtrDrbg {
                 v = v.wrapping_add(1);
                 *block = v.to_be_bytes().map(MaybeUninit::new);
             }
-            // SAFETY: each byte of the part has just got its contents, and a block of the cipher is the array of its bytes.
+            // SAFETY: each byte of the part was just initialized, and a block of the cipher is the array of its bytes.
             cipher.encrypt_blocks(unsafe {
                 std::slice::from_raw_parts_mut(part.as_mut_ptr().cast::<Block>(), part.len())
             });
@@ -118,7 +118,7 @@ impl CtrDrbg {
         self.v = v.to_be_bytes();
     }
 
-    /// CTR_DRBG_Update, 10.2.1.2, with the cipher of the key in force.
+    /// CTR_DRBG_Update, 10.2.1.2, with the cipher of the current key.
     fn update(&mut self, cipher: &Aes256, provided: &Seed) {
         let mut temp = Zeroizing::new([0u8; SEED_BYTES]);
         self.count(cipher, fillable(&mut temp[..]));
@@ -127,7 +127,7 @@ impl CtrDrbg {
         self.v.copy_from_slice(&temp[KEY_BYTES..]);
     }
 
-    /// What goes into the update: derived from everything, or the full-entropy input XOR the padded rest.
+    /// Seed material of the update: derived from all inputs, or full-entropy input XOR the padded other inputs.
     fn seed_material(&self, entropy_input: &[u8], nonce: &[u8], other: &[u8], seed: &mut Seed) {
         if self.derivation_function {
             block_cipher_df(&[entropy_input, nonce, other], seed);

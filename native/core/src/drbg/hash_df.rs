@@ -106,7 +106,7 @@ fn padded(hash: Hash, prefix: &[u8; 5], data: &[u8], bits: u64) -> Result<Zeroiz
     let length_bytes = block / 8;
     let message_bits = 40 + bits;
     let used = 5 + data.len();
-    // The 1 bit goes into the last byte of data where that is not full, otherwise into a byte of its own.
+    // The 1 bit goes into the last byte of data if that is not full, otherwise into the next byte.
     let spare = (8 - bits % 8) % 8;
     let total = (used + usize::from(spare == 0) + length_bytes).next_multiple_of(block);
     let mut message = Zeroizing::new(with_room(total)?);

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 use super::mechanism::Mechanism;
 use super::seed::{Seed, MOST_BYTES};
 
-/// What a hash function does for Hash_DRBG; its seedlen is that of `Seed<L>`.
+/// A hash function as Hash_DRBG uses it; its seedlen is that of `Seed<L>`.
 pub trait Hash<const L: usize> {
     /// outlen in bytes.
     const OUT_BYTES: usize;
@@ -21,11 +21,12 @@ pub trait Hash<const L: usize> {
     /// Hashgen, 10.1.1.4, without its first block: hashes V + 1, V + 2, ...
     fn hashgen_after_first(v: &Seed<L>, out: &mut [u8]);
 
-    /// Hash(V), the first block of output, or less of it, into `out`; returns H = Hash(0x03 || V), which does not depend on it.
+    /// Hash(V), the first block of output, or less of it, into `out`; returns H = Hash(0x03 || V), which does not
+    /// depend on it.
     fn first_block_and_h(v: &Seed<L>, out: &mut [u8]) -> [u64; L];
 }
 
-/// V and C of section 10.1.1.1; who holds them counts the requests.
+/// V and C of section 10.1.1.1; the owner counts the requests.
 pub struct HashDrbg<H, const L: usize> {
     v: Seed<L>,
     c: Seed<L>,
@@ -112,7 +113,7 @@ impl<H: Hash<L>, const L: usize> HashDrbg<H, L> {
         self.v.add_small(reseed_counter);
     }
 
-    /// Any one bit of the state changes this.
+    /// Every single-bit change of the state changes this value.
     #[inline]
     pub fn fingerprint(&self) -> u64 {
         let mut sum = 0;

@@ -1,4 +1,4 @@
-//! SHA-256 for Hash_DRBG: blocks of a request side by side, and the two of a short one.
+//! SHA-256 for Hash_DRBG: the blocks of a request in parallel, and the two hashes of a short request.
 
 use zeroize::Zeroize;
 
@@ -48,7 +48,7 @@ impl Hash<LIMBS> for Sha256 {
         digest(parts)
     }
 
-    /// From a padded block that starts with V + 1.
+    /// Hash a padded block that starts with V + 1, and its successors.
     fn hashgen_after_first(v: &Seed<LIMBS>, out: &mut [u8]) {
         let mut block = [0u8; 64];
         for (word, bytes) in v.output_block().iter().zip(block.as_chunks_mut::<8>().0) {

@@ -1,4 +1,4 @@
-//! What the DRBG mechanisms of SP 800-90A Rev. 1 section 10 have in common.
+//! The common interface of the DRBG mechanisms of SP 800-90A Rev. 1 section 10.
 
 use std::mem::MaybeUninit;
 
@@ -13,19 +13,19 @@ pub const MAX_REQUEST_BYTES: usize = 1 << 16;
 
 /// The algorithms of section 10, without reseed_counter.
 pub trait Mechanism: Zeroize {
-    /// What an entropy input must have, in bytes, where it must have it exactly.
+    /// Length of the entropy input in bytes, if the mechanism needs an exact length.
     fn entropy_input_bytes(&self) -> Option<usize> {
         None
     }
     fn instantiate(&mut self, entropy_input: &[u8], nonce: &[u8], personalization_string: &[u8]);
     fn reseed(&mut self, entropy_input: &[u8], additional_input: &[u8]);
-    /// `reseed_counter` is the one before the request.
+    /// `reseed_counter` is its value before the request.
     fn generate(&mut self, out: &mut [u8], additional_input: &[u8], reseed_counter: u64);
-    /// The same into memory that has no contents yet: on return, all of it has.
+    /// The same into uninitialized memory: on return, all of it is initialized.
     fn generate_new(&mut self, out: &mut [MaybeUninit<u8>], reseed_counter: u64) {
         self.generate(zeroed(out), &[], reseed_counter);
     }
-    /// Call `visit` with all of the secret values, as words: for the seal.
+    /// Call `visit` with all secret values, as words: for the seal.
     fn visit_secrets(&self, visit: &mut dyn FnMut(u64));
 }
 
@@ -39,20 +39,20 @@ pub fn visit_bytes(bytes: &[u8], visit: &mut dyn FnMut(u64)) {
     }
 }
 
-/// Why a function was not done.
+/// Why a function was not carried out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     NotInstantiated,
-    /// The working state changed by itself, and is overwritten.
+    /// The working state changed by itself and was overwritten.
     Changed,
     /// The state was seeded in another process.
     Forked,
-    /// The entropy input was got in another process.
+    /// The entropy input was obtained in another process.
     ForkedSeed,
 }
 
-/// The fork generation that a seed belongs to: the one in which its entropy input was got, which must be that of this
-/// process. Without one, its caller says that it was got in this process.
+/// The fork generation of a seed: that in which its entropy input was obtained, which must be that of this process.
+/// Without one, the caller states that it was obtained in this process.
 pub fn generation_of_seed(named: Option<u64>) -> Result<u64, Fault> {
     let here = fork_guard::arm();
     match named {
@@ -67,7 +67,7 @@ pub trait State {
     fn wipe(&mut self);
 }
 
-/// The state as it may be used: one that a thread of the parent was changing when it forked is overwritten.
+/// The state, ready to use: if a thread of the parent was changing it at the fork, it is overwritten.
 #[inline]
 pub fn whole<T: State>(mut state: ForkLockGuard<'_, T>) -> ForkLockGuard<'_, T> {
     if state.inherited {

@@ -1,7 +1,7 @@
-//! Working state of the DRBG mechanisms of SP 800-90A Rev. 1 section 10, one of them at a time.
+//! Working state of any one DRBG mechanism of SP 800-90A Rev. 1 section 10.
 //!
-//! The limits and errors of section 9 belong to the caller. Hash_DRBG with SHA-256, the one with an output budget and a
-//! hot path, is `budgeted.rs`.
+//! The limits and errors of section 9 belong to the caller. Hash_DRBG with SHA-256, which has an output budget and a
+//! hot path, is in `budgeted.rs`.
 
 use std::mem::MaybeUninit;
 
@@ -32,7 +32,7 @@ impl Kind {
     }
 }
 
-/// A mechanism, its reseed_counter, and a seal over both that tells when memory changed by itself.
+/// A mechanism, its reseed_counter, and a seal over both that detects memory that changed by itself.
 pub struct Sealed {
     kind: Kind,
     reseed_counter: u64,
@@ -50,7 +50,7 @@ impl State for Sealed {
 }
 
 impl Sealed {
-    /// An uninstantiated state of the mechanisms that are here.
+    /// An uninstantiated state of one of the mechanisms that have a Rust kernel.
     pub fn new(mechanism: &str, primitive: &str, derivation_function: bool, ctr_len: u32) -> Result<Self, Error> {
         let kind = match (mechanism, primitive, ctr_len) {
             ("Hash_DRBG", "sha512", _) => Kind::Hash512(HashDrbg512::default()),
@@ -72,30 +72,30 @@ impl Sealed {
         self.reseed_counter
     }
 
-    /// What an entropy input must have, in bytes, where it must have it exactly.
+    /// Length of the entropy input in bytes, if the mechanism needs an exact length.
     pub fn entropy_input_bytes(&mut self) -> Option<usize> {
         self.kind.mechanism().entropy_input_bytes()
     }
 
-    /// Instantiate the state by entropy input that was got in the process of that fork generation.
+    /// Instantiate the state with entropy input that was obtained in the process of that fork generation.
     pub fn instantiate(&mut self, entropy_input: &[u8], nonce: &[u8], extra: &[u8], generation: u64) {
         self.kind.mechanism().instantiate(entropy_input, nonce, extra);
         self.seeded(generation);
     }
 
-    /// Reseed the state by entropy input that was got in the process of that fork generation.
+    /// Reseed the state with entropy input that was obtained in the process of that fork generation.
     pub fn reseed(&mut self, entropy_input: &[u8], extra: &[u8], generation: u64) -> Result<(), Fault> {
         self.run(|mechanism, _| mechanism.reseed(entropy_input, extra))?;
         self.seeded(generation);
         Ok(())
     }
 
-    /// One Generate request without additional input, into memory that has no contents yet.
+    /// One Generate request without additional input, into uninitialized memory.
     pub fn draw(&mut self, out: &mut [MaybeUninit<u8>]) -> Result<(), Fault> {
         self.request(|mechanism, counter| mechanism.generate_new(out, counter))
     }
 
-    /// Any one bit of the state changes this: each step is a bijection of what came before.
+    /// Every single-bit change of the state changes this value: each step is a bijection of the value before.
     fn fingerprint(&mut self) -> u64 {
         let mut sum = self.reseed_counter ^ 0x9e37_79b9_7f4a_7c15;
         self.kind.mechanism().visit_secrets(&mut |word| {
@@ -122,7 +122,7 @@ impl Sealed {
         self.seal = self.fingerprint();
     }
 
-    /// The state has a new seed, of entropy input that was got in the process of that fork generation.
+    /// Record that the state has a new seed, with entropy input obtained in the process of that fork generation.
     fn seeded(&mut self, generation: u64) {
         self.close(1);
         self.seeded_in = generation;

@@ -17,7 +17,7 @@ impl<const L: usize> Seed<L> {
         Self([0; L])
     }
 
-    /// The number of so many big-endian bytes, or fewer.
+    /// The number that big-endian bytes stand for: seedlen of them, or fewer.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut limbs = [0u64; L];
         for (limb, chunk) in limbs.iter_mut().zip(bytes.rchunks(8)) {

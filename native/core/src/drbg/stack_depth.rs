@@ -1,4 +1,4 @@
-//! That what is overwritten after each operation is as deep as the operation goes.
+//! Checks that the stack overwritten after each operation is as deep as the operation goes.
 
 use super::ctr_drbg::CtrDrbg;
 use super::hash_df::{hash_df_bits, Hash};
@@ -9,7 +9,7 @@ use super::mechanism::Mechanism;
 use crate::memory::wipe::depth::{taken, ROOM};
 use crate::memory::wipe::{DEEP, LONG, MEDIUM, SHORT};
 
-/// Each operation of each mechanism, and how many bytes of stack it took.
+/// Each operation of each mechanism, and the bytes of stack that it took.
 fn every_operation() -> Vec<(String, usize)> {
     let (entropy, extra) = ([0x11u8; 48], [0x22u8; 300]);
     let mut mechanisms: Vec<(&str, Box<dyn Mechanism>)> = vec![
@@ -48,7 +48,7 @@ fn every_operation() -> Vec<(String, usize)> {
 #[test]
 fn no_operation_takes_more_stack_than_is_overwritten() {
     for (name, bytes) in every_operation() {
-        // What is overwritten begins below the frame of `below`'s caller, as what was measured does.
+        // The overwritten stack begins below the frame of `below`'s caller, like the measured stack.
         let most = match name.split_once(' ') {
             Some(("Hash_DRBG", "one block")) => SHORT,
             Some(("Hash_DRBG", "generate 33" | "generate 100" | "generate 512")) => MEDIUM,

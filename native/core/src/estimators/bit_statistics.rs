@@ -8,11 +8,11 @@ const BLOCK_BITS: usize = 6;
 const DICTIONARY_BLOCKS: usize = 1000;
 
 multiversion! {
-    /// Ones and the transitions 00, 01, 10, 11.
+    /// Number of ones and of the transitions 00, 01, 10, 11.
     pub fn bit_counts(words: &[u64], n: usize) -> (u64, u64, u64, u64, u64) {
         let (mut ones, mut both, mut rises, mut falls) = (0u64, 0u64, 0u64, 0u64);
         for (index, &word) in words.iter().enumerate() {
-            // The bit after each: from this word and the next one.
+            // The bit after each bit: from this word and the next one.
             let next = word >> 1 | words.get(index + 1).map_or(0, |next| next << 63);
             let pairs = n - 1 - (64 * index).min(n - 1);
             let counted = if pairs >= 64 { !0 } else { (1 << pairs) - 1 };
@@ -28,15 +28,15 @@ multiversion! {
 
 /// For a byte of bits and the place to start: collisions of 2 and of 3, and how many bits of the byte were used.
 const STEPS: usize = 8;
-/// Parts of the data that are walked through side by side: each step has to wait for the one before it.
+/// Parts of the data that are walked through in parallel: within a part each step waits for the one before it.
 const WALKS: usize = 4;
-/// Steps to find out whether two walks go the same way.
+/// Most steps to find out whether two walks meet.
 const MOST_STEPS: usize = 1 << 12;
 
-/// Collision times that are 2 and that are 3.
+/// Number of collision times that are 2 and that are 3.
 pub fn collision_counts(words: &[u64], n: usize) -> (u64, u64) {
     let table = collision_table();
-    // Whole twos and threes: where all times are the same, walks that begin there come by where the first one does.
+    // A multiple of 2 and of 3: if all times are equal, a walk that begins there is on the path of the first one.
     let part = n / WALKS / 6 * 6;
     let ends: [usize; WALKS] = std::array::from_fn(|walk| if walk + 1 < WALKS { (walk + 1) * part } else { n });
     let mut walks: [Walk; WALKS] = std::array::from_fn(|walk| Walk::new(words, n, walk * part));
@@ -50,7 +50,7 @@ pub fn collision_counts(words: &[u64], n: usize) -> (u64, u64) {
     }
     let [mut whole, others @ ..] = walks;
     for (walk, other) in others.into_iter().enumerate() {
-        // It began there by guess. Once the walk so far comes by where this one was, they are the same from there on.
+        // The place where `other` began was a guess. If the walk so far meets its path, both are equal from there on.
         let mut guessed = Walk::new(words, n, ends[walk]);
         for _ in 0..MOST_STEPS {
             if whole.i == guessed.i {
@@ -68,7 +68,7 @@ pub fn collision_counts(words: &[u64], n: usize) -> (u64, u64) {
     (whole.twos, whole.threes)
 }
 
-/// Collisions one after another, from some bit on.
+/// Counts collisions one after another, from some bit on.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
     words: &'a [u64],
@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Take one collision; false if there is none any more.
+    /// Take one collision; false if there is no further one.
     fn take_one(&mut self) -> bool {
         let i = self.i;
         if i + 1 < self.n && bit(self.words, i) == bit(self.words, i + 1) {
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// Go on where `other` is, which came by where this one is when it was `then`.
+    /// Continue from the end of `other`, which was at this walk's place when it was `then`.
     fn add(&mut self, other: &Self, then: &Self) {
         self.i = other.i;
         self.twos += other.twos - then.twos;
@@ -143,10 +143,10 @@ fn collision_table() -> [(u8, u8, u8); 256] {
 
 /// Blocks in three words.
 const BLOCKS_A_TURN: usize = 3 * 64 / BLOCK_BITS;
-/// Gaps counted without a look at how long the histogram is.
+/// Gaps below this are counted without checking the length of the histogram.
 const SHORT_GAPS: usize = 1 << 12;
 
-/// Histogram of the gaps between equal blocks of 6 bits, behind the first 1000.
+/// Histogram of the gaps between equal blocks of 6 bits, for blocks after the first 1000.
 pub fn gap_histogram(words: &[u64], n: usize) -> Result<Vec<u64>, OutOfMemory> {
     let blocks = n / BLOCK_BITS;
     if blocks <= DICTIONARY_BLOCKS {
@@ -167,13 +167,13 @@ pub fn gap_histogram(words: &[u64], n: usize) -> Result<Vec<u64>, OutOfMemory> {
 struct Gaps {
     /// Number, from 1 on, of the latest block of each value.
     last: [u32; 1 << BLOCK_BITS],
-    /// Of gaps that are short, in turns: additions to one of them would wait for each other.
+    /// Histograms of short gaps, used in turns: additions to a single one would wait for each other.
     short: [[u32; SHORT_GAPS]; 2],
     long: Vec<u64>,
 }
 
 impl Gaps {
-    /// Take some blocks of three words, after `before` others.
+    /// Take some blocks of three words, with `before` blocks before them.
     #[inline(always)]
     fn take(&mut self, words: &[u64; 3], before: usize, blocks: usize) -> Result<(), OutOfMemory> {
         for place in 0..blocks {
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn table_and_steps_find_the_same_collisions() {
         let words = noise(40, 7);
-        // Zeros that one 1 interrupts: walks that begin behind it may never meet the first one.
+        // Zeros interrupted by a single 1: walks that begin after it may never meet the first one.
         let mut interrupted = vec![0; 40];
         interrupted[5] = 1;
         for (words, n) in [1, 2, 3, 7, 8, 9, 31, 32, 33, 63, 64, 65, 2000, 2001, 2002, 2003, 2560]

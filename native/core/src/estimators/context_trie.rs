@@ -1,7 +1,7 @@
-//! Counts of what follows a context, for contexts in a trie that is walked from the latest symbol back.
+//! Counts of the symbols that follow a context; contexts are in a trie that is walked from the latest symbol back.
 //!
-//! Most contexts have one child and one successor, or next to none: a node has the first child and the best successor in itself, and
-//! all of it lies in one line of the CPU's cache. Further ones are in maps. The contexts of one symbol have tables instead.
+//! Most contexts have at most one child and one successor. So a node itself holds its first child and its best
+//! successor, all in one line of the CPU's cache; further ones are in maps. Contexts of one symbol have tables instead.
 
 use crate::memory::prefetch::prefetch;
 use crate::memory::{filled, push, resize, zeros, OutOfMemory};
@@ -12,19 +12,19 @@ pub const FIRST_NODES: usize = 256;
 /// Alphabets up to this size have tables for every node.
 const SMALL_ALPHABET: usize = 16;
 const NOTHING: u32 = u32::MAX;
-/// What stands for a child without being a node: with the place where its context occurred.
+/// Flag of a child that is not a node: the other bits are the place where its context occurred.
 pub const LEAF: u32 = 1 << 31;
-/// Steps that memory is loaded ahead, twice.
+/// Steps by which memory is loaded ahead, twice.
 const AHEAD: usize = 6;
 
 /// A context.
 #[derive(Clone, Copy)]
 #[repr(align(16))]
 struct Node {
-    /// Of a node without tables: its first child, or what stands for one.
+    /// Of a node without tables: its first child, a node or a leaf.
     first_child: u32,
     best_count: u32,
-    /// Of a node without tables: bit s % 16 says whether a map may have something for symbol s. Most look-ups find nothing.
+    /// Of a node without tables: bit s % 16 is 1 if a map may have an entry for symbol s. Most look-ups find none.
     other_children: u16,
     other_successors: u16,
     first_child_symbol: u8,
@@ -42,7 +42,7 @@ const NEW: Node = Node {
     is_marked: false,
 };
 
-/// The successor a context has counted most; ties go to the larger symbol.
+/// The successor with the highest count in a context; ties go to the larger symbol.
 #[derive(Clone, Copy, Default)]
 pub struct Best {
     pub count: u32,
@@ -50,24 +50,24 @@ pub struct Best {
 }
 
 impl Node {
-    /// Whether a successor counted so often is the best one from now on.
+    /// Whether a successor with this count is the best one from now on.
     #[inline(always)]
     fn is_beaten_by(&self, count: u32, symbol: u8) -> bool {
         count > self.best_count || (count == self.best_count && symbol > self.best_symbol)
     }
 }
 
-/// All contexts, what follows them, and a mark for each.
+/// All contexts, their successors, and a mark for each context.
 pub struct Trie {
     nodes: Vec<Node>,
     /// Symbols in a row of the tables.
     row: usize,
-    /// Of the nodes that have them: children, or NOTHING, and counts of the successors.
+    /// Tables of the nodes that have them: children, or NOTHING, and counts of the successors.
     child_table: Vec<u32>,
     count_table: Vec<u32>,
     nodes_with_tables: usize,
-    /// Of the others: all children but the first, and counts of the successors that are not the best. What was the best has no count
-    /// here that is valid.
+    /// Maps of the other nodes: all children but the first, and counts of all successors but the best. The count here
+    /// of the best successor is not valid.
     other_children: PairMap,
     other_successors: PairMap,
 }
@@ -85,7 +85,7 @@ impl Trie {
         })
     }
 
-    /// Make a node; somebody's child by [`set_child`](Self::set_child).
+    /// Make a node; [`set_child`](Self::set_child) makes it a child.
     #[inline(always)]
     pub fn add_node(&mut self) -> Result<u32, OutOfMemory> {
         if self.nodes_with_tables == usize::MAX {
@@ -131,7 +131,7 @@ impl Trie {
         (child != NOTHING).then_some(child)
     }
 
-    /// Give a node a child, or another one, for a symbol.
+    /// Set or replace the child of a node for a symbol.
     #[inline(always)]
     pub fn set_child(&mut self, node: u32, symbol: u8, child: u32) -> Result<(), OutOfMemory> {
         let place = node as usize;
@@ -202,7 +202,7 @@ impl Trie {
         Ok(())
     }
 
-    /// The best successor of a node without tables becomes one of the others.
+    /// Replace the best successor of a node without tables; the former one goes to the map.
     fn replace_best(&mut self, node: u32, count: u32, symbol: u8) -> Result<(), OutOfMemory> {
         let this = &mut self.nodes[node as usize];
         let beaten = (this.best_symbol, this.best_count);
@@ -211,18 +211,18 @@ impl Trie {
         self.other_successors.set(node, beaten.0, beaten.1)
     }
 
-    /// Have what a step soon looks up loaded: most of the time would go by waiting for memory.
+    /// Load memory that a step will soon look up: otherwise most of the time would be spent waiting for it.
     #[inline(always)]
     pub fn look_ahead(&self, symbols: &[u8], i: usize) {
         let Some(ahead) = symbols[i..].first_chunk::<{ 2 * AHEAD + 1 }>() else { return };
         if self.nodes_with_tables == usize::MAX {
-            // Where a step spends its time is further from the root.
+            // A step spends its time further from the root.
             return;
         }
         let row = |place: usize| usize::from(ahead[place - 1]) * self.row;
         prefetch(&self.count_table, row(2 * AHEAD) + usize::from(ahead[2 * AHEAD]));
         prefetch(&self.child_table, row(2 * AHEAD) + usize::from(ahead[2 * AHEAD - 2]));
-        // By now these are there. What stands for a child may be no node, but a place.
+        // By now these are loaded. A child may be a leaf, not a node.
         let child = self.child_table[row(AHEAD) + usize::from(ahead[AHEAD - 2])];
         prefetch(&self.nodes, child as usize);
         prefetch(symbols, (child & !LEAF) as usize);
@@ -244,7 +244,7 @@ struct Slot {
 }
 
 const EMPTY: Slot = Slot { key: u32::MAX, value: 0 };
-/// Nodes that keys have room for: far more than contexts that are ever stored.
+/// Number of nodes that a key has room for: far more than the contexts that are ever stored.
 const MOST_NODES: u32 = 1 << 24;
 
 impl PairMap {
@@ -282,7 +282,7 @@ impl PairMap {
         (slot.key == key).then_some(&mut slot.value)
     }
 
-    /// Give a pair a value, or another one.
+    /// Set or replace the value of a pair.
     fn set(&mut self, node: u32, symbol: u8, value: u32) -> Result<(), OutOfMemory> {
         assert!(node < MOST_NODES - 1, "a trie of {node} nodes");
         if 3 * (self.used + 1) > 2 * self.slots.len() {

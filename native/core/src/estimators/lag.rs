@@ -5,16 +5,16 @@ use crate::simd::{multiversion, sample};
 
 const LAGS: usize = 128;
 
-/// Words of bits that are counted before anyone looks who leads.
+/// Words of bits that are counted before the leader is determined.
 const BLOCK: usize = 4;
-/// Words that the longest lag reaches back.
+/// Words that the longest lag looks back.
 const REACH: usize = LAGS / 64;
 
 multiversion! {
-    /// Bits: what came d bits before is the word shifted by d.
+    /// Binary samples: the bits d before are the word shifted by d.
     pub fn of_bits(words: &[u64], n: usize) -> (u64, u64) {
         let mut board = Scoreboard::<LAGS>::new();
-        // The first words, where lags reach back before the first bit.
+        // The first words, in which lags look back before the first bit.
         let mut index = (REACH + 1).min(words.len());
         for word in 0..index {
             board.play(&in_words(words, n, word));
@@ -34,7 +34,7 @@ multiversion! {
     checked by OF_BITS: |run| run(&sample::words::<8>(), 8 * 64 - 9)
 }
 
-/// In which steps of a word each lag is right; it reaches back before the first bit for a while.
+/// In which steps of a word each lag is right, where it may look back before the first bit.
 fn in_words(words: &[u64], n: usize, index: usize) -> [u64; LAGS] {
     let mut near = [0; REACH + 1];
     for (back, near) in near.iter_mut().rev().enumerate().take(index + 1) {
@@ -51,11 +51,11 @@ fn in_words(words: &[u64], n: usize, index: usize) -> [u64; LAGS] {
 #[inline(always)]
 fn agreement<const N: usize>(words: &[u64; N], at: usize, lag: usize) -> u64 {
     let (back, shift) = (lag / 64, lag % 64);
-    // Shifted by one more than `shift`, which may be 64 in all.
+    // Shifted by `shift` plus one, which may be 64.
     !(words[at] ^ (words[at - back] << shift << 1 | words[at - back - 1] >> (63 - shift)))
 }
 
-/// How often each lag is right in a block, which comes behind the words that lags reach.
+/// How often each lag is right in a block, where no lag looks back before the first word.
 #[inline(always)]
 fn count_block(words: &[u64; REACH + BLOCK], counts: &mut [u64; LAGS]) {
     for (back, counts) in counts.chunks_exact_mut(64).enumerate() {
@@ -69,7 +69,7 @@ fn count_block(words: &[u64; REACH + BLOCK], counts: &mut [u64; LAGS]) {
 }
 
 multiversion! {
-    /// Symbols: blocks of 64 are compared with the block d symbols before.
+    /// Larger alphabets: each block of 64 samples is compared with the block d samples before.
     pub fn of_symbols(symbols: &[u8]) -> (u64, u64) {
         let mut board = Scoreboard::<LAGS>::new();
         let mut right = [0u64; LAGS];
@@ -127,7 +127,7 @@ fn portable_flags(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     for part in 0..8 {
         let eight = |bytes: &[u8; 64]| u64::from_le_bytes(std::array::from_fn(|byte| bytes[8 * part + byte]));
         let different = eight(a) ^ eight(b);
-        // The highest bit of each byte that is 0, and only of those; then the eight bits side by side.
+        // The highest bit of each byte that is 0, and of no other; then the eight bits are put next to one another.
         let equal = !(((different & LOW) + LOW) | different | LOW) >> 7;
         flags |= (equal.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * part);
     }

@@ -1,13 +1,13 @@
-//! Leaf functions on vectors, each with its portable twin: what the compiler does not find by itself.
+//! Leaf functions on vectors that the compiler does not find by itself, each with its portable twin.
 
 use crate::simd::{level, Level, Path, NAMES};
 
-/// 64 numbers, one to a step.
+/// 64 numbers, one for each step.
 pub type Steps = [i32; 64];
 /// 32 balances.
 pub type Balances = [i16; 32];
 
-/// The bit that tells the sign of a balance: vectors pack quarters in turns from both halves.
+/// The bit that holds the sign of a balance: vectors pack quarters in turns from both halves.
 pub const fn sign_place(lane: usize) -> usize {
     match lane / 8 {
         1 => lane + 8,
@@ -16,13 +16,13 @@ pub const fn sign_place(lane: usize) -> usize {
     }
 }
 
-/// What vectors do here.
+/// The operations that vectors do here.
 pub trait Lanes {
     /// Whether whole vectors at a time are worth more than single numbers.
     const ARE_VECTORS: bool;
     /// Add `change`; returns which balances were negative before, as bits in the order of [`sign_place`].
     fn add(balances: &mut Balances, change: &Balances) -> u32;
-    /// In which steps the bits of `mask` are a number above `limit`.
+    /// In which steps the bits of `mask` form a number above `limit`.
     fn above(steps: &Steps, mask: i32, limit: i32) -> u64;
 }
 
@@ -47,14 +47,14 @@ impl Lanes for Portable {
     }
 }
 
-/// What functions that have AVX2 use.
+/// Used by functions that have AVX2.
 #[cfg(target_arch = "x86_64")]
 pub type Vectors = with_avx2::Avx2;
 
 pub(crate) static PATH: Path =
     Path::new(concat!(module_path!(), "::Vectors"), &NAMES, || usize::from(level() >= Level::Avx2), is_right);
 
-/// Whether the vectors do here what [`Portable`] does.
+/// Whether the vectors give the results of [`Portable`] on this CPU.
 pub fn vectors_are_right() -> bool {
     PATH.chosen() == 1
 }
@@ -77,7 +77,7 @@ mod with_avx2 {
     use super::{Balances, Lanes, Portable, Steps};
     use std::arch::x86_64::*;
 
-    /// To be used in functions that have AVX2 only.
+    /// Only for functions that have AVX2.
     pub struct Avx2;
 
     impl Lanes for Avx2 {
@@ -122,7 +122,7 @@ mod with_avx2 {
                 let numbers = unsafe { _mm256_loadu_si256(steps.as_ptr().cast::<__m256i>().add(place)) };
                 _mm256_cmpgt_epi32(_mm256_and_si256(numbers, mask), limit)
             };
-            // Packing takes quarters in turns from both.
+            // Packing takes quarters in turns from both halves.
             let (first, last) = (_mm256_packs_epi32(eight(0), eight(1)), _mm256_packs_epi32(eight(2), eight(3)));
             let bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, last), order);
             *word = _mm256_movemask_epi8(bytes) as u32;
@@ -130,7 +130,7 @@ mod with_avx2 {
         u64::from(words[0]) | u64::from(words[1]) << 32
     }
 
-    /// Whether both functions do what their portable twins do with some numbers.
+    /// Whether both functions give the results of their portable twins for some numbers.
     #[target_feature(enable = "avx2")]
     pub fn equal_portable(numbers: &Steps, mask: i32, limit: i32) -> bool {
         let mut balances: Balances = std::array::from_fn(|i| (numbers[i] >> 18) as i16);

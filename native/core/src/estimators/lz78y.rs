@@ -10,8 +10,9 @@ use crate::simd::{multiversion, sample};
 const LENGTHS: usize = 16;
 const MOST_CONTEXTS: usize = 65_536;
 
-/// Bits. A shorter context has counted at least what any longer one with its end has. Once each pair of bits has been followed by
-/// 0 and by 1, a context of one bit has counted strictly more: its majority is the prediction from then on.
+/// Binary samples. A context has counted at least as much as any longer context that ends with it. Once each pair of
+/// bits has been followed by 0 and by 1, a context of one bit has counted strictly more: its majority is the prediction
+/// from then on.
 pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     let mut dictionary = BitDictionary::new()?;
     let (mut correct, mut runs) = (0u64, Runs::default());
@@ -32,7 +33,7 @@ pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
 }
 
 multiversion! {
-    /// From bit `start` on, what followed the last bit more often is the prediction; `counts` of 0 and 1 after each.
+    /// From bit `start` on, predict the bit that followed the last bit more often; `counts` of 0 and 1 after each bit.
     fn majority(words: &[u64], n: usize, start: usize, counts: [[u32; 2]; 2], runs: Runs) -> (u64, Runs) {
         let (mut correct, mut runs) = (0u64, runs);
         let mut balances = counts.map(|[zeros, ones]| 2 * (ones as i32 - zeros as i32) + 1);
@@ -107,7 +108,7 @@ impl BitDictionary {
 /// Larger alphabets: a trie of contexts from the latest symbol back.
 struct Dictionary<'a> {
     symbols: &'a [u8],
-    /// Nodes without a mark only lead to longer contexts: the dictionary was full when their turn came.
+    /// Nodes without a mark only lead to longer contexts: the dictionary was full before they could enter.
     trie: Trie,
     contexts: usize,
 }
@@ -117,7 +118,7 @@ impl<'a> Dictionary<'a> {
         Ok(Self { symbols, trie: Trie::new(k)?, contexts: 0 })
     }
 
-    /// The node of each length of the context before place `i`, as far as there are nodes.
+    /// The nodes of the contexts of each length before place `i`, as far as there are nodes.
     #[inline(always)]
     fn walk(&self, i: usize, path: &mut [u32; LENGTHS]) -> usize {
         path[0] = u32::from(self.symbols[i - 1]);
@@ -130,7 +131,7 @@ impl<'a> Dictionary<'a> {
         LENGTHS
     }
 
-    /// Make nodes for the context before place `i`, longest first into the dictionary while it has room.
+    /// Make nodes for the contexts before place `i`; the longest enters the dictionary first, while there is room.
     fn extend(&mut self, i: usize, path: &mut [u32; LENGTHS], reached: usize) -> Result<usize, OutOfMemory> {
         let unknown = path[..reached].iter().filter(|&&node| !self.trie.is_marked(node)).count() + LENGTHS - reached;
         if unknown == 0 {

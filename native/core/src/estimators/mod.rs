@@ -1,5 +1,5 @@
-//! The counts behind the ten estimators of SP 800-90B 6.3. Twins of `kernels/reference/{bit_statistics,tuples,multi_mcw,
-//! lag,multi_mmc,lz78y}.py`, which say what each one is.
+//! The counts behind the ten estimators of SP 800-90B 6.3. Twins of `kernels/reference/{bit_statistics,tuples,
+//! multi_mcw,lag,multi_mmc,lz78y}.py`, which specify each of them.
 
 mod bit_statistics;
 mod context_trie;
@@ -26,7 +26,7 @@ pub use tuple_sums::TupleCounts;
 use crate::memory::OutOfMemory;
 use crate::simd::Path;
 
-/// What is chosen at run time here.
+/// The paths of this module that are chosen at run time.
 pub(crate) static PATHS: &[&Path] = &[
     &bit_statistics::BIT_COUNTS,
     &lag::OF_BITS,
@@ -48,12 +48,12 @@ pub(crate) static PATHS: &[&Path] = &[
     &tuples::COMMON_PREFIXES,
 ];
 
-/// Ones and the transitions 00, 01, 10, 11.
+/// Number of ones and of the transitions 00, 01, 10, 11.
 pub fn bit_counts(bits: Symbols<'_>) -> Result<(u64, u64, u64, u64, u64), OutOfMemory> {
     Ok(bit_statistics::bit_counts(&bits.words()?, bits.n))
 }
 
-/// Collision times that are 2 and that are 3.
+/// Number of collision times that are 2 and that are 3.
 pub fn collision_counts(bits: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     Ok(bit_statistics::collision_counts(&bits.words()?, bits.n))
 }
@@ -68,7 +68,7 @@ pub fn tuple_counts(symbols: Symbols<'_>) -> Result<TupleCounts, OutOfMemory> {
     tuples::tuple_counts(symbols.bytes, symbols.n, symbols.k)
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 pub fn multi_mcw(symbols: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     match symbols.bits()? {
         Some(words) => multi_mcw::of_bits(&words, symbols.n),
@@ -76,7 +76,7 @@ pub fn multi_mcw(symbols: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     }
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 pub fn lag(symbols: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     Ok(match symbols.bits()? {
         Some(words) => lag::of_bits(&words, symbols.n),
@@ -84,7 +84,7 @@ pub fn lag(symbols: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     })
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 pub fn multi_mmc(symbols: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     match symbols.bits()? {
         Some(words) => multi_mmc_bits::of_bits(&words, symbols.n),
@@ -92,7 +92,7 @@ pub fn multi_mmc(symbols: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     }
 }
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 pub fn lz78y(symbols: Symbols<'_>) -> Result<(u64, u64), OutOfMemory> {
     match symbols.bits()? {
         Some(words) => lz78y::of_bits(&words, symbols.n),

@@ -9,7 +9,7 @@ use crate::simd::{multiversion, sample};
 
 const WINDOWS: [usize; 4] = [63, 255, 1023, 4095];
 
-/// Bits: windows are odd, so the ones in each say what it predicts.
+/// Binary samples: windows are odd, so the number of ones in each decides its prediction.
 pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     if vectors_are_right() {
         with_vectors(words, n)
@@ -26,7 +26,7 @@ multiversion! {
     checked by OF_BITS: |run| run(&sample::words::<12>(), 12 * 64 - 9)
 }
 
-/// Steps before a word that its largest window reaches, in whole words, and words whose counts are kept with them.
+/// Steps that the largest window looks back from a word, in whole words, and the words whose counts are kept with them.
 const HISTORY: usize = 4096;
 const BLOCK: usize = 64;
 
@@ -48,7 +48,7 @@ static ONES_BEFORE: [[u8; 8]; 256] = {
 #[inline(always)]
 fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     let mut board = Scoreboard::<4>::new();
-    // Ones before each step: of the block's, and of those before it.
+    // Ones before each step: for the steps of the block and those before it.
     let mut counts = zeros::<i32>(HISTORY + 64 * BLOCK)?;
     let mut ones: i32 = 0;
     for (block, words) in words.chunks(BLOCK).enumerate() {
@@ -82,13 +82,15 @@ fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemo
     Ok((board.correct, board.longest_run()))
 }
 
-/// The most common symbol of a window, ties to the one seen last.
+/// The most common symbol of a window; ties go to the symbol seen last.
 struct Window {
     size: usize,
-    /// Of each symbol: count in the window, and above ties the place it was last seen at. Signed: vectors compare such numbers faster.
+    /// For each symbol its count in the window and, to break ties, the place where it was seen last. Signed, because
+    /// vectors compare signed numbers faster.
     standing: [i64; 256],
     mode: usize,
-    /// No other symbol stands higher than this, and the mode no lower: nobody has to search before it would.
+    /// No other symbol stands above this limit, and the mode not below: no search is needed before the mode falls below
+    /// it.
     rivals_limit: i64,
 }
 
@@ -99,7 +101,7 @@ impl Window {
         Self { size, standing: [0; 256], mode: usize::from(first), rivals_limit: 0 }
     }
 
-    /// Symbol `i` enters, and the one `size` before it leaves.
+    /// Sample `i` enters, and the sample `size` before it leaves.
     #[inline(always)]
     fn push(&mut self, symbols: &[u8], i: usize, k: usize) {
         let symbol = usize::from(symbols[i]);
@@ -127,7 +129,7 @@ impl Window {
         self.mode = usize::from(symbols[(most & (ONE - 1)) as usize]);
         self.rivals_limit = most;
         if self.mode == before {
-            // In vain: not again soon, if the others stand lower.
+            // The mode stays. No further search is needed soon if the others stand lower.
             standing[self.mode] = 0;
             self.rivals_limit = standing.iter().copied().fold(0, i64::max);
             standing[self.mode] = most;
@@ -136,7 +138,7 @@ impl Window {
 }
 
 multiversion! {
-    /// Symbols of larger alphabets.
+    /// Larger alphabets.
     pub fn of_symbols(symbols: &[u8], k: usize) -> (u64, u64) {
         let mut windows = WINDOWS.map(|size| Window::new(size, symbols[0]));
         let mut scores = [0u64; 4];

@@ -1,8 +1,9 @@
 //! The MultiMMC predictor on larger alphabets, SP 800-90B 6.3.9.
 //!
-//! Contexts form a trie from the latest symbol back, whose depth is the order. A context that occurred once is not stored with
-//! all its longer ones: a leaf is the place of that occurrence, and becomes nodes when it comes again. Orders fill up from
-//! the longest one (each has at least the pairs of the shorter ones), so a leaf stands for all orders still open at its place.
+//! Contexts form a trie from the latest symbol back, whose depth is the order. A context that occurred once is not
+//! stored with all its longer contexts: a leaf holds the place of that occurrence, and becomes nodes when the context
+//! occurs again. Orders fill up from the longest on (each has at least the pairs of the shorter ones), so a leaf stands
+//! for all orders that were open at its place.
 
 use std::collections::HashSet;
 
@@ -15,15 +16,15 @@ const MOST_PAIRS: u32 = 100_000;
 
 struct Models<'a> {
     symbols: &'a [u8],
-    /// Children are by the older symbol: a node, or LEAF | place.
+    /// A node's children are indexed by the next older symbol: a node, or LEAF | place.
     trie: Trie,
-    /// Pairs of each order, 1 to 16.
+    /// Number of pairs of each order, 1 to 16.
     pairs: [u32; ORDERS + 1],
-    /// Bit d: order d has room for more.
+    /// Bit d: order d has room for more pairs.
     open: u32,
     /// The place from which on an order records no new pairs.
     full_from: [usize; ORDERS + 1],
-    /// Order, context and successor of pairs that were recorded behind a context that was not.
+    /// Order, context and successor of recorded pairs whose shorter context was not recorded.
     unreachable: HashSet<(usize, [u8; ORDERS + 1])>,
 }
 
@@ -39,7 +40,7 @@ impl<'a> Models<'a> {
         })
     }
 
-    /// Whether an order has room for one more pair; takes it.
+    /// Take room for one more pair of an order; false if there is none.
     #[inline(always)]
     fn take_room(&mut self, order: usize, i: usize) -> bool {
         if self.pairs[order] >= MOST_PAIRS {
@@ -53,7 +54,7 @@ impl<'a> Models<'a> {
         true
     }
 
-    /// Count `symbol`, at place `i`, behind the context of a node.
+    /// Count `symbol`, at place `i`, as a successor of the context of a node.
     #[inline(always)]
     fn count(&mut self, node: u32, order: usize, symbol: u8, i: usize) -> Result<(), OutOfMemory> {
         if !self.trie.count(node, symbol)? && self.take_room(order, i) {
@@ -62,8 +63,8 @@ impl<'a> Models<'a> {
         Ok(())
     }
 
-    /// Predict and then record the symbol at place `i`. Bit d - 1 of the first result says whether order d was right, and
-    /// the second one is how many orders predicted.
+    /// Predict and then record the symbol at place `i`. Bit d - 1 of the first result is 1 if order d was right; the
+    /// second result is the number of orders that predicted.
     #[inline(always)]
     fn step(&mut self, i: usize) -> Result<(u32, usize), OutOfMemory> {
         self.trie.look_ahead(self.symbols, i);
@@ -101,8 +102,9 @@ impl<'a> Models<'a> {
         Ok((right, present))
     }
 
-    /// Record place `i` in the orders beyond `order`, in which its contexts are new: as a leaf in those that have room, down to the first
-    /// that has none. Longer ones may still have some, a few steps long, but no prediction ever reaches them: they only count.
+    /// Record place `i` in the orders above `order`, in which its contexts are new: as a leaf in the orders that have
+    /// room, up to the first that has none. Longer orders may still have room for a few steps, but no prediction
+    /// reaches them: their pairs are only counted.
     #[inline(always)]
     fn leave(&mut self, node: u32, order: usize, i: usize) -> Result<(), OutOfMemory> {
         if self.open >> order <= 1 {
@@ -129,7 +131,7 @@ impl<'a> Models<'a> {
         Ok(())
     }
 
-    /// The longest order in which places `a` and `b` share their context and `a` was recorded; at least `known`.
+    /// The highest order in which places `a` and `b` share their context and `a` was recorded; at least `known`.
     fn shared(&self, a: usize, b: usize, known: usize) -> usize {
         let mut order = known;
         while order < ORDERS.min(a)
@@ -141,7 +143,8 @@ impl<'a> Models<'a> {
         order
     }
 
-    /// Turn the leaf `place` under a node of `order` into nodes down to `deepest`, and record place `i` in each of them.
+    /// Turn the leaf `place` under a node of `order` into nodes down to `deepest`, and record place `i` in each of
+    /// them.
     fn unfold(
         &mut self,
         mut node: u32,

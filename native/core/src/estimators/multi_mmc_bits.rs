@@ -1,7 +1,7 @@
 //! The MultiMMC predictor on bits, SP 800-90B 6.3.9.
 //!
-//! A binary Markov model keeps one number for each context: how often 1 followed, less how often 0 did. Orders up to 15 have at
-//! most 65,536 pairs and never fill up; order 16 can, and keeps both counts.
+//! A binary Markov model keeps one number for each context: how often 1 followed, minus how often 0 did. Orders up to
+//! 15 have at most 65,536 pairs and never fill up; order 16 can fill up, and keeps both counts.
 
 #[cfg(target_arch = "x86_64")]
 use super::lanes::Vectors;
@@ -14,15 +14,15 @@ use crate::simd::multiversion;
 
 const ORDERS: usize = 16;
 const MOST_PAIRS: u32 = 100_000;
-/// Orders, from 1 on, that have so few contexts that each has many steps in a word.
+/// Number of orders, from 1 on, with so few contexts that each context has many steps in a word.
 const ORDERS_BY_WORD: usize = 5;
 
-/// Contexts of one order below 16: 0 if not seen yet, otherwise 2 (ones - zeros) + 1, so that a positive one predicts 1.
+/// Contexts of one order below 16: 0 if not seen yet, otherwise 2 (ones - zeros) + 1; a positive number predicts 1.
 pub type Balances = Vec<i32>;
 /// Entries that masks by context take.
 pub const MASKS: usize = 2 << ORDERS_BY_WORD;
 
-/// C and the longest run of right predictions.
+/// C and the longest run of correct predictions.
 pub fn of_bits(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemory> {
     if vectors_are_right() {
         with_vectors(words, n)
@@ -37,7 +37,7 @@ multiversion! {
     }
     on vectors { of_bits_by::<Vectors>(words, n) }
     checked by OF_BITS: |run| {
-        // Few contexts: each touches a page of a table of its own.
+        // Few contexts, because each one touches a page of its order's table.
         let word = 0x0b0b_0b0b_0b0b_0b0b;
         run(&[word, word ^ 1 << 50, word], 2 * 64 + 23)
     }
@@ -52,7 +52,7 @@ fn of_bits_by<L: Lanes>(words: &[u64], n: usize) -> Result<(u64, u64), OutOfMemo
     }
     let mut unseen: [usize; ORDERS] = std::array::from_fn(|order| 2 << order);
     let mut widest = Widest::new()?;
-    // Where vectors make it faster, tables of contexts that all were seen become records.
+    // Where vectors are faster, a table whose contexts have all been seen becomes records.
     let (mut from_6, mut from_11) = (None::<OrderRecords<6>>, None::<OrderRecords<11>>);
     let mut right = [0u64; ORDERS];
     let mut present = [0u64; ORDERS];
@@ -120,8 +120,8 @@ fn quick_present(present: &[u64; ORDERS]) -> bool {
     present.iter().all(|&word| word == !0)
 }
 
-/// 64 steps of the shortest orders. The steps that share a context are a mask; unless its balance may change its sign on the way, they
-/// are predicted all at once.
+/// 64 steps of the shortest orders. The steps that share a context form a mask; unless the balance may change its sign
+/// among them, they are predicted all at once.
 #[inline(always)]
 fn by_word(last: u64, word: u64, balances: &mut [Balances], right: &mut [u64], present: &mut [u64]) {
     let mut masks = [0u64; MASKS];
@@ -133,7 +133,7 @@ fn by_word(last: u64, word: u64, balances: &mut [Balances], right: &mut [u64], p
     one_by_word::<5>(last, word, &mut masks, &mut balances[4], &mut right[4], &mut present[4]);
 }
 
-/// One order of that. Entry 1 << order | context of `masks` is the context's.
+/// The same for one order. Entry 1 << order | context of `masks` is the mask of the context.
 #[inline(always)]
 pub fn one_by_word<const ORDER: usize>(
     last: u64,
@@ -146,7 +146,7 @@ pub fn one_by_word<const ORDER: usize>(
     assert!(balances.len() == 1 << ORDER);
     let older = word << ORDER | last >> (64 - ORDER);
     for context in 0..1 << ORDER {
-        // One context longer by the bit that is older.
+        // A context that is longer by one older bit.
         let mask = masks[1 << (ORDER - 1) | context >> 1] & if context & 1 == 1 { older } else { !older };
         masks[1 << ORDER | context] = mask;
         let entry = &mut balances[context];
@@ -170,7 +170,8 @@ pub fn one_by_word<const ORDER: usize>(
     }
 }
 
-/// 64 steps of five orders, LOWEST and up: what was right, and what was predicted: everything, if ALL_SEEN contexts have been seen.
+/// 64 steps of five orders from LOWEST on: the steps that were right, and the steps that were predicted, which are all
+/// of them if ALL_SEEN.
 #[inline(always)]
 fn five_at_once<const LOWEST: usize, const ALL_SEEN: bool>(
     history: u128,
@@ -216,7 +217,8 @@ fn five_at_once<const LOWEST: usize, const ALL_SEEN: bool>(
     (right.map(u64::reverse_bits), present.map(u64::reverse_bits))
 }
 
-/// Steps `from` up to the end of its word or of the data: the first word, where contexts reach before the first bit, and the last.
+/// Steps `from` to the end of its word or of the data: for the first word, where contexts reach before the first bit,
+/// and for the last.
 fn slowly(
     words: &[u64],
     from: usize,
@@ -245,16 +247,16 @@ fn slowly(
 struct Widest {
     counts: Vec<[u32; 2]>,
     pairs: u32,
-    /// Once there are no new pairs, of contexts that have both: ones less zeros. The others are so far from 0 that no step changes what
-    /// they predict.
+    /// Once no new pairs are recorded: ones minus zeros, for contexts that have both. For the others a number so far
+    /// from 0 that no step changes their prediction.
     balances: Vec<i32>,
 }
 
-/// Of contexts of which only one pair was recorded, and of none: see `balances`.
+/// Balance of contexts with only one recorded pair, and of contexts with none: see `balances`.
 const ONLY_ONE: i32 = 1 << 30;
 const ONLY_ZERO: i32 = -1 << 30;
 const NONE: i32 = i32::MIN + MOST_STEPS as i32;
-/// What lies below is [`NONE`].
+/// A balance below this is [`NONE`].
 const LEAST_PRESENT: i32 = -3 << 29;
 const MOST_STEPS: usize = 1 << 28;
 
@@ -263,7 +265,7 @@ impl Widest {
         Ok(Self { counts: zeros(1 << ORDERS)?, pairs: 0, balances: with_room(1 << ORDERS)? })
     }
 
-    /// Returns whether the prediction was right, and whether there was one.
+    /// Return whether the prediction was right, and whether there was one.
     #[inline(always)]
     fn visit(&mut self, context: usize, one: usize) -> (u64, u64) {
         let [zeros, ones] = self.counts[context];
@@ -310,7 +312,7 @@ impl Widest {
             let (hit, seen) = if self.balances.is_empty() {
                 self.visit(context, bit(words, i))
             } else {
-                // The last steps: no more is counted.
+                // The last steps: nothing more is counted.
                 let balance = self.balances[context];
                 let seen = u64::from(balance >= LEAST_PRESENT);
                 self.balances[context] += 2 * bit(words, i) as i32 - 1;
@@ -358,7 +360,7 @@ mod tests {
     use super::super::symbols::tests::noise;
     use super::*;
 
-    /// The portable leaf functions, used as vectors are.
+    /// The portable leaf functions, used like vectors.
     struct AsVectors;
 
     impl Lanes for AsVectors {
@@ -375,7 +377,8 @@ mod tests {
 
     #[test]
     fn records_give_what_tables_give() {
-        // Even, then biased so long that balances pass the records' limits, then the other way round; a cut word at the end.
+        // Even, then biased for so long that balances exceed the records' limits, then biased the other way; a cut word
+        // at the end.
         for (seed, n) in [(1, 2_000_000), (2, 2_000_037), (3, 1_999_999)] {
             let (a, b) = (noise(n / 64 + 1, seed), noise(n / 64 + 1, seed + 10));
             let mut words: Vec<u64> = a.clone();

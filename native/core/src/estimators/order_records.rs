@@ -1,31 +1,33 @@
-//! Five successive orders of a binary Markov model side by side, once all their contexts have been seen.
+//! Five successive orders of a binary Markov model in parallel, once all their contexts have been seen.
 //!
-//! A record holds the balances, ones less zeros, of all contexts that share their latest bits: 1 of the lowest order, 2 of the next one,
-//! 4, 8, 16. A step adds a row of ones, minus ones and zeros to a record; the signs before are what was predicted.
+//! A record holds the balances, ones minus zeros, of all contexts that share their latest bits: 1 of the lowest order,
+//! 2 of the next one, then 4, 8, 16. A step adds a row of 1, -1 and 0 to a record; the signs before it are the
+//! predictions.
 
 use super::lanes::{sign_place, Balances, Lanes, Steps};
 use crate::memory::{filled, zeros, OutOfMemory};
 
-/// Orders of a record, and its balances.
+/// Number of orders, and of balances, in a record.
 pub const ORDERS: usize = 5;
 const BALANCES: usize = 32;
-/// Bits of the longest context that are older than a record's.
+/// Bits of the longest context that are older than the bits a record shares.
 const OLDER: usize = ORDERS - 1;
-/// Balances are kept within this at the start of so many words, less one: their signs stay right and 16 bits suffice.
+/// Words between two checks. Balances are then brought within limits, so that 16 bits suffice and signs stay correct.
 const WORDS: usize = 250;
 const LIMIT: i32 = 64 * WORDS as i32 + 1;
 
-/// One record, in a line of its own of the CPU's cache.
+/// One record, in its own line of the CPU's cache.
 #[derive(Clone)]
 #[repr(align(64))]
 struct Record(Balances);
 
-/// Lane of the balance, in the record, of a context of the lowest order and `more`, by the older bits; the latest one highest.
+/// Lane, in the record, of the balance of a context that is `more` bits longer than the lowest order, with these older
+/// bits, the latest one highest.
 const fn lane(more: usize, older: usize) -> usize {
     (1 << more) - 1 + (older >> (OLDER - more))
 }
 
-/// Of each combination of older bits, with the next bit above them: what is added to the record.
+/// For each combination of older bits, with the next bit above them: the row that is added to the record.
 static CHANGES: [Record; 2 << OLDER] = {
     let mut changes = [const { Record([0; BALANCES]) }; 2 << OLDER];
     let mut place = 0;
@@ -40,7 +42,7 @@ static CHANGES: [Record; 2 << OLDER] = {
     changes
 };
 
-/// Of each combination of older bits: the lanes that it is about, as bits of the signs.
+/// For each combination of older bits: its lanes, as bits of the signs.
 static LANES_OF: [u32; 1 << OLDER] = {
     let mut lanes = [0; 1 << OLDER];
     let mut older = 0;
@@ -55,7 +57,7 @@ static LANES_OF: [u32; 1 << OLDER] = {
     lanes
 };
 
-/// Of each order: its lanes, as bits of the signs. The highest bit is nobody's.
+/// For each order: its lanes, as bits of the signs. The highest bit belongs to no order.
 static LANES_OF_ORDER: [i32; ORDERS] = {
     let mut lanes = [0; ORDERS];
     let mut more = 0;
@@ -73,14 +75,14 @@ static LANES_OF_ORDER: [i32; ORDERS] = {
 /// Orders LOWEST to LOWEST + 4.
 pub struct OrderRecords<const LOWEST: usize> {
     records: Vec<Record>,
-    /// What the balances of each record exceed the limits by, and whether any does.
+    /// The amounts by which the balances of each record exceed the limits, and whether any does.
     beyond: Vec<[i32; BALANCES]>,
     is_beyond: Vec<bool>,
     words_left: usize,
 }
 
 impl<const LOWEST: usize> OrderRecords<LOWEST> {
-    /// Start from `balances(order, context)`: ones less zeros, the latest bit of the context highest.
+    /// Start from `balances(order, context)`: ones minus zeros, the latest bit of the context highest.
     pub fn new(balance: impl Fn(usize, usize) -> i32) -> Result<Self, OutOfMemory> {
         let mut beyond = zeros::<[i32; BALANCES]>(1 << LOWEST)?;
         for (context, balances) in beyond.iter_mut().enumerate() {
@@ -106,7 +108,8 @@ impl<const LOWEST: usize> OrderRecords<LOWEST> {
         }
     }
 
-    /// Take 64 steps, the bits of `word`, after the 16 bits below them in `history`: for each order, in which it was right.
+    /// Take 64 steps, the bits of `word`, after the 16 bits below them in `history`; return in which each order was
+    /// right.
     #[inline(always)]
     pub fn word<L: Lanes>(&mut self, history: u128, word: u64) -> [u64; ORDERS] {
         if self.words_left == 0 {
@@ -115,7 +118,7 @@ impl<const LOWEST: usize> OrderRecords<LOWEST> {
         }
         self.words_left -= 1;
         let records = &mut self.records[..1 << LOWEST];
-        // In each step, the orders that predicted a zero, as bits that depend on the context.
+        // For each step, the orders that predicted a zero, as bits that depend on the context.
         let mut zeros: Steps = [0; 64];
         for (half, zeros) in zeros.chunks_exact_mut(32).enumerate() {
             // Bit 0 is the oldest bit of the longest context.
@@ -133,7 +136,7 @@ impl<const LOWEST: usize> OrderRecords<LOWEST> {
         std::array::from_fn(|more| L::above(&zeros, LANES_OF_ORDER[more], 0) ^ word)
     }
 
-    /// Bring all balances within the limits, and back what they exceeded them by before.
+    /// Bring all balances within the limits, after adding the amounts by which they exceeded them before.
     #[inline(never)]
     fn level(&mut self) {
         let records = self.records.iter_mut().zip(&mut self.beyond).zip(&mut self.is_beyond);

@@ -1,14 +1,14 @@
-//! Counts of tuples of up to 64 symbols beyond a bucket's, all lengths at once.
+//! Counts of tuples of up to 64 symbols more than those that a bucket shares, all lengths at once.
 
 use crate::simd::{multiversion, sample};
 
-/// Lengths counted.
+/// Number of lengths counted.
 pub const LANES: usize = 64;
 const HALF: usize = LANES / 2;
 /// Suffixes of one bucket, at most: their pairs fit into 32 bits.
 pub const MOST_SUFFIXES: usize = 1 << 16;
 
-/// For tuples of 1 to 64 symbols beyond the bucket's: the most common one's count, and the pairs of equal ones.
+/// For tuples of 1 to 64 symbols more than the bucket shares: the count of the most common one, and the equal pairs.
 pub struct PrefixCounts {
     pub most: [u64; LANES],
     pub pairs: [u64; LANES],
@@ -19,7 +19,8 @@ impl PrefixCounts {
         Self { most: [0; LANES], pairs: [0; LANES] }
     }
 
-    /// Take one bucket: the symbols beyond its own that each suffix shares with the one before it. At most 65,535 of them.
+    /// Take one bucket: the number of further symbols that each suffix shares with the one before it; at most 65,535
+    /// numbers.
     pub fn take(&mut self, shared: &[u8]) {
         take_lanes(shared, &mut self.most, &mut self.pairs);
     }

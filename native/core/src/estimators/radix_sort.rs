@@ -2,9 +2,9 @@
 
 use crate::memory::{extend, OutOfMemory};
 
-/// Bits, at most, that entries are distributed by at a time.
+/// Most bits by which entries are distributed at a time.
 pub const DIGIT_BITS: u32 = 11;
-/// Entries that are sorted by insertion.
+/// Parts of at most this many entries are sorted by insertion.
 const SMALL: usize = 40;
 
 /// Sort numbers: by their highest differing bits first, then small parts by insertion.
@@ -36,8 +36,8 @@ pub fn sort(entries: &mut [u64], scratch: &mut Vec<u64>) -> Result<(), OutOfMemo
     sort_parts(entries, starts, scratch)
 }
 
-/// Put entries in the order of a digit that starts at bit `shift`; `starts` has the size of each part, a power of two of them, and
-/// gets where it ends.
+/// Sort entries by the digit that starts at bit `shift`; `starts` has the sizes of the parts, a power of two of them,
+/// and gets their ends.
 #[inline(always)]
 pub fn distribute(from: &[u64], to: &mut [u64], starts: &mut [u32], shift: u32) {
     let mut total = 0;
@@ -53,7 +53,7 @@ pub fn distribute(from: &[u64], to: &mut [u64], starts: &mut [u32], shift: u32) 
     }
 }
 
-/// Sort each part of what was distributed; `ends` has where each one ends.
+/// Sort each part after the distribution; `ends` has the ends of the parts.
 #[inline(always)]
 pub fn sort_parts(entries: &mut [u64], ends: &[u32], scratch: &mut Vec<u64>) -> Result<(), OutOfMemory> {
     let mut start = 0;

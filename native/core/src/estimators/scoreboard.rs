@@ -1,16 +1,17 @@
-//! Which sub-predictor speaks, how often it was right, and for how long at a stretch; 64 steps at a time.
+//! The winning sub-predictor, its correct predictions, and the longest run of them; 64 steps at a time.
 //!
-//! In each step, in ascending index, each sub-predictor that was right scores, and takes over if its score is then no less than the
-//! winner's. A step is judged by the winner before it. Most words of 64 steps cannot change the winner: no rival's lead over it within
-//! the word makes up for the gap. Only the others are played step by step, by the rivals that count.
+//! In each step, in ascending index, each sub-predictor that was right scores, and becomes the winner if its score is
+//! then at least the winner's. The prediction of a step is that of the winner before it. Most words of 64 steps cannot
+//! change the winner, because no rival can close the gap within the word. Only in the other words are steps played one
+//! by one, and only for the rivals that can win.
 
-/// Scores of `M` sub-predictors and what the winners did.
+/// Scores of `M` sub-predictors and results of the winners.
 pub struct Scoreboard<const M: usize> {
     scores: [u64; M],
     winner: usize,
     pub correct: u64,
     runs: Runs,
-    /// Room for what is worked with: it need not be made anew for each word.
+    /// Working memory, kept so that it is not made for each word.
     near: Chosen<M>,
     flags: [u64; M],
     rivals: Chosen<M>,
@@ -26,16 +27,16 @@ impl<const M: usize> Scoreboard<M> {
         self.runs.longest
     }
 
-    /// Take 64 steps in which every sub-predictor predicted: bit i of `right[d]` says whether d was right in step i. Steps beyond the
-    /// data count as wrong, for everyone: that changes nothing.
+    /// Take 64 steps in which every sub-predictor predicted: bit i of `right[d]` is 1 if d was right in step i. Steps
+    /// beyond the data count as wrong for all sub-predictors, which changes nothing.
     #[inline(always)]
     pub fn play(&mut self, right: &[u64; M]) {
         let outcome = if self.score(right) { right[self.winner] } else { self.contested(right, |_, _| {}) };
         self.judge(outcome);
     }
 
-    /// As [`play`](Self::play), where bit i of `present[d]` says whether d predicted in step i; it was not right where it did not. A
-    /// winner without a prediction neither extends nor ends the run.
+    /// As [`play`](Self::play); bit i of `present[d]` is 1 if d predicted in step i. Without a prediction it was not
+    /// right. A winner without a prediction neither extends nor ends the run.
     #[inline(always)]
     pub fn play_present(&mut self, right: &[u64; M], present: &[u64; M]) {
         let start = self.winner;
@@ -67,15 +68,15 @@ impl<const M: usize> Scoreboard<M> {
         highest_rival + 65 < before
     }
 
-    /// The outcome of a word in which the winner may change; `changed(steps from then on, new winner)` is told of each change.
-    /// The scores already contain the word.
+    /// The outcome of a word in which the winner may change; `changed(steps from then on, new winner)` is called at
+    /// each change. The scores already contain the word.
     #[inline(always)]
     fn contested(&mut self, right: &[u64; M], changed: impl FnMut(u64, usize)) -> u64 {
         contest(right, &self.scores, &mut self.winner, &mut self.rivals, changed)
     }
 
-    /// Take a few words, in which every sub-predictor predicted. It was right `counts[d]` times in them, and `right(d, word)` says in
-    /// which steps: to be asked only for those who may win in one of them.
+    /// Take a few words in which every sub-predictor predicted. Sub-predictor d was right `counts[d]` times in them, in
+    /// the steps of `right(d, word)`, which is called only for those that may win in one of the words.
     #[inline(always)]
     pub fn play_block(&mut self, words: usize, counts: &[u64; M], right: impl Fn(usize, usize) -> u64) {
         let bar = self.scores[self.winner];
@@ -98,7 +99,7 @@ impl<const M: usize> Scoreboard<M> {
         }
     }
 
-    /// Play those who have `least` or more; leaves the scores alone.
+    /// Play the sub-predictors with scores of `least` or more; the scores are not changed.
     #[inline(always)]
     fn play_near(&mut self, words: usize, least: u64, right: impl Fn(usize, usize) -> u64) {
         let (mut count, mut winner) = (0, 0);
@@ -132,13 +133,14 @@ impl<const M: usize> Scoreboard<M> {
     }
 }
 
-/// Some of the sub-predictors, ascending, and their scores: only as many as are counted beside it are valid.
+/// Some of the sub-predictors, ascending, and their scores; a separate count says how many are valid.
 struct Chosen<const M: usize> {
     sub_predictors: [u8; M],
     scores: [u64; M],
 }
 
-/// The outcome of a word, given when each was right and the scores after it; see [`Scoreboard::contested`].
+/// The outcome of a word, from the steps in which each was right and the scores after it; see
+/// [`Scoreboard::contested`].
 #[inline(always)]
 fn contest<const M: usize>(
     right: &[u64],
@@ -151,7 +153,7 @@ fn contest<const M: usize>(
     let leading = right[first];
     let score_before = |d: usize| scores_after[d] - u64::from(right[d].count_ones());
     let bar = score_before(first);
-    // Those that can reach the winner's score somewhere in the word; one in hand for a rival that scores first in a step.
+    // Those that can reach the winner's score in the word; one point more for a rival that scores first in a step.
     let mut count = 0;
     let mut alike = true;
     for (d, &word) in right.iter().enumerate() {
@@ -164,7 +166,8 @@ fn contest<const M: usize>(
     }
     let rivals = &chosen.sub_predictors[..count];
     if alike {
-        // All score in the same steps: of equal scores the highest index ends as the winner, and it makes no difference.
+        // All score in the same steps: among equal scores the highest index becomes the winner; the outcome is the
+        // same.
         if leading != 0 {
             for &d in rivals {
                 if score_before(usize::from(d)) == bar {
@@ -172,7 +175,7 @@ fn contest<const M: usize>(
                 }
             }
             if *winner != first {
-                // `present` of the others may differ only where none is right.
+                // `present` of the others may differ only in steps in which none is right.
                 changed(!0 << leading.trailing_zeros() << 1, *winner);
             }
         }
@@ -209,18 +212,19 @@ fn contest<const M: usize>(
     outcome
 }
 
-/// Whether a rival's lead over the winner within a word may be `gap`, at most 64: false only if it is less in every step.
+/// Whether a rival may gain `gap`, at most 64, on the winner within a word: false only if it gains less in every step.
 #[inline(always)]
 fn may_reach(rival: u64, leading: u64, gap: u64) -> bool {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    // Multiplied by `EACH`, what was gained up to the end of each byte, and lost up to its beginning: no step of it is above that.
+    // Multiplied by `EACH`: the gain up to the end of each byte, and the loss up to its start. No step of the byte has
+    // more.
     let gained = ones_by_byte(rival & !leading).wrapping_mul(EACH);
     let lost = ones_by_byte(leading & !rival).wrapping_mul(EACH) << 8;
-    // The difference may be negative: 64 more, and as much as makes `gap` 128.
+    // The difference may be negative, so 64 is added, and then as much as brings `gap` to 128.
     (gained + 64 * EACH - lost + (64 - gap) * EACH) & (0x80 * EACH) != 0
 }
 
-/// How many ones each byte has.
+/// Number of ones of each byte.
 #[inline(always)]
 fn ones_by_byte(word: u64) -> u64 {
     let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
@@ -242,7 +246,7 @@ impl Runs {
         self.take_some(outcome, 64);
     }
 
-    /// Take the judged ones of 64 steps.
+    /// Take those of 64 steps that are judged.
     #[inline(never)]
     pub fn take_judged(&mut self, outcome: u64, judged: u64) {
         let (mut kept, mut steps, mut absent) = (outcome, 64, !judged);
@@ -306,7 +310,7 @@ mod tests {
     use super::super::symbols::tests::noise;
     use super::*;
 
-    /// The words of the standard, step by step.
+    /// The rule of the standard, step by step.
     fn plain<const M: usize>(right: &[[u64; M]], present: &[[u64; M]]) -> (u64, u64) {
         let (mut scores, mut winner, mut correct, mut run, mut longest) = ([0u64; M], 0usize, 0, 0, 0);
         for (right, present) in right.iter().zip(present) {
@@ -382,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_lower_index_one_behind_takes_over_within_a_step() {
-        // 1 leads by one; in step 1 both are right: 0 passes by before 1 has scored, and 1 takes the lead back.
+        // 1 leads by one; in step 1 both are right: 0 takes the lead before 1 has scored, and 1 takes it back.
         check(&[[0b10, 0b11]], None);
         check(&[[0b110, 0b001]], None);
     }

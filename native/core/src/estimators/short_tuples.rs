@@ -1,8 +1,10 @@
-//! Counts of repeated tuples of up to 40 bits, SP 800-90B 6.3.5 and 6.3.6: all that most data have, and no place needs to be kept.
+//! Counts of repeated tuples of up to 40 bits, SP 800-90B 6.3.5 and 6.3.6. Most data have no longer repeats; places
+//! need not be kept.
 //!
-//! Windows of 40 bits are distributed by their first 8 bits, then by 11 to 13 more into leaves of a few. Tuples of up to 19 to 21
-//! bits are the leaves' sizes, summed. For longer ones, small leaves compare each pair of their windows: how often a tuple occurs matters from 35
-//! times on only, its pairs always. Large leaves are sorted. Windows that are equal, few, are left to who knows their places.
+//! Windows of 40 bits are distributed by their first 8 bits, then by 11 to 13 more bits into leaves of a few windows.
+//! Counts of tuples of up to 19 to 21 bits are sums of leaf sizes. For longer tuples, each pair of windows of a small
+//! leaf is compared: pairs always count, but the number of occurrences matters only from 35 on. Large leaves are
+//! sorted. Equal windows are few, and are left to the caller, who knows their places.
 
 use super::prefix_counts::{PrefixCounts, MOST_SUFFIXES};
 use super::text::Text;
@@ -11,25 +13,26 @@ use crate::memory::huge_pages::zeros;
 use crate::memory::{self, collected, push, with_room, OutOfMemory};
 use crate::simd::{multiversion, sample};
 
-/// Bits of a window, and those it is distributed by.
+/// Bits of a window, and the bits by which it is distributed.
 const WINDOW_BITS: usize = 40;
 const BUCKET_BITS: usize = 8;
-/// Of long data; shorter ones have as few windows a leaf with fewer leaves.
+/// For long data; shorter data have as few windows in a leaf with fewer leaves.
 const MOST_LEAF_BITS: usize = 13;
 const LEAST_LEAF_BITS: usize = 11;
 const WINDOWS_A_LEAF: usize = 2;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 const LEAVES: usize = 1 << MOST_LEAF_BITS;
-/// Of so many windows one may be equal to another.
+/// One of this many windows may be equal to another.
 const WINDOWS_A_TIE: usize = 256;
-/// Shorter data are no work in any case.
+/// Shorter data need little work in any case.
 const FEWEST_BITS: usize = 1 << 12;
-/// Counters of the same thing, taken in turns: additions to one of them would wait for each other.
+/// Counters of the same value, used in turns: additions to a single one would wait for each other.
 const TURNS: usize = 4;
 
-/// What the windows tell.
+/// Results of the windows.
 pub struct ShortTuples {
-    /// Of tuples of 1, 2, ... symbols, up to `window`: the most common one's count, exact from 35 on, and the pairs of equal ones.
+    /// For tuples of 1, 2, ... `window` symbols: the count of the most common one, exact from 35 on, and the equal
+    /// pairs.
     pub counts: Vec<(u64, u64)>,
     /// Symbols in a window.
     pub window: usize,
@@ -50,7 +53,7 @@ impl ShortTuples {
 }
 
 multiversion! {
-    /// Find the places of some windows, ascending; a table with one entry for many windows tells most of the others.
+    /// Find the places of some windows, ascending; a table with one entry for many windows excludes most of the others.
     fn find(
         words: &[u64],
         n: usize,
@@ -94,7 +97,7 @@ pub fn short_tuples(text: &Text) -> Result<Option<ShortTuples>, OutOfMemory> {
     let mut keys = zeros(text.n)?;
     let unused = (WINDOW_BITS - window * text.width) as u32;
     distribute(&text.words, text.n, text.width, !0 << unused, &sizes, &mut keys);
-    // Windows that the end of the data cuts off; zeros follow.
+    // Windows that are cut off by the end of the data and filled with zeros.
     let cut = collected((text.n + 1 - window..text.n).map(|i| {
         let bits = text.bits_from(i) >> (64 - WINDOW_BITS);
         Cut { bucket: (bits >> 32) as usize, key: bits as u32, bits: (text.n - i) * text.width }
@@ -111,7 +114,7 @@ pub fn short_tuples(text: &Text) -> Result<Option<ShortTuples>, OutOfMemory> {
         rest = others;
         ends[..1 << leaf_bits].fill(0);
         into_leaves(keys, &mut leafed, &mut ends, leaf_bits);
-        // What lies beyond the last leaf is like none of it.
+        // The entry after the last leaf must differ from all of its windows.
         let unlike = !leafed[keys.len().saturating_sub(1)];
         leafed[keys.len()..][..REACH].fill(unlike);
         let cut = collected(cut.iter().copied().filter(|cut| cut.bucket == bucket))?;
@@ -123,7 +126,7 @@ pub fn short_tuples(text: &Text) -> Result<Option<ShortTuples>, OutOfMemory> {
     Ok(Some(counts.finish(window, text.width)?))
 }
 
-/// A window that the end of the data cuts off.
+/// A window that is cut off by the end of the data.
 #[derive(Clone, Copy)]
 struct Cut {
     bucket: usize,
@@ -133,7 +136,7 @@ struct Cut {
 }
 
 multiversion! {
-    /// How many windows begin with each 8 bits.
+    /// Number of windows that begin with each value of 8 bits.
     fn bucket_sizes(words: &[u64], n: usize, width: usize, sizes: &mut [u32; BUCKETS]) {
         super::text::for_each_beginning(words, n, width, |_, bits| sizes[(bits >> (64 - BUCKET_BITS)) as usize] += 1);
     }
@@ -145,7 +148,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Put the 32 bits after the first 8 of each window, as far as `used` has ones, with those of its bucket.
+    /// Put the 32 bits after the first 8 of each window, masked by `used`, into its bucket.
     fn distribute(words: &[u64], n: usize, width: usize, used: u32, sizes: &[u32; BUCKETS], keys: &mut [u32]) {
         let mut next = [0u32; BUCKETS];
         let mut start = 0;
@@ -170,7 +173,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Put keys with the same first bits side by side; `ends` gets where those of each leaf end.
+    /// Put keys with the same first bits next to one another; `ends` gets the end of each leaf.
     fn into_leaves(keys: &[u32], leafed: &mut [u32], ends: &mut [u32; LEAVES], leaf_bits: usize) {
         let leaf_of = |key: u32| (key >> (32 - leaf_bits)) as usize % LEAVES;
         for &key in keys {
@@ -196,15 +199,15 @@ multiversion! {
     }
 }
 
-/// Sums over the buckets, by bits of the tuple.
+/// Sums over the buckets, by the number of bits of the tuple.
 struct WindowCounts {
-    /// Bits that a bucket's windows are distributed by.
+    /// Bits by which a bucket's windows are distributed.
     leaf_bits: usize,
     most: [u64; WINDOW_BITS + 1],
     pairs: [u64; WINDOW_BITS + 1],
-    /// Pairs of small leaves by the bits they share, less the bucket's.
+    /// Pairs in small leaves by the number of bits they share, without the bucket's.
     sharing: [u64; 33],
-    /// Large leaves, by the bits beyond the leaf's.
+    /// Counts in large leaves, by the number of bits beyond the leaf's.
     large: PrefixCounts,
     repeated: Vec<u64>,
 }
@@ -224,12 +227,12 @@ impl WindowCounts {
         counts
     }
 
-    /// Windows of a leaf share so many bits.
+    /// Number of bits that the windows of a leaf share.
     fn shared_bits(&self) -> usize {
         BUCKET_BITS + self.leaf_bits
     }
 
-    /// Take the tuples of more than 8 bits of a bucket, up to those that a leaf's windows share.
+    /// Take a bucket's tuples of more than 8 bits, up to the length that the windows of a leaf share.
     fn take_sizes(&mut self, ends: &[u32; LEAVES], cut: &[Cut]) {
         let (mut sizes, leaves, shift) = (*ends, 1 << self.leaf_bits, 32 - self.leaf_bits);
         for leaf in (1..leaves).rev() {
@@ -238,11 +241,12 @@ impl WindowCounts {
         self.fold(&mut sizes[..leaves], self.shared_bits(), BUCKET_BITS + 1, cut, |cut| (cut.key >> shift) as usize);
     }
 
-    /// Count tuples of `bits` down to `least` bits, from how many windows begin with each of the longest.
+    /// Count tuples of `bits` down to `least` bits, from the number of windows that begin with each of the longest
+    /// tuples.
     fn fold(&mut self, sizes: &mut [u32], bits: usize, least: usize, cut: &[Cut], place: impl Fn(&Cut) -> usize) {
         let mut length = sizes.len();
         for bits in (least..=bits).rev() {
-            // Those that are cut off before have no such tuple; put back, they have shorter ones.
+            // A window that is cut off earlier has no tuple of this length; added back, it has the shorter ones.
             let shift = (sizes.len() / length).ilog2();
             let short = || cut.iter().filter(|cut| cut.bits < bits).map(|cut| place(cut) >> shift);
             short().for_each(|place| sizes[place] -= 1);
@@ -261,7 +265,7 @@ impl WindowCounts {
         }
     }
 
-    /// From bits to symbols.
+    /// Convert the counts from bits to symbols.
     fn finish(mut self, window: usize, width: usize) -> Result<ShortTuples, OutOfMemory> {
         let shared = self.shared_bits();
         for bits in shared + 1..=WINDOW_BITS {
@@ -277,7 +281,7 @@ impl WindowCounts {
 }
 
 multiversion! {
-    /// Count the tuples of more bits than a leaf's windows share; false if a leaf is too large.
+    /// Count the tuples of more bits than the windows of a leaf share; false if a leaf is too large.
     fn count_leaves(
         bucket: usize,
         leafed: &[u32],
@@ -332,12 +336,13 @@ multiversion! {
     }
 }
 
-/// Keys that the pairs of a small leaf may reach: a power of two.
+/// Number of keys that the pairs of a small leaf may reach: a power of two.
 const REACH: usize = 64;
 const SMALL: usize = CUTOFF as usize - 1;
 
-/// The pairs of places in small leaves, in whole turns; `STARTS` has where those of a leaf's size start. What fills up the last turn pairs
-/// the first key with the one after the leaf: they share less than a leaf does, which nobody reads.
+/// The pairs of places in small leaves, in whole turns; `STARTS` has the start for each size of a leaf. The last turn
+/// is filled up with pairs of the first key and the key after the leaf: they share fewer bits than a leaf does, and
+/// that count is never read.
 const STARTS: [usize; SMALL + 2] = {
     let mut starts = [0; SMALL + 2];
     let mut size = 0;
@@ -362,7 +367,7 @@ static PAIRS: [[[u8; 2]; TURNS]; STARTS[SMALL + 1]] = {
     pairs
 };
 
-/// Note the windows of a small leaf that occur more than once.
+/// Record the windows of a small leaf that occur more than once.
 #[cold]
 fn note_equal(bucket: usize, keys: &[u32], repeated: &mut Vec<u64>) -> Result<(), OutOfMemory> {
     for (place, key) in keys.iter().enumerate() {
@@ -373,7 +378,7 @@ fn note_equal(bucket: usize, keys: &[u32], repeated: &mut Vec<u64>) -> Result<()
     Ok(())
 }
 
-/// Sort a leaf: neighbours tell how often each tuple occurs. A window that is cut off comes before those that go on.
+/// Sort a leaf: neighbours show how often each tuple occurs. A window that is cut off sorts before those that go on.
 fn count_large_leaf(bucket: usize, keys: &[u32], cut: &[Cut], counts: &mut WindowCounts) -> Result<(), OutOfMemory> {
     let mut entries = with_room(keys.len())?;
     entries.extend(keys.iter().map(|&key| u64::from(key) << 8 | WINDOW_BITS as u64));

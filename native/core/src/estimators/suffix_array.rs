@@ -1,4 +1,4 @@
-//! Sorted suffixes of any text, however repetitive, in linear time.
+//! Sorted suffixes of any text in linear time, even if it is very repetitive.
 
 use libsais::{LibsaisError, SuffixArrayConstruction};
 
@@ -9,13 +9,13 @@ use crate::memory::prefetch::prefetch;
 use crate::memory::OutOfMemory;
 use crate::simd::{multiversion, sample};
 
-/// Suffixes that are looked up at a time.
+/// Number of suffixes that are looked up at a time.
 const BATCH: usize = 1 << 7;
-/// Words that may be compared: so many for each suffix, and some more.
+/// Words that may be compared for each suffix, on average.
 const WORDS_A_SUFFIX: usize = 4;
 const MORE_WORDS: usize = 1 << 16;
 
-/// The common prefixes of all neighbours among the sorted suffixes of `text`, which is also given one symbol a byte.
+/// The common prefixes of all neighbours among the sorted suffixes of `text`; `symbols` is the same text, one a byte.
 pub fn prefixes_of_all(text: &Text, symbols: &[u8]) -> Result<TupleSums, OutOfMemory> {
     let mut suffixes = zeros::<i32>(text.n)?;
     let sorted = SuffixArrayConstruction::for_text(symbols)
@@ -32,7 +32,7 @@ pub fn prefixes_of_all(text: &Text, symbols: &[u8]) -> Result<TupleSums, OutOfMe
     looked_up(&suffixes, &prefixes)
 }
 
-/// The library has working memory of its own; that there is none for it is all that it can complain of here.
+/// The library allocates its own working memory; a lack of it is the only error that it can return here.
 fn no_memory(error: &LibsaisError) -> OutOfMemory {
     match error {
         LibsaisError::OutOfMemory => OutOfMemory,
@@ -41,7 +41,7 @@ fn no_memory(error: &LibsaisError) -> OutOfMemory {
 }
 
 multiversion! {
-    /// Compare neighbours; None where their prefixes are too long for that.
+    /// Compare neighbours; None if their prefixes are too long for that.
     fn compared(text: &Text, suffixes: &[i32]) -> Result<Option<TupleSums>, OutOfMemory> {
         let mut sums = TupleSums::new()?;
         let (mut words, mut most_words) = (0, MORE_WORDS);
@@ -77,7 +77,7 @@ multiversion! {
 fn looked_up(suffixes: &[i32], prefixes: &[i32]) -> Result<TupleSums, OutOfMemory> {
     let mut sums = TupleSums::new()?;
     sums.reserve(prefixes.iter().copied().max().unwrap_or(0) as usize)?;
-    // Many at a time, and the next ones loaded ahead: the memory's latency is hidden.
+    // Many at a time, with the next ones loaded ahead: this hides the latency of memory.
     let mut lengths = [0u32; BATCH];
     let mut rest = &suffixes[1..];
     while !rest.is_empty() {

@@ -1,12 +1,12 @@
-//! How the kernels get their data: binary symbols packed, others one a byte.
+//! The data format of the kernels: binary samples are packed, others are one a byte.
 
 use crate::error::Error;
 use crate::memory::{with_room, OutOfMemory};
 
-/// Bits in the order of time: bit i is bit i % 64 of word i / 64; what lies behind the last one is 0.
+/// Bits in the order of time: bit i is bit i % 64 of word i / 64; bits after the last one are 0.
 pub type Words = Vec<u64>;
 
-/// Refuse an alphabet that no kernel knows.
+/// Return an error for an alphabet size that no kernel supports.
 pub fn check_alphabet(k: usize) -> Result<(), Error> {
     if (2..=256).contains(&k) {
         Ok(())
@@ -15,7 +15,7 @@ pub fn check_alphabet(k: usize) -> Result<(), Error> {
     }
 }
 
-/// Symbols below `k`: packed, first in the most significant bit, if `k` is 2, otherwise one a byte; checked.
+/// Samples below `k`, checked: packed, the first in the most significant bit, if `k` is 2, otherwise one a byte.
 #[derive(Clone, Copy)]
 pub struct Symbols<'a> {
     pub bytes: &'a [u8],
@@ -24,7 +24,7 @@ pub struct Symbols<'a> {
 }
 
 impl<'a> Symbols<'a> {
-    /// Check that the bytes hold `n` symbols of an alphabet of `k`, which was checked.
+    /// Check that the bytes hold `n` samples with an alphabet of `k` symbols; `k` was checked before.
     pub fn new(bytes: &'a [u8], n: usize, k: usize) -> Result<Self, Error> {
         let held = bytes.len();
         let expected = if k == 2 { n.div_ceil(8) } else { n };
@@ -49,7 +49,7 @@ impl<'a> Symbols<'a> {
         words_of(self.bytes, self.n)
     }
 
-    /// The same if the alphabet is binary.
+    /// The same if the alphabet is binary, otherwise None.
     pub fn bits(&self) -> Result<Option<Words>, OutOfMemory> {
         (self.k == 2).then(|| self.words()).transpose()
     }

@@ -1,18 +1,18 @@
-//! Symbols packed into as few bits as their alphabet needs, and what their suffixes begin with.
+//! Samples packed into as few bits as their alphabet needs, and the first bits of their suffixes.
 
 use crate::memory::{collected, zeros, OutOfMemory};
 use crate::simd::{multiversion, sample};
 
-/// Places, about, of the sample that tells repetitive data, and what part of it has to be equal to another.
+/// Places, about, in the sample that detects repetitive data, and the part of it that has to be equal to another.
 const SAMPLES: usize = 1 << 14;
 const REPETITIVE: usize = 16;
 
-/// Symbols packed into as many bits as the alphabet needs, first symbol in the highest bits.
+/// Symbols packed into as many bits as the alphabet needs, the first symbol in the highest bits.
 pub struct Text {
     pub words: Vec<u64>,
     pub n: usize,
     pub width: usize,
-    /// Whole symbols in that many bits: 0 to 64.
+    /// Number of whole symbols in 0 to 64 bits.
     pub symbols_in: [u8; 65],
 }
 
@@ -50,13 +50,13 @@ impl Text {
         self.words[word] << shift | (self.words[word + 1] >> 1) >> (63 - shift)
     }
 
-    /// Symbols that two words of bits have in common from their highest one on.
+    /// Number of symbols that two words of bits have in common from their highest bit on.
     #[inline(always)]
     pub fn in_common(&self, a: u64, b: u64) -> usize {
         usize::from(self.symbols_in[(a ^ b).leading_zeros() as usize])
     }
 
-    /// Symbols that the suffixes at `a` and `b` share, known to be `from` or more; `words` counts what was compared.
+    /// Number of symbols that the suffixes at `a` and `b` share, at least `from`; `words` counts the words compared.
     #[inline(always)]
     pub fn common_prefix(&self, a: usize, b: usize, from: usize, words: &mut usize) -> usize {
         let most = self.n - a.max(b);
@@ -77,8 +77,8 @@ impl Text {
         (self.bits_from(i) >> (64 - self.width)) as u8
     }
 
-    /// Whether much of the data occurs more than once, 64 bits of it at least: in a sample of what begins with some of all patterns, at
-    /// every place where it does.
+    /// Whether much of the data occurs more than once, in at least 64 bits: in a sample of suffixes that begin with
+    /// some of all patterns, at every place where they do.
     pub fn is_repetitive(&self) -> Result<bool, OutOfMemory> {
         let one_in = (self.n / SAMPLES).max(1) as u64;
         let prints = (0..self.n).map(|i| self.bits_from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -88,7 +88,7 @@ impl Text {
     }
 }
 
-/// Call `visit` with each place and the bits from it on: the highest 57, or more.
+/// Call `visit` with each place and the bits from it on; at least the highest 57 are valid.
 #[inline(always)]
 pub fn for_each_beginning(words: &[u64], n: usize, width: usize, mut visit: impl FnMut(usize, u64)) {
     let mut i = 0;
@@ -114,7 +114,7 @@ pub fn for_each_beginning(words: &[u64], n: usize, width: usize, mut visit: impl
 }
 
 multiversion! {
-    /// How many places begin with each pattern of bits.
+    /// Number of places that begin with each pattern of bits.
     pub fn count_buckets(words: &[u64], n: usize, width: usize, shift: u32, sizes: &mut [u32]) {
         for_each_beginning(words, n, width, |_, bits| sizes[(bits >> shift) as usize] += 1);
     }
@@ -126,7 +126,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Put the places with each pattern side by side; `next` has where each one's part begins.
+    /// Put the places with the same pattern next to one another; `next` has the start of each pattern's part.
     pub fn place_in_buckets(words: &[u64], n: usize, width: usize, shift: u32, next: &mut [u32], places: &mut [u32]) {
         for_each_beginning(words, n, width, |i, bits| {
             let slot = &mut next[(bits >> shift) as usize];
@@ -145,7 +145,7 @@ multiversion! {
 pub mod tests {
     use super::Text;
 
-    /// Bits, one a byte, packed as texts of bits come.
+    /// Bits, one a byte, packed as a text of bits.
     pub fn packed(symbols: &[u8]) -> Vec<u8> {
         symbols
             .chunks(8)

@@ -7,14 +7,14 @@ use crate::memory::{copied, push, resize, zeros, OutOfMemory, Zero};
 /// Occurrences of a tuple that is common, 6.3.5.
 pub const CUTOFF: u32 = 35;
 
-/// Intervals of fewer suffixes are noted by their size: of those of one size only the longest prefix counts.
+/// Intervals of fewer suffixes are recorded by their size: for each size only the longest prefix counts.
 const FEW: u32 = 1 << 12;
 
-/// What the t-Tuple and LRS estimates rest on.
+/// The counts from which the t-Tuple and LRS estimates are computed.
 pub struct TupleCounts {
     /// Occurrences of the most common t-tuple, t = 1, 2, ..., as long as they are 35 or more.
     pub most_common: Vec<u32>,
-    /// v: symbols in the longest tuple that occurs twice.
+    /// v: length of the longest tuple that occurs twice.
     pub longest: usize,
     /// Sum over the W-tuples of C(count, 2), for W = u, ..., v.
     pub pairs: Vec<u64>,
@@ -22,7 +22,8 @@ pub struct TupleCounts {
 
 /// Takes the lengths of the common prefixes of each suffix and the next, in sorted order.
 pub struct TupleSums {
-    /// Entry h: suffixes in the largest interval with a common prefix of h, where they are `FEW` or more; as long as it has to be.
+    /// Entry h: suffixes in the largest interval with a common prefix of h, if they are `FEW` or more; as long as
+    /// needed.
     most: Vec<u32>,
     /// Entry s: the longest common prefix of intervals of s suffixes.
     longest: [u32; FEW as usize],
@@ -61,7 +62,7 @@ impl TupleSums {
         grow(&mut self.sums, length, usize::MAX)
     }
 
-    /// Such a prefix will be pushed soon.
+    /// A prefix of this length will be pushed soon.
     #[inline(always)]
     pub fn expect(&self, prefix: u32) {
         prefetch(&self.sums, prefix as usize);
@@ -109,8 +110,8 @@ impl TupleSums {
         Ok(())
     }
 
-    /// All suffixes were taken. Entry t - 1 of `shorter` has what else is known of tuples of t symbols: the most common one's count,
-    /// and the pairs.
+    /// Finish after all suffixes. Entry t - 1 of `shorter` has other known counts of tuples of t symbols: the count of
+    /// the most common one, and the pairs.
     pub fn finish(mut self, shorter: &[(u64, u64)]) -> Result<TupleCounts, OutOfMemory> {
         self.grow(shorter.len())?;
         grow(&mut self.most, shorter.len(), usize::MAX)?;
@@ -132,7 +133,7 @@ impl TupleSums {
         }
         let longest = (1..pairs.len()).rfind(|&length| pairs[length] > 0).unwrap_or(0);
         let common = (1..=longest).take_while(|&length| most.get(length).is_some_and(|&most| most >= CUTOFF)).count();
-        // There may be millions of either: in place, and no more than that.
+        // There may be millions of either: work in place, without further memory.
         pairs.truncate(longest + 1);
         pairs.drain(..(common + 1).min(longest + 1));
         if pairs.len() < pairs.capacity() / 4 {

@@ -1,8 +1,8 @@
 //! Counts of repeated tuples of every length, SP 800-90B 6.3.5 and 6.3.6.
 //!
-//! Most data need no suffix array. Suffixes are distributed by their first bits; within a bucket, numbers of 64 bits that hold the
-//! next symbols above the place are sorted; equal ones are sorted again by what follows. Data whose repeats are too long for that
-//! go to a suffix array of linear time.
+//! Most data need no suffix array. Suffixes are distributed by their first bits. Within a bucket, numbers of 64 bits
+//! are sorted, with the next symbols above the place; equal ones are sorted again by the symbols after these. For data
+//! whose repeats are too long for that, a suffix array is computed in linear time.
 
 use super::prefix_counts::{self, PrefixCounts};
 use super::radix_sort::{distribute, sort, sort_parts, DIGIT_BITS};
@@ -13,9 +13,9 @@ use super::tuple_sums::{TupleCounts, TupleSums};
 use crate::memory::{self, collected, copied, extend, push, reserve, resize, with_room, OutOfMemory};
 use crate::simd::{multiversion, sample};
 
-/// Bits, at most, that suffixes are distributed by.
+/// Most bits by which suffixes are distributed.
 const BUCKET_BITS: usize = 12;
-/// Groups within groups.
+/// Deepest nesting of groups within groups.
 const DEEPEST: usize = 64;
 
 pub fn tuple_counts(bytes: &[u8], n: usize, k: usize) -> Result<TupleCounts, OutOfMemory> {
@@ -72,12 +72,12 @@ fn unpacked(packed: &[u8], n: usize) -> Result<Vec<u8>, OutOfMemory> {
 
 struct Sorter<'a> {
     text: &'a Text,
-    /// Tuples of the buckets' length and up to `symbols` more.
+    /// Tuples of the buckets' length and up to `symbols` symbols more.
     prefixes: PrefixCounts,
-    /// Longer tuples, and those of buckets too large for `prefixes`.
+    /// Longer tuples, and tuples of buckets that are too large for `prefixes`.
     sums: TupleSums,
-    /// An entry holds the bits of `symbols` symbols above the place, stored so that later places come first: a suffix that
-    /// ends within the symbols is less than all that go on.
+    /// An entry holds the bits of `symbols` symbols above the place, stored so that later places come first: a suffix
+    /// that ends within the symbols sorts before all that go on.
     place_bits: u32,
     symbols: usize,
     /// The bits of an entry that hold symbols: the highest ones.
@@ -85,7 +85,7 @@ struct Sorter<'a> {
     /// Entries of the buckets and groups being sorted, the innermost last.
     entries: Vec<u64>,
     scratch: Vec<u64>,
-    /// Entries and words that may still be looked at beyond the first sort.
+    /// Entries and words that may still be read after the first sort.
     budget: isize,
 }
 
@@ -153,7 +153,7 @@ impl<'a> Sorter<'a> {
             }
             common_prefixes(&self.entries, &self.text.symbols_in, self.symbols as u8, &mut shared)?;
             if members[members.len() - 1] as usize + prefix + self.symbols > n {
-                // Suffixes that end within the symbols share no more than what they have.
+                // Suffixes that end within the symbols share no more than their length.
                 for (pair, shared) in self.entries.windows(2).zip(&mut shared) {
                     let later = self.place(pair[0]).max(self.place(pair[1]));
                     *shared = (*shared).min((n - later).saturating_sub(prefix).min(self.symbols) as u8);
@@ -206,7 +206,8 @@ impl<'a> Sorter<'a> {
         sort_parts(&mut self.entries, &starts[..1 << digit_bits], &mut self.scratch)
     }
 
-    /// From the sizes of the buckets: of tuples of 1 to `prefix` symbols, the most common one's count, and the pairs.
+    /// From the sizes of the buckets: for tuples of 1 to `prefix` symbols, the count of the most common one, and the
+    /// pairs.
     fn bucket_counts(&self, mut sizes: Vec<u32>, prefix: usize) -> Result<Vec<(u64, u64)>, OutOfMemory> {
         let (n, width) = (self.text.n, self.text.width);
         let mut counts = Vec::new();
@@ -215,7 +216,7 @@ impl<'a> Sorter<'a> {
                 sizes = collected(sizes.chunks(1 << width).map(|chunk| chunk.iter().sum()))?;
             }
             let mut whole = copied(&sizes)?;
-            // The last places have fewer symbols than that.
+            // The last places have fewer symbols than `length`.
             for i in (n + 1).saturating_sub(length)..n {
                 whole[(self.text.bits_from(i) >> (64 - length * width)) as usize] -= 1;
             }
@@ -227,7 +228,7 @@ impl<'a> Sorter<'a> {
         Ok(counts)
     }
 
-    /// Sort and push each group of entries that are equal but for their places.
+    /// Sort and push each group of entries that differ only in their places.
     fn push_ties(&mut self, offset: usize) -> Result<(), Stop> {
         let (mut j, to) = (0, self.entries.len());
         while j < to {
@@ -246,8 +247,8 @@ impl<'a> Sorter<'a> {
         Ok(())
     }
 
-    /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the place of the
-    /// last suffix.
+    /// Push the common prefixes within entries `from..to`, sorted, whose suffixes share `offset` symbols. Returns the
+    /// place of the last suffix.
     fn push_sorted(&mut self, from: usize, to: usize, offset: usize) -> Result<usize, Stop> {
         let n = self.text.n;
         let mut j = from;
@@ -270,7 +271,7 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    /// Push the common prefixes within entries `from..to`, which are equal but for their places.
+    /// Push the common prefixes within entries `from..to`, which differ only in their places.
     fn push_group(&mut self, from: usize, to: usize, offset: usize) -> Result<usize, Stop> {
         let n = self.text.n;
         let deeper = offset + self.symbols;
@@ -340,7 +341,7 @@ mod tests {
     use super::super::text::tests::packed;
     use super::*;
 
-    /// Text of `n` symbols below `k`, one a byte, skewed by taking the lesser of `draws`.
+    /// Text of `n` symbols below `k`, one a byte, skewed: each is the least of `draws` draws.
     fn symbols(n: usize, k: usize, draws: usize, seed: u64) -> Vec<u8> {
         let words = noise(n * draws, seed);
         words
@@ -376,7 +377,7 @@ mod tests {
         // Large leaves, without too many equal windows.
         check(&symbols(400_000, 256, 2, 5), 256, true);
         check(&symbols(600_000, 16, 2, 6), 16, true);
-        // Long repeats, here and there and at the end, where windows are cut off.
+        // Long repeats, some in the middle and some at the end, where windows are cut off.
         let mut with_repeats = symbols(200_000, 2, 1, 7);
         with_repeats.copy_within(1000..1500, 90_000);
         with_repeats.copy_within(1000..1100, 199_900);

@@ -1,4 +1,4 @@
-//! The two continuous health tests, SP 800-90B sections 4.4.1 and 4.4.2, over a stream in chunks of any size.
+//! The two continuous health tests, SP 800-90B sections 4.4.1 and 4.4.2, on a stream in chunks of any size.
 
 /// State of the Repetition Count Test.
 #[derive(Default)]

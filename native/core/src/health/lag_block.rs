@@ -1,10 +1,10 @@
-//! What the predictors of the Lag Predictor Test do in a block of samples.
+//! The predictors of the Lag Predictor Test on one block of samples.
 
 use crate::simd::{multiversion, sample};
 
 pub const LAGS: usize = 64;
 pub const PREDICTORS: usize = LAGS + 2;
-/// Places of the predictors that are no lags.
+/// Indices of the predictors that are not lags.
 const LINE: usize = LAGS;
 const VOTE: usize = LAGS + 1;
 /// Lags that the vote chooses from.
@@ -18,23 +18,23 @@ pub type Near = [u8; BLOCK + LAGS];
 /// A number for each predictor.
 pub type Numbers = [u32; PREDICTORS];
 
-/// What all predictors did in a block.
+/// Results of all predictors in a block.
 pub struct InBlock {
-    /// The longest run of any.
+    /// The longest run of any predictor.
     pub longest: u32,
-    /// The highest count of any in the window so far.
+    /// The highest count of any predictor in the window so far.
     pub most: u32,
     pub runs: Numbers,
     pub in_window: Numbers,
 }
 
 multiversion! {
-    /// Count the right predictions in a block of `n` samples that 64 others come before. Loops are plain and of fixed length where
-    /// that can be, so that they become vectors.
+    /// Count the correct predictions in a block of `n` samples with 64 samples before it. Loops are plain and, where
+    /// possible, of fixed length, so that the compiler makes vector code of them.
     pub fn count_block(near: &Near, n: usize, runs: &Numbers, in_window: &Numbers, mask: u8, best: usize) -> InBlock {
         let n = n.min(BLOCK);
         let mut found = InBlock { longest: 0, most: 0, runs: [0; PREDICTORS], in_window: *in_window };
-        // A lane for each lag. Runs that began before the block are cut to what a byte holds, and seen to afterwards.
+        // A lane for each lag. Runs that began before the block are cut to what a byte holds, and corrected afterwards.
         let mut run = [0u8; LAGS];
         let mut longest = [0u8; LAGS];
         let mut count = [0u8; LAGS];
@@ -83,7 +83,7 @@ multiversion! {
     }
 }
 
-/// Where the straight line and the vote are right: bit `at` is about the sample at `at`, which counts in a block only.
+/// Where the straight line and the vote are right: bit `at` is for the sample at `at`, which counts in a block only.
 #[inline(always)]
 fn right_by_line_and_vote(near: &Near, mask: u8, best: usize) -> (u128, u128) {
     let of = |from: usize| near[from..].first_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]);
@@ -111,7 +111,7 @@ fn packed(flags: &[u8; BLOCK]) -> u128 {
     u128::from_le_bytes(bits)
 }
 
-/// Take into account a predictor that was right where `bits` say, the highest of `n` first, in a run of `begun`.
+/// Count a predictor that was right where `bits` are 1, the highest of `n` bits first, with a run of `begun` before.
 #[inline(always)]
 fn note_single(found: &mut InBlock, index: usize, bits: u128, n: usize, begun: u32) {
     if n == 0 {
@@ -131,7 +131,7 @@ fn note_single(found: &mut InBlock, index: usize, bits: u128, n: usize, begun: u
     found.in_window[index] += bits.count_ones();
 }
 
-/// Set right what runs that are longer than a byte holds became in a block.
+/// Correct the runs of a block that are longer than a byte holds.
 #[cold]
 fn end_long_runs(near: &Near, n: usize, runs: &Numbers, found: &mut InBlock) {
     for lag in 0..LAGS {
@@ -152,7 +152,7 @@ fn line_at(near: &Near, at: usize, mask: u8) -> u8 {
     near[at + 1].wrapping_mul(2).wrapping_sub(near[at + 2]) & mask
 }
 
-/// What two of three samples agree on, otherwise the nearest.
+/// The value of two or more of three samples, otherwise that of the nearest.
 #[inline(always)]
 fn vote_at(near: &Near, at: usize, best: usize) -> u8 {
     let (middle, far) = (near[at + 2 * best], near[at + 3 * best]);
@@ -163,7 +163,7 @@ fn vote_at(near: &Near, at: usize, best: usize) -> u8 {
     }
 }
 
-/// Whether each predictor is right about the sample at `at`, of which only `known` others come before.
+/// Whether each predictor is right about the sample at `at`, which has only `known` samples before it.
 pub fn judge_sample(near: &Near, at: usize, known: usize, mask: u8, best: usize) -> [bool; PREDICTORS] {
     let mut right = [false; PREDICTORS];
     for lag in 1..=known {
@@ -173,7 +173,7 @@ pub fn judge_sample(near: &Near, at: usize, known: usize, mask: u8, best: usize)
     right[VOTE] = if known >= 3 * best {
         vote_at(near, at, best) == near[at]
     } else {
-        // Two samples that never came would agree; one of them agrees with nothing.
+        // Two samples before the start of the data would be equal; a single one equals no sample.
         known >= 2 * best && near[at + best] == near[at]
     };
     right

@@ -1,7 +1,7 @@
-//! The Lag Predictor Test, developer-defined (SP 800-90B 4.5), over a stream in chunks of any size.
+//! The Lag Predictor Test, developer-defined (SP 800-90B 4.5), on a stream in chunks of any size.
 //!
-//! Blocks are counted for all lags at once, a lane each. Where something fails in a block, it is judged again, sample by
-//! sample, as the reference does it.
+//! A block is counted for all lags at once, one lane for each. If anything fails in a block, the block is judged again
+//! sample by sample, as in the reference.
 
 use zeroize::Zeroize;
 
@@ -10,7 +10,7 @@ use super::lag_block::{count_block, judge_sample, Near, Numbers, BLOCK, LAGS, PR
 /// Most samples in a span.
 pub const MOST: i64 = 1 << 20;
 
-/// One of the three things that fail.
+/// Failures of one kind: runs, windows or spans.
 #[derive(Clone, Copy, Default)]
 pub struct Failures {
     pub number: u64,
@@ -26,7 +26,7 @@ impl Failures {
     }
 }
 
-/// What is forgotten at a reset.
+/// The state that a reset clears.
 #[derive(Clone)]
 struct Stream {
     samples: u64,
@@ -97,7 +97,7 @@ impl LagPredictor {
         (self.stream.samples, self.stream.windows)
     }
 
-    /// What the runs, windows and spans came to.
+    /// The failures of runs, windows and spans.
     pub fn failures(&self) -> [&Failures; 3] {
         [&self.stream.run, &self.stream.window, &self.stream.span]
     }
@@ -128,7 +128,7 @@ impl LagPredictor {
         total(self) - before
     }
 
-    /// Count a block of `n` samples; false, with nothing changed, where a run or the window fails in it.
+    /// Count a block of `n` samples; if a run or the window fails in it, change nothing and return false.
     fn judge_block(&mut self, near: &Near, n: usize) -> bool {
         let stream = &mut self.stream;
         let found = count_block(near, n, &stream.runs, &stream.in_window, mask_of(self.symbol_bits), stream.best);

@@ -1,4 +1,4 @@
-//! The continuous health tests, SP 800-90B section 4.4, over a stream in chunks of any size.
+//! The continuous health tests, SP 800-90B section 4.4, on a stream in chunks of any size.
 
 mod continuous;
 mod lag_block;
@@ -9,5 +9,5 @@ pub use lag_predictor::{Failures, LagPredictor, MOST};
 
 use crate::simd::Path;
 
-/// What is chosen at run time here.
+/// The paths of this module that are chosen at run time.
 pub(crate) static PATHS: &[&Path] = &[&lag_block::COUNT_BLOCK];

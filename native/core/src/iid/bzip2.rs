@@ -1,6 +1,7 @@
-//! The size of what bzip2's entropy coder makes of a block: move to front, zero runs, Huffman codes. Nothing is coded.
+//! The size of a block after bzip2's entropy coder: move to front, zero runs, Huffman codes. No code is written.
 //!
-//! By hand: the crates for bzip2 code as well, which takes several times as long, and 10,000 permutations have their sizes taken.
+//! Hand-written, because the bzip2 crates also write the code, which takes several times as long, and the size is
+//! needed for 10,000 permutations.
 
 use super::huffman::{code_lengths, Lengths, SYMBOLS};
 use super::move_to_front::move_to_front;
@@ -16,12 +17,13 @@ const MOST_TABLES: usize = 6;
 /// Times that tables and choices are refined.
 const REFINEMENTS: usize = 4;
 
-/// How often each symbol comes in some of them, side by side: sums of such counts wait for nothing.
+/// How often each symbol occurs in a group or a part of it, in parallel: sums of these counts do not wait for each
+/// other.
 type Counts = [u8; SYMBOLS];
 
 /// Runs of rank 0 shorter than this have their counts in a table.
 const SHORT_RUN: usize = 32;
-/// Of each short run the counts of its symbols: its length in base 2 with the digits 1 and 2.
+/// For each short run the counts of its symbols: its length in base 2 with the digits 1 and 2.
 const RUNS: [Counts; SHORT_RUN] = {
     let mut runs = [[0; SYMBOLS]; SHORT_RUN];
     let mut length = 1;
@@ -32,7 +34,7 @@ const RUNS: [Counts; SHORT_RUN] = {
     }
     runs
 };
-/// Of each symbol the counts of itself.
+/// For each symbol the counts of a single one.
 const SINGLE: [Counts; SYMBOLS] = {
     let mut rows = [[0; SYMBOLS]; SYMBOLS];
     let mut symbol = 0;
@@ -43,11 +45,11 @@ const SINGLE: [Counts; SYMBOLS] = {
     rows
 };
 
-/// The symbols of a block, of which only their counts in each group are kept.
+/// The symbols of a block; only their counts in each group are kept.
 #[derive(Default)]
 pub struct Groups {
     counts: Vec<Counts>,
-    /// The group that is not full yet, and how many symbols it has.
+    /// The group that is not full yet, and its number of symbols.
     last: Counts,
     filled: usize,
 }
@@ -88,11 +90,12 @@ impl Groups {
         self.push(symbol);
     }
 
-    /// Set to what codes 0 to `used` - 1 become: ranks among the most recent ones, those of 0 in runs, and the end of the block.
+    /// Set to the symbols of codes 0 to `used` - 1: ranks among the most recent codes, with runs of rank 0, and the end
+    /// of the block.
     pub fn set(&mut self, codes: &mut [u8], used: usize) -> Result<(), OutOfMemory> {
         move_to_front(codes, used);
         self.counts.clear();
-        // A run never takes more symbols than it has zeros; and there is the end, and a group that is not full.
+        // A run never takes more symbols than it has zeros. Add the end symbol, and a group that is not full.
         reserve(&mut self.counts, codes.len() / GROUP + 2)?;
         (self.last, self.filled) = (Counts::default(), 0);
         let zeros = code_runs(codes, self);
@@ -101,7 +104,8 @@ impl Groups {
         Ok(())
     }
 
-    /// Bits that the block takes after its header and byte map: number of tables and of choices, choices, tables, codes.
+    /// Bits that the block takes after its header and byte map: number of tables and of choices, choices, tables,
+    /// codes.
     pub fn coded_bits(&mut self, used: usize) -> Result<u64, OutOfMemory> {
         let symbols = self.counts.len() * GROUP + self.filled;
         if self.filled > 0 {
@@ -117,7 +121,7 @@ fn add(counts: &mut Counts, more: &Counts) {
 }
 
 multiversion! {
-    /// Push ranks, runs of 0 coded; return how many zeros come at the end.
+    /// Push ranks, with runs of 0 coded; return the number of zeros at the end.
     fn code_runs(ranks: &[u8], kept: &mut Groups) -> usize {
         let mut groups = std::mem::take(kept); // registers, not memory
         let mut zeros = 0;
@@ -143,7 +147,7 @@ multiversion! {
     }
 }
 
-/// As `Groups::coded_bits`.
+/// See `Groups::coded_bits`.
 fn coded_bits(groups: &[Counts], symbols: usize, alphabet: usize) -> Result<u64, OutOfMemory> {
     let tables = match symbols {
         0..=199 => 2,
@@ -169,7 +173,7 @@ fn coded_bits(groups: &[Counts], symbols: usize, alphabet: usize) -> Result<u64,
     Ok(bits)
 }
 
-/// The tables to begin with: each prefers a range of symbols that makes up its share of the block.
+/// The first tables: each prefers a range of symbols that makes up its share of the block.
 fn first_tables(groups: &[Counts], symbols: u32, tables: usize, alphabet: usize) -> [Lengths; MOST_TABLES] {
     let mut totals = [0; SYMBOLS];
     for group in groups {
@@ -198,7 +202,7 @@ fn first_tables(groups: &[Counts], symbols: u32, tables: usize, alphabet: usize)
 }
 
 multiversion! {
-    /// Choose the cheapest table for each group, the first of equals; return how often each table codes each symbol.
+    /// Choose the cheapest table for each group, the first among equals; return how often each table codes each symbol.
     fn choose(
         groups: &[Counts],
         lengths: &[Lengths; MOST_TABLES],
@@ -262,12 +266,14 @@ mod tests {
     fn symbols_of_short_blocks() {
         let mut groups = Groups::default();
         groups.set(&mut [0, 0, 0, 1, 1, 0, 2], 3).unwrap();
-        // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the end.
+        // Three zeros are 11 in digits 1 and 2; code 1 is at rank 1; one zero; code 0 at rank 1; code 2 at rank 2; the
+        // end.
         assert_eq!((groups.last[..5].to_vec(), groups.filled), (vec![3, 0, 2, 1, 1], 7));
         // A long run: 2^20 - 1 zeros are twenty digits 1.
         groups.set(&mut vec![0; (1 << 20) - 1], 1).unwrap();
         assert_eq!((groups.last[..3].to_vec(), groups.filled), (vec![20, 0, 1], 21));
-        // 40 zeros, then 24 times a rank 1 and 39 zeros: 12112 and 11121 in digits, the lowest one last. Three full groups.
+        // 40 zeros, then 24 times a rank 1 and 39 zeros: 12112 and 11121 in digits, the lowest one last. Three full
+        // groups.
         let mut codes: Vec<u8> = (0..1000).map(|place| (place / 40 % 2) as u8).collect();
         groups.set(&mut codes, 2).unwrap();
         assert_eq!((groups.counts.len(), groups.filled), (3, 0));

@@ -1,17 +1,18 @@
-//! The compression statistic, SP 800-90B 5.1.11: how long bzip2 -5 makes the decimal numbers of a sequence, joined by blanks.
+//! The compression statistic, SP 800-90B 5.1.11: length after bzip2 -5 of the samples as decimal numbers, joined by
+//! blanks.
 //!
-//! bzip2 sorts the rotations of each block of the text. Here a block is seen as a cycle of tokens, numbers with the blank that ends
-//! them: tokens sort as their texts do, and rotations that begin inside a token sort by the rest of that token first and then
-//! as the tokens that follow. So only the rotations that begin with a token are sorted. bzip2's first stage changes
-//! nothing, as no digit or blank comes four times in a row.
+//! bzip2 sorts the rotations of each block of the text. Here a block is a cycle of tokens: numbers, each with the blank
+//! that ends it. Tokens sort like their texts. Rotations that begin inside a token sort first by the rest of that token
+//! and then like the tokens that follow. So only the rotations that begin with a token are sorted. bzip2's first stage
+//! changes nothing, because no digit or blank occurs four times in a row.
 
 use super::bzip2::{Groups, MOST_BYTES};
 use super::rotations::Rotations;
 use crate::memory::{collected, extend, push, resize, OutOfMemory};
 
-/// bzip2 closes a block at the first change of character after that many of them, at level 5.
+/// At level 5, bzip2 closes a block at the first change of character after this many characters.
 const BLOCK: usize = 499_981;
-/// Bits of the stream's header, of a block's before its byte map, and of the stream's end.
+/// Bits of the stream's header, of a block's header before its byte map, and of the stream's end.
 const STREAM_BITS: u64 = 32;
 const BLOCK_BITS: u64 = 48 + 32 + 1 + 24;
 const END_BITS: u64 = 48 + 32;
@@ -85,7 +86,7 @@ impl Compressor {
         self.coded_bits(&bytes)
     }
 
-    /// A block without a blank: at most three digits.
+    /// Bits of a block without a blank: at most three digits.
     fn short_block_bits(&mut self, text: &[u8]) -> Result<u64, OutOfMemory> {
         let bytes = bytes_of(text);
         let mut rotations: Vec<Text> = (0..text.len()).map(|at| [&text[at..], &text[..at]].concat()).collect();
@@ -95,7 +96,7 @@ impl Compressor {
         self.coded_bits(&bytes)
     }
 
-    /// Bits of the block whose last column is set, the map of its bytes included.
+    /// Bits of the block whose last column is set, including the map of its bytes.
     fn coded_bits(&mut self, bytes: &[u8]) -> Result<u64, OutOfMemory> {
         let mut sixteenths: Vec<u8> = bytes.iter().map(|byte| byte / 16).collect();
         sixteenths.dedup();
@@ -105,8 +106,8 @@ impl Compressor {
 
     /// Number the tokens of a block in the order of their texts; return the texts by number.
     ///
-    /// Numbers have the odd numbers. The token at the seam, if it is none of them, has the even one between its neighbours; it
-    /// ends the cycle and comes only there.
+    /// Ordinary tokens get odd numbers. The token at the seam, if it is not one of them, gets the even number between
+    /// its neighbours; it ends the cycle and occurs only there.
     fn set_tokens(&mut self, whole: &[u8], names: &[Text], seam: &[u8]) -> Result<Vec<Text>, OutOfMemory> {
         let mut present = [false; 256];
         whole.iter().for_each(|&symbol| present[usize::from(symbol)] = true);
@@ -132,12 +133,12 @@ impl Compressor {
     }
 }
 
-/// The rotation that begins with the end of a token.
+/// A rotation that begins with the end of a token.
 #[derive(Clone, Copy)]
 struct Placed {
-    /// Where the next row of this end is counted; the last slot, which stays, if the token is too short.
+    /// Where the next row of this end is counted; the last slot, which never moves, if the token is too short.
     slot: u16,
-    /// What comes before.
+    /// The character before it.
     character: u8,
     step: u8,
 }
@@ -151,15 +152,15 @@ impl Placed {
     }
 }
 
-/// Put the characters before all rotations, in the rotations' order, into `column`, as numbers of characters.
+/// Put the characters before all rotations, in the order of the rotations, into `column`, as numbers of characters.
 ///
-/// `before` is the token before each rotation that begins with a token, in their order: the rotations that begin within that token come,
-/// among those with the same rest of a token, in this order too.
+/// `before` is the token before each rotation that begins with a token, in their order. Rotations that begin within
+/// that token have the same order among those with the same rest of a token.
 fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let mut ends = collected(texts.iter().flat_map(|text| (0..text.len()).map(|at| number(&text[at..]))))?;
     ends.sort_unstable();
     ends.dedup();
-    // Of each text, by the length of its end less one.
+    // For each text, by the length of its end minus one.
     let placed: Vec<Vec<Placed>> = texts
         .iter()
         .map(|text| {
@@ -176,7 +177,7 @@ fn fill_last_column(before: &[u16], texts: &[Text], bytes: &[u8], column: &mut V
     }
     let mut sum = 0;
     next.iter_mut().for_each(|count| sum += std::mem::replace(count, sum));
-    // What begins with a whole number of three digits comes after a blank, character 0.
+    // A rotation that begins with a whole number of three digits follows a blank, character 0.
     column.clear();
     resize(column, sum as usize + 1, 0)?;
     if let Some(row) = before.iter().position(|token| token.is_multiple_of(2)) {

@@ -6,9 +6,9 @@ const LONGEST_CODE: u32 = 17;
 
 pub type Lengths = [u8; SYMBOLS];
 
-/// Huffman code lengths as bzip2 finds them: ties go to the flatter tree, then by the order within its heap.
+/// Huffman code lengths as bzip2 finds them: ties go to the flatter tree, then to the order within its heap.
 pub fn code_lengths(totals: &[u32]) -> Lengths {
-    // A weight is a count, and in its low 8 bits the depth of the tree.
+    // A weight is a count, with the depth of the tree in its low 8 bits.
     let mut leaves: Vec<u32> = totals.iter().map(|&total| total.max(1) << 8).collect();
     loop {
         let depths = tree_depths(&leaves);
@@ -44,7 +44,7 @@ fn tree_depths(leaves: &[u32]) -> Vec<u32> {
         .collect()
 }
 
-/// A binary heap of tree nodes, the lightest first. Its exact order among equals decides code lengths, so it is our own.
+/// A binary heap of tree nodes, the lightest first. Hand-written, because its order among equals decides code lengths.
 #[derive(Default)]
 struct Heap {
     nodes: Vec<usize>,

@@ -1,4 +1,5 @@
-//! Statistics of permutations, SP 800-90B section 5.1. Twins of `kernels/reference/iid*.py`, which say what each one is.
+//! Statistics of permutations, SP 800-90B section 5.1. Twins of `kernels/reference/iid*.py`, which specify each of
+//! them.
 
 mod bzip2;
 mod compression;
@@ -15,7 +16,7 @@ pub use statistics::{Mask, COUNT};
 
 use crate::simd::Path;
 
-/// What is chosen at run time here.
+/// The paths of this module that are chosen at run time.
 pub(crate) static PATHS: &[&Path] = &[
     &bzip2::CHOOSE,
     &bzip2::CODE_RUNS,

@@ -4,10 +4,10 @@ use crate::simd::{level, Level, Path, NAMES};
 
 const ONES: u64 = 0x1111_1111_1111_1111;
 const HIGH: u64 = ONES << 3;
-/// Parts of the codes that go side by side, as a step waits for the one before it.
+/// Parts of the codes that are handled in parallel, because in each part a step waits for the one before it.
 const PARTS: usize = 8;
 
-/// Replace codes, which are less than `used` and that less than 16, by their ranks.
+/// Replace codes, which are below `used`, which is below 16, by their ranks.
 pub fn move_to_front(codes: &mut [u8], used: usize) {
     let stride = codes.len() / PARTS / 8;
     let mut lists = std::array::from_fn(|part| Recent::after(&codes[..part * stride * 8], used));
@@ -78,7 +78,8 @@ impl Recent {
         (flags.trailing_zeros() / 4) as u8
     }
 
-    /// The list after a block began with `codes`, of which `used` are different: those that came, by their last time, then the others.
+    /// The list after `codes`, of which `used` are different: first the codes that occurred, latest first, then the
+    /// others.
     #[inline(always)]
     fn after(codes: &[u8], used: usize) -> Self {
         let (mut list, mut seen, mut places) = (0, 0u32, 0);
@@ -102,7 +103,7 @@ impl Recent {
     }
 }
 
-/// Lists side by side in vectors, four to each: the compiler does not find that by itself.
+/// Lists in parallel, four in each vector: the compiler does not find that by itself.
 #[cfg(target_arch = "x86_64")]
 mod vectors {
     use std::arch::x86_64::{
@@ -124,7 +125,7 @@ mod vectors {
         });
         for block in 0..stride {
             let place = |part: usize| part * stride + block;
-            // Of each code both halves of its byte.
+            // Both halves of the byte of each code.
             let codes: [__m256i; HALVES] = std::array::from_fn(|half| {
                 let word = |lane: usize| u64::from_le_bytes(blocks[place(4 * half + lane)]) as i64;
                 let codes = _mm256_set_epi64x(word(3), word(2), word(1), word(0));
@@ -150,11 +151,11 @@ mod vectors {
         }
     }
 
-    /// Touch code `step` of each lane's eight; return the ranks, plus 1.
+    /// Move code `step` of each lane's eight to the front; return the ranks, plus 1.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn touch(lists: &mut __m256i, codes: __m256i, step: i8) -> __m256i {
-        // Byte `step` of each lane, in all its bytes.
+        // Byte `step` of each lane, in all bytes of the lane.
         let first = _mm256_set_epi64x(0x0808_0808_0808_0808, 0, 0x0808_0808_0808_0808, 0);
         let wanted = _mm256_shuffle_epi8(codes, _mm256_add_epi8(first, _mm256_set1_epi8(step)));
         let (ones, high) = (_mm256_set1_epi64x(ONES as i64), _mm256_set1_epi64x(HIGH as i64));
@@ -164,7 +165,8 @@ mod vectors {
         let front = _mm256_and_si256(wanted, _mm256_set1_epi64x(15));
         let shifted = _mm256_or_si256(_mm256_slli_epi64::<4>(*lists), front);
         *lists = _mm256_xor_si256(*lists, _mm256_and_si256(_mm256_xor_si256(*lists, shifted), moved));
-        // Four bits of `moved` for each place up to the code's: one of them each, the two of a byte added, the bytes summed up.
+        // `moved` has four bits for each place up to the code's: take one of them, add the two of a byte, and sum the
+        // bytes.
         let places = _mm256_and_si256(moved, ones);
         let pairs = _mm256_add_epi8(places, _mm256_srli_epi64::<4>(places));
         _mm256_sad_epu8(_mm256_and_si256(pairs, _mm256_set1_epi8(15)), _mm256_setzero_si256())

@@ -8,15 +8,15 @@ use crate::memory::{extend, push, reserve, resize, OutOfMemory};
 /// Bits of an exact key that hold the place of the rotation: a block of bzip2 -5 has at most 250,000 tokens.
 const PLACE_BITS: u32 = 18;
 const PLACE: u64 = (1 << PLACE_BITS) - 1;
-/// Bits that keys are distributed by first.
+/// Bits by which keys are distributed first.
 const HIGHEST_BITS: u32 = 8;
-/// Fewest tokens that are sorted by long keys: with fewer there is nothing to gain.
+/// Fewest tokens that are sorted by long keys: fewer would gain nothing.
 const FEWEST: usize = 1 << 9;
 
 /// Working memory, kept between blocks.
 ///
-/// Tokens are numbers: the numbers 2 m + 1 are those of texts in their order, m counted from 0. The last token may have an even
-/// number, which lies between its neighbours and comes nowhere else.
+/// Tokens are numbers: 2 m + 1 is the m-th text in order, m counted from 0. The last token may have an even number,
+/// which lies between its neighbours and occurs nowhere else.
 #[derive(Default)]
 pub struct Rotations {
     before: Vec<u16>,
@@ -37,13 +37,14 @@ impl Rotations {
         Ok(&self.before)
     }
 
-    /// Sort keys that hold the tokens of a rotation and, lowest, the one before it; false if tokens are too few to tell all apart.
+    /// Sort keys that hold the tokens of a rotation and, lowest, the token before it; false if keys cannot tell all
+    /// apart.
     fn sort_by_contexts(&mut self, tokens: &[u16], width: u32) -> Result<bool, OutOfMemory> {
         let count = tokens.len();
         let depth = (64 / width - 1) as usize;
         let low = 64 - width * depth as u32;
-        // A key cannot tell the token at the seam from its neighbour: rotations that soon come to it, or to whom it is the one
-        // before, are put in between.
+        // A key cannot tell the token at the seam from its neighbour. So rotations that soon reach the seam, or that
+        // follow it, are inserted separately.
         let seam = tokens[count - 1].is_multiple_of(2);
         let (first, end) = if seam { (1, count - depth) } else { (0, count) };
         let places = (end..count).chain((0..1).filter(|_| seam));
@@ -70,7 +71,7 @@ impl Rotations {
         Ok(!tied)
     }
 
-    /// Sort the places where rotations begin, however far two of them agree.
+    /// Sort the places where rotations begin, even if two of them agree for long.
     fn sort_exactly(&mut self, tokens: &[u16], width: u32) -> Result<(), OutOfMemory> {
         let count = tokens.len();
         let depth = ((64 - PLACE_BITS) / width) as usize;
@@ -108,7 +109,8 @@ impl Rotations {
         self.break_ties(ties, depth)
     }
 
-    /// Sort rotations that agree in their first `depth` tokens by the ranks of what follows, twice as far each time.
+    /// Sort rotations that agree in their first `depth` tokens by the ranks of the next ones; the depth doubles each
+    /// time.
     fn break_ties(&mut self, mut ties: Vec<(usize, usize)>, mut depth: usize) -> Result<(), OutOfMemory> {
         let count = self.places.len();
         resize(&mut self.ranks, count, 0)?;
@@ -156,7 +158,8 @@ fn token_before(tokens: &[u16], place: usize) -> u16 {
     tokens[if place == 0 { tokens.len() - 1 } else { place - 1 }]
 }
 
-/// Keys of the rotations that begin at `places`: highest their first `depth` tokens of `width` bits, lowest what `low` says of the place.
+/// Keys of the rotations that begin at `places`: highest their first `depth` tokens of `width` bits, lowest the result
+/// of `low` for the place.
 #[inline(always)]
 fn keys<'a>(
     tokens: &'a [u16],
@@ -178,7 +181,7 @@ fn keys<'a>(
     })
 }
 
-/// Rotations that are not sorted by their keys, because they run into the token at the seam or follow it.
+/// Rotations that are not sorted by their keys, because they reach the token at the seam or follow it.
 struct Apart {
     places: std::iter::Peekable<std::vec::IntoIter<(u128, usize)>>,
 }
@@ -190,7 +193,7 @@ impl Apart {
         Self { places: bounds.collect::<Vec<_>>().into_iter().peekable() }
     }
 
-    /// The next rotation and the least key that comes after it, unless that is greater than `key`.
+    /// The next rotation and the least key after it, unless that key is greater than `key`.
     fn next_up_to(&mut self, key: u64) -> Option<(u128, usize)> {
         self.places.next_if(|&(bound, _)| bound <= u128::from(key))
     }
@@ -209,7 +212,8 @@ struct Sorter {
 }
 
 impl Sorter {
-    /// Sort the keys: by their highest bits into parts that the nearest cache holds, then each part, which `take` gets if not empty.
+    /// Sort the keys: by their highest bits into parts that fit into the first cache, then each part; `take` gets each
+    /// part that is not empty.
     fn sort<Keys: Iterator<Item = u64>>(
         &mut self,
         keys: impl Fn() -> Keys,
@@ -256,7 +260,7 @@ fn in_order(places: impl Iterator<Item = usize>, tokens: &[u16], depth: usize) -
     places
 }
 
-/// The least key of a rotation that comes after the one at `place`, which may run into the token at the seam.
+/// The least key of a rotation that sorts after the one at `place`, which may reach the token at the seam.
 fn lower_bound(tokens: &[u16], place: usize, width: u32, depth: usize) -> u128 {
     let mut bound = 0;
     for ahead in 0..depth {

@@ -11,11 +11,11 @@ use crate::memory::{extend, reserve, resize, OutOfMemory};
 pub const MOST_SYMBOLS: usize = 1 << 27;
 
 thread_local! {
-    /// Working memory of the compression statistic, kept because fresh memory costs a tenth of the time.
+    /// Working memory of the compression statistic, kept because fresh memory takes a tenth of the time.
     static COMPRESSOR: RefCell<Compressor> = RefCell::default();
 }
 
-/// What every permutation of a sequence shares.
+/// Properties that all permutations of a sequence share.
 enum Kind {
     Constant,
     Binary { low: u8, high: u8, ones: usize },
@@ -93,7 +93,7 @@ impl<'a> Sequence<'a> {
         Ok(())
     }
 
-    /// Statistics of what `words` or `permuted` hold.
+    /// Statistics of the contents of `words` or `permuted`.
     fn statistics(&mut self, mask: Mask) -> Result<[u64; COUNT], OutOfMemory> {
         let mut keys = match self.kind {
             Kind::Binary { low, high, ones } => {
@@ -128,7 +128,7 @@ impl<'a> Sequence<'a> {
         Ok(())
     }
 
-    /// Permutation `index` under `seed`.
+    /// Permutation `index` for `seed`.
     pub fn permutation(mut self, seed: u64, index: u64) -> Result<Vec<u8>, OutOfMemory> {
         self.permute(seed, index)?;
         self.expand()?;
@@ -160,7 +160,7 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// The lowest symbol that counts as above the median of the translated symbols.
+/// The lowest symbol that is not below the median of the translated symbols.
 fn threshold(n: usize, counts: &[usize; 256], distinct: &[u8]) -> u8 {
     let translated = |place: usize| {
         let mut below = 0;

@@ -1,4 +1,5 @@
-//! The permutations of the IID track: which arrangement belongs to (seed, index). `kernels/reference/iid_shuffle.py` says how.
+//! The permutations of the IID track: the arrangement that (seed, index) determines, as
+//! `kernels/reference/iid_shuffle.py` specifies.
 
 use super::xoshiro_lanes::{Lanes, Step, LANES};
 use crate::memory::{collected, OutOfMemory};
@@ -8,9 +9,9 @@ const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Steps of the lanes that are drawn together.
 const STEPS: usize = 64;
 const HIGH: u64 = 0xffff_ffff_0000_0000;
-/// From so many symbols on they are arranged, not shuffled: swaps all over much memory take longer.
+/// From this length on, sequences are arranged, not shuffled: swaps across much memory take longer.
 pub const MANY: usize = 1 << 16;
-/// Draws of 16 bits, and the share of them that a symbol has to have to get one of those that are left.
+/// Number of draws of 16 bits, and the least share that lets a symbol get some of the draws that are left.
 const DRAWS: usize = 1 << 16;
 const FREQUENT: usize = 16;
 
@@ -56,7 +57,7 @@ fn streams(seed: u64, index: u64) -> (Lanes, Single) {
 }
 
 multiversion! {
-    /// Partners of the places `top`, `top` - 1, ...: two from a word, in its halves. Whether some draw may be biased.
+    /// Partners of the places `top`, `top` - 1, ..., two from the halves of each word; true if some draw may be biased.
     fn partners(words: &[u64], top: u64, places: &mut [u64]) -> bool {
         let mut suspicious = false;
         for (pair, (&word, place)) in words.iter().zip(places).enumerate() {
@@ -74,7 +75,7 @@ multiversion! {
     }
 }
 
-/// Shuffle in place: from the last place down, each swaps with a uniform one of the places up to itself.
+/// Shuffle in place: from the last place down, each is swapped with a uniformly drawn place up to itself.
 fn fisher_yates(symbols: &mut [u8], seed: u64, index: u64) {
     let (mut lanes, mut single) = streams(seed, index);
     let mut words = [Step::default(); STEPS];
@@ -93,7 +94,7 @@ fn fisher_yates(symbols: &mut [u8], seed: u64, index: u64) {
         for (draw, &both) in places.iter().enumerate() {
             for partner in [both & !HIGH, both >> 32].into_iter().take(count - 2 * draw) {
                 let Some((last, rest)) = left.split_last_mut() else { return };
-                // Else the place is its own partner.
+                // Otherwise the place is its own partner.
                 if let Some(partner) = rest.get_mut(partner as usize) {
                     std::mem::swap(last, partner);
                 }
@@ -104,7 +105,7 @@ fn fisher_yates(symbols: &mut [u8], seed: u64, index: u64) {
     }
 }
 
-/// Replace the draws whose low half shows bias, in the order of their places.
+/// Replace the draws whose low half would make them biased, in the order of their places.
 fn redraw_biased(words: &[u64], places: &mut [u64], single: &mut Single, top: u64, count: usize) {
     for draw in 0..count {
         let shift = draw % 2 * 32;
@@ -168,11 +169,12 @@ pub fn shuffle(symbols: &[u8], seed: u64, index: u64, out: &mut [u8]) {
     fisher_yates(out, seed, index);
 }
 
-/// Arranges many symbols at random: all are drawn in proportion, about, to their numbers; then places change until the numbers are right.
+/// Arranges many symbols at random: symbols are drawn about in proportion to their counts; then places are changed
+/// until the counts are right.
 pub struct Urn {
     /// The symbol that 16 random bits stand for.
     drawn: Vec<u8>,
-    /// How often each symbol comes.
+    /// How often each symbol occurs.
     counts: [u32; 256],
 }
 
@@ -191,7 +193,7 @@ impl Urn {
     /// Put arrangement `index` into `out`, which has room for all symbols.
     pub fn arrange(&self, seed: u64, index: u64, out: &mut [u8]) {
         let (mut lanes, mut single) = streams(seed, index);
-        // More than there should be of each symbol; of the other symbols less, below 0.
+        // How many of each symbol are too many; negative if there are too few.
         let mut excess = self.draw(&mut lanes, out);
         let mut short = excess.map(|count| count.min(0)).iter().sum::<i32>();
         let mut lacking = 0;
@@ -210,12 +212,12 @@ impl Urn {
         }
     }
 
-    /// Fill with symbols drawn one by one; return how many more of each there are than there should be.
+    /// Fill with symbols drawn one by one; return how many of each are too many.
     fn draw(&self, lanes: &mut Lanes, out: &mut [u8]) -> [i32; 256] {
         let Some(drawn) = self.drawn.first_chunk::<DRAWS>() else {
             unreachable!("shares add up to all draws");
         };
-        // Several counts, so that one need not wait for the other where symbols are the same.
+        // Several counts, so that additions for equal symbols need not wait for each other.
         let mut counts = [[0; 256]; 4];
         let mut steps = [Step::default(); STEPS];
         for symbols in out.chunks_mut(4 * LANES * STEPS) {

@@ -1,13 +1,13 @@
-//! Permutation statistics of SP 800-90B 5.1.1 to 5.1.10 as integers; `kernels/reference/iid.py` says what each is.
+//! Permutation statistics of SP 800-90B 5.1.1 to 5.1.10 as integers; `kernels/reference/iid.py` specifies each of them.
 
 use crate::memory::{with_room, zeros, OutOfMemory};
 use crate::simd::{multiversion, sample};
 
-/// Number of statistics; the compression is the last one.
+/// Number of statistics; the compression statistic is the last one.
 pub const COUNT: usize = 19;
 pub const COMPRESSION: usize = 18;
 const LAGS: [usize; 5] = [1, 2, 8, 16, 32];
-/// Symbols that are looked at together: their flags fill a word.
+/// Samples that are handled together: their flags fill a word.
 const BLOCK: usize = 64;
 
 /// Statistic i is wanted if bit i is set.
@@ -24,12 +24,12 @@ impl Mask {
     }
 }
 
-/// Number and longest of the runs of equal flags, from words of 64 flags.
+/// Number of runs of equal flags, and the longest, from words of 64 flags.
 #[derive(Default)]
 struct Runs {
     last: Option<u64>,
     runs: u64,
-    /// Longest and current streak of flags that equal the one before: one less than the run.
+    /// Longest and current series of flags that equal the one before: one less than the run.
     longest: u32,
     current: u32,
 }
@@ -89,7 +89,7 @@ pub fn pack(flags: &[u8; BLOCK]) -> u64 {
 }
 
 multiversion! {
-    /// Number of directional runs, the longest, and the number of increases or decreases.
+    /// Number of directional runs, the longest, and the most increases or decreases.
     fn directional(x: &[u8]) -> [u64; 3] {
         let mut runs = Runs::default();
         let mut ups = 0;
@@ -115,7 +115,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Number and longest of the runs about the median: of symbols that are at least `threshold`, and smaller ones.
+    /// Number of runs about the median, and the longest: of samples that are at least `threshold`, and of smaller ones.
     fn about_the_median(x: &[u8], threshold: u8) -> (u64, u64) {
         let mut runs = Runs::default();
         let mut flags = [0; BLOCK];
@@ -131,7 +131,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Number and longest of the runs of equal bits.
+    /// Number of runs of equal bits, and the longest.
     fn bit_runs(words: &[u64], n: usize) -> (u64, u64) {
         let mut runs = Runs::default();
         for (place, &word) in words.iter().enumerate() {
@@ -146,7 +146,7 @@ multiversion! {
     /// n times the largest distance of a partial sum from its expectation.
     fn excursion(x: &[u8], total: u64) -> u64 {
         let (n, total) = (x.len() as i64, total as i64);
-        // No symbol moves the distance by more than this.
+        // No sample changes the distance by more than this.
         let step = total.max(255 * n - total);
         let (mut distance, mut largest) = (0i64, 0i64);
         for block in x.chunks(BLOCK) {
@@ -167,7 +167,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// As `excursion`, of bits.
+    /// As `excursion`, for bits.
     fn bit_excursion(words: &[u64], n: usize, ones: usize) -> u64 {
         let (n, ones) = (n as i64, ones as i64);
         let step = ones.max(n - ones);
@@ -188,7 +188,7 @@ multiversion! {
     checked by BIT_EXCURSION: |run| run(&sample::words::<3>(), 150, 60)
 }
 
-/// 2^52 times the average, and the maximum, of the samples up to a repeated symbol; both 0 without one.
+/// 2^52 times the average, and the maximum, of the number of samples up to a collision; both 0 without one.
 fn collisions(x: &[u8]) -> [u64; 2] {
     let mut last_seen = [0u32; 256]; // places count from 1
     let (mut start, mut count, mut longest) = (1u32, 0u64, 0u32);
@@ -208,7 +208,7 @@ fn collisions(x: &[u8]) -> [u64; 2] {
 }
 
 multiversion! {
-    /// How many symbols equal the one `lag` places on.
+    /// How many samples equal the sample `lag` places later.
     fn periodicity(x: &[u8], lag: usize) -> u64 {
         let (left, right) = (&x[..x.len().saturating_sub(lag)], &x[lag.min(x.len())..]);
         let mut equal = 0;
@@ -221,7 +221,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Sum of the products of symbols `lag` places apart.
+    /// Sum of the products of samples `lag` places apart.
     fn covariance(x: &[u8], lag: usize) -> u64 {
         let (left, right) = (&x[..x.len().saturating_sub(lag)], &x[lag.min(x.len())..]);
         let mut sum = 0;
@@ -248,7 +248,7 @@ fn fill_common(x: &[u8], mask: Mask, keys: &mut [u64; COUNT]) {
     }
 }
 
-/// Statistics 0 to 17 of symbols that are not binary; those the mask leaves out may be 0.
+/// Statistics 0 to 17 of samples that are not binary; those that the mask leaves out may be 0.
 pub fn of_symbols(x: &[u8], total: u64, threshold: u8, mask: Mask) -> [u64; COUNT] {
     let mut keys = [0; COUNT];
     if mask.has(0) {
@@ -265,7 +265,7 @@ pub fn of_symbols(x: &[u8], total: u64, threshold: u8, mask: Mask) -> [u64; COUN
 }
 
 multiversion! {
-    /// Conversion I: how many ones each byte has.
+    /// Conversion I: the number of ones of each byte.
     fn sums_of_bytes(bytes: &[u8], sums: &mut [u8]) {
         for (sum, byte) in sums.iter_mut().zip(bytes) {
             *sum = byte.count_ones() as u8;
@@ -290,7 +290,7 @@ pub fn of_bits(words: &[u64], n: usize, ones: usize, scale: u64, mask: Mask) -> 
     if !mask.any(1..4) && !mask.any(6..COMPRESSION) {
         return Ok(keys);
     }
-    // Conversion II; that the bits of a byte are in reverse order changes neither collisions nor sums.
+    // Conversion II; the reverse order of the bits in a byte changes neither collisions nor sums.
     let mut bytes = with_room(8 * words.len())?;
     bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     bytes.truncate(n.div_ceil(8));

@@ -1,4 +1,4 @@
-//! Eight generators xoshiro256++ side by side, in vectors where the CPU has them.
+//! Eight xoshiro256++ generators in parallel, in vectors where the CPU has them.
 
 use crate::simd::{level, Level, Path, NAMES};
 
@@ -7,7 +7,7 @@ pub const LANES: usize = 8;
 /// One word of each lane.
 pub type Step = [u64; LANES];
 
-/// The lanes: words 0 to 3 of each one's state.
+/// The lanes: words 0 to 3 of the state of each.
 #[derive(Clone)]
 pub struct Lanes {
     pub states: [Step; 4],
@@ -59,7 +59,8 @@ impl Lanes {
         }
     }
 
-    /// As `fill_portable`, four lanes to a vector: the compiler does not find that by itself and takes twice as long and more.
+    /// As `fill_portable`, four lanes in a vector: the compiler does not find that by itself and takes more than twice
+    /// as long.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn fill_avx2(&mut self, steps: &mut [Step]) {

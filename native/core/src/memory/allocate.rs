@@ -1,7 +1,7 @@
-//! Memory that grows with the data: where there is none, kernels return an error instead of ending the process.
+//! Memory that grows with the data: if there is none, kernels return an error instead of aborting the process.
 //!
-//! Everything that may become large is allocated by the functions here. Small things of the standard library, of the binding and
-//! of ours cannot say that there was no memory for them; a reserve sees to it that there is.
+//! The functions here allocate everything that may become large. Small allocations of the standard library, of the
+//! binding and of our code cannot report a lack of memory; a reserve makes sure that there is enough for them.
 
 use std::alloc::{alloc_zeroed, GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OutOfMemory;
 
-/// Types that all bits 0 are a value of.
+/// Types for which all bits 0 are a valid value.
 ///
 /// # Safety
-/// So it is, and the type has a size.
+/// All bits 0 are a valid value of the type, and its size is not 0.
 pub unsafe trait Zero: Copy {}
 
 macro_rules! zero {
@@ -28,7 +28,7 @@ macro_rules! zero {
 }
 zero!(bool u8 u16 u32 u64 i32 [u32; 2] [u8; 16] [i16; 32] [i32; 32]);
 
-/// So many zeros, in memory that the system may have cleared already.
+/// `length` zeros, in memory that the system may have cleared already.
 pub fn zeros<T: Zero>(length: usize) -> Result<Vec<T>, OutOfMemory> {
     let layout = Layout::array::<T>(length).map_err(|_| OutOfMemory)?;
     if layout.size() == 0 {
@@ -45,28 +45,28 @@ pub fn zeros<T: Zero>(length: usize) -> Result<Vec<T>, OutOfMemory> {
     }
 }
 
-/// So many copies of a value.
+/// `length` copies of a value.
 pub fn filled<T: Clone>(length: usize, value: T) -> Result<Vec<T>, OutOfMemory> {
     let mut entries = with_room(length)?;
     entries.resize(length, value);
     Ok(entries)
 }
 
-/// An empty vector with room for so many entries, and no more.
+/// An empty vector with room for exactly `length` entries.
 pub fn with_room<T>(length: usize) -> Result<Vec<T>, OutOfMemory> {
     let mut entries = Vec::new();
     entries.try_reserve_exact(length).map_err(|_| OutOfMemory)?;
     Ok(entries)
 }
 
-/// A copy.
+/// A copy of some entries.
 pub fn copied<T: Copy>(entries: &[T]) -> Result<Vec<T>, OutOfMemory> {
     let mut copy = with_room(entries.len())?;
     copy.extend_from_slice(entries);
     Ok(copy)
 }
 
-/// Make room for so many entries more.
+/// Make room for further entries.
 #[inline(always)]
 pub fn reserve<T>(entries: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
     entries.try_reserve(more).map_err(|_| OutOfMemory)
@@ -81,14 +81,14 @@ pub fn push<T>(entries: &mut Vec<T>, entry: T) -> Result<(), OutOfMemory> {
     Ok(())
 }
 
-/// Make it so long; what is new has the value.
+/// Set the length; new entries have the value.
 pub fn resize<T: Clone>(entries: &mut Vec<T>, length: usize, value: T) -> Result<(), OutOfMemory> {
     reserve(entries, length.saturating_sub(entries.len()))?;
     entries.resize(length, value);
     Ok(())
 }
 
-/// Add what an iterator yields; how much that is has to be known before.
+/// Append the items of an iterator, whose number has to be known before.
 #[inline(always)]
 pub fn extend<T>(entries: &mut Vec<T>, more: impl ExactSizeIterator<Item = T>) -> Result<(), OutOfMemory> {
     reserve(entries, more.len())?;
@@ -96,7 +96,7 @@ pub fn extend<T>(entries: &mut Vec<T>, more: impl ExactSizeIterator<Item = T>) -
     Ok(())
 }
 
-/// What an iterator yields.
+/// The items of an iterator.
 pub fn collected<T>(entries: impl IntoIterator<Item = T>) -> Result<Vec<T>, OutOfMemory> {
     let mut found = Vec::new();
     for entry in entries {
@@ -105,8 +105,8 @@ pub fn collected<T>(entries: impl IntoIterator<Item = T>) -> Result<Vec<T>, OutO
     Ok(found)
 }
 
-/// Give memory contents: zeros. Piece by piece, what is filled next is near the processor already; zeros in all of a large
-/// object at once would take several times as long.
+/// Initialize memory with zeros. Done piece by piece, the piece that is filled next is already in the CPU's cache; to
+/// zero a large object at once would take several times as long.
 pub fn zeroed(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
     let (start, length) = (memory.as_mut_ptr().cast::<u8>(), memory.len());
     // SAFETY: the memory is ours for the lifetime of the result, and has contents once they are written.
@@ -116,13 +116,13 @@ pub fn zeroed(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
     }
 }
 
-/// Bytes of the reserve, and of the largest thing that may come from it. Pages that are never touched take no memory.
+/// Bytes of the reserve, and of the largest piece that may come from it. Pages that are never touched take no memory.
 const RESERVE: usize = 1 << 20;
 const SMALL: usize = 1 << 14;
-/// What comes from the reserve begins at multiples of this.
+/// Pieces of the reserve begin at multiples of this.
 const GRAIN: usize = 16;
 
-/// The system's allocator, and a reserve for small things when it has nothing more.
+/// The system's allocator, with a reserve for small allocations when it has no more memory.
 pub struct WithReserve {
     reserve: Reserve,
 }
@@ -130,8 +130,8 @@ pub struct WithReserve {
 #[repr(align(16))]
 struct Reserve {
     bytes: UnsafeCell<[u8; RESERVE]>,
-    /// Where what was not given out yet begins, and how many pieces are given out: when none is, all of it is free again.
-    /// In one word: bytes in the lower half, pieces in the upper one.
+    /// Start of the part not given out yet, and the number of pieces given out: when it falls to 0, the whole reserve
+    /// is free again. In one word: bytes in the lower half, pieces in the upper half.
     state: AtomicUsize,
 }
 
@@ -167,7 +167,7 @@ impl Reserve {
 
     #[cold]
     fn give_back(&self) {
-        // Never fails: the function always has an answer.
+        // Never fails: the function always returns a new value.
         let _ = self.state.fetch_update(Ordering::Release, Ordering::Relaxed, |state| {
             Some(if state / PIECE == 1 { 0 } else { state - PIECE })
         });
@@ -186,8 +186,8 @@ impl WithReserve {
     }
 }
 
-// SAFETY: what `System` gives is passed on, and goes back to it; pieces of the reserve are aligned, large enough, and apart
-// from each other. Nothing here unwinds.
+// SAFETY: what `System` gives is passed on, and goes back to it; pieces of the reserve are aligned, large enough, and
+// apart from each other. Nothing here unwinds.
 unsafe impl GlobalAlloc for WithReserve {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -1,4 +1,4 @@
-//! Memory: had or not had without an abort, kept secret, overwritten.
+//! Memory: allocated without an abort, kept secret, overwritten.
 
 mod allocate;
 pub mod huge_pages;

@@ -1,6 +1,6 @@
-//! A hint to the CPU; it changes nothing but the time that a later access takes.
+//! A hint to the CPU; it changes only the time that a later access takes.
 
-/// Have the line of an entry, if there is one, loaded into the CPU's caches while other work goes on.
+/// Load the cache line of an entry, if there is one, while other work goes on.
 #[inline(always)]
 pub fn prefetch<T>(entries: &[T], place: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -1,14 +1,14 @@
-//! Where secrets that last are kept: slots in a few pages that are locked in memory as far as the operating system
-//! allows it, lie between guard pages, and stay out of core dumps.
+//! Memory for secrets that last: slots in a few pages that are locked in memory as far as the operating system allows,
+//! lie between guard pages, and are left out of core dumps.
 //!
-//! A slot never moves, is zero when it is free, and is used again; its pages stay mapped and locked for the life of the
-//! process, because a limit on locked pages leaves nothing to gain by giving them back. Where there are no such pages,
-//! the plain heap serves. `report()` says what was had, and why not more.
+//! A slot never moves, is zero when it is free, and is used again. Its pages stay mapped and locked for the life of the
+//! process, because under a limit on locked pages nothing is gained by giving them back. Without such pages the plain
+//! heap is used. `report()` says what the system granted, and why not more.
 //!
-//! The table of slots is behind a lock that the binding only takes, by making, dropping and reporting, while attached to the
-//! interpreter, for as long as a table takes. `os.fork` is called by a thread that is attached, so no other one is inside then. A fork by a thread that is
-//! not (C code's own) may come while another one is inside, but that one is attached: then the child, in which it does
-//! not live on, could not attach to the interpreter any more in any case.
+//! The table of slots is behind a lock. The binding takes it (to make, drop and report) only while attached to the
+//! interpreter, for a short time. `os.fork` is called by an attached thread, so no other thread holds the lock then. A
+//! thread of C code that is not attached may fork while another thread holds the lock; but that thread is attached, and
+//! it does not exist in the child. So the child could not attach to the interpreter in any case.
 
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -21,15 +21,15 @@ use crate::process::fork_guard;
 
 /// Bytes of a slot, and its alignment: room for the largest working state.
 pub const SLOT_BYTES: usize = 512;
-/// Bytes of a region, or a page where that is more: half of 32 KiB, the smallest limit that systems are shipped with.
+/// Bytes of a region, or of a page if that is more: half of 32 KiB, the smallest limit that systems are shipped with.
 const REGION_BYTES: usize = 16 << 10;
-/// Larger buffers are not locked: they would use up what the states need.
+/// Larger buffers are not locked: they would use up the limit that the states need.
 const MOST_LOCKED_BUFFER: usize = 1 << 20;
 
 struct Region {
     pages: Pages,
     locked: bool,
-    /// Indices of the free slots. Has room for all of them, so that to free one never allocates.
+    /// Indices of the free slots. Has room for all slots, so that freeing one never allocates.
     free: Vec<usize>,
 }
 
@@ -55,7 +55,7 @@ struct Arena {
     on_heap: usize,
     /// Why pages are not locked.
     refusal: Option<String>,
-    /// Of the process that locked them: a child has no locks.
+    /// Fork generation of the process that locked the pages: a child does not inherit locks on memory.
     fork_generation: u64,
 }
 
@@ -74,12 +74,12 @@ fn arena() -> MutexGuard<'static, Arena> {
         arena.fork_generation = fork_guard::arm();
         at_fork(lock_in_child);
     } else if arena.fork_generation != fork_guard::current() {
-        arena.lock_again(); // a child whose way of being made called no handler
+        arena.lock_again(); // a child that was made in a way that calls no handler
     }
     arena
 }
 
-/// In a forked child, before anything else runs there: system calls and stores.
+/// Runs in a forked child before any other code: only system calls and stores.
 extern "C" fn lock_in_child() {
     if let Ok(mut arena) = ARENA.try_lock() {
         arena.lock_again();
@@ -132,7 +132,7 @@ enum Home {
     Heap,
 }
 
-/// A value in a slot, at an address that it keeps. Overwritten when it is dropped.
+/// A value in a slot, at a fixed address. Overwritten when it is dropped.
 pub struct SecretBox<T> {
     value: NonNull<T>,
     home: Home,
@@ -144,7 +144,8 @@ unsafe impl<T: Send> Send for SecretBox<T> {}
 unsafe impl<T: Sync> Sync for SecretBox<T> {}
 
 impl<T> SecretBox<T> {
-    /// Keep a value that is not secret yet. From Python, while attached to the interpreter: see the head of this file.
+    /// Store a value that is not secret yet. Python calls this only while attached to the interpreter: see the head of
+    /// this file.
     pub fn new(value: T) -> Self {
         const { assert!(size_of::<T>() <= SLOT_BYTES && SLOT_BYTES.is_multiple_of(align_of::<T>())) };
         let mut arena = arena();
@@ -154,7 +155,7 @@ impl<T> SecretBox<T> {
         };
         // SAFETY: a slot of the region, which stays mapped; large enough and aligned, as checked above.
         let place = unsafe { arena.regions[region].pages.start().byte_add(index * SLOT_BYTES) }.cast::<T>();
-        // SAFETY: as above, and nobody else's since it was taken.
+        // SAFETY: as above, and in use by no one else since it was taken.
         unsafe { place.write(value) };
         Self { value: place, home: Home::Slot { region, index } }
     }
@@ -195,7 +196,7 @@ impl<T> Drop for SecretBox<T> {
     }
 }
 
-/// Bytes of a length known only at run time, in pages of their own. Overwritten when they are dropped.
+/// Bytes of a length known only at run time, in separate pages. Overwritten when they are dropped.
 pub struct SecretBytes {
     start: NonNull<u8>,
     len: usize,
@@ -208,7 +209,7 @@ unsafe impl Send for SecretBytes {}
 unsafe impl Sync for SecretBytes {}
 
 impl SecretBytes {
-    /// `len` zeros, at least 1; None where there is no memory for so many.
+    /// `len` zeros, at least 1; None if there is not enough memory.
     pub fn new(len: usize) -> Option<Self> {
         let mut arena = arena();
         if let Some(pages) = Pages::new(len) {
@@ -255,19 +256,19 @@ impl Drop for SecretBytes {
     }
 }
 
-/// What secrets lie in.
+/// Properties of the memory for secrets.
 pub struct Report {
-    /// Bytes in pages for secrets, and how many of them are locked.
+    /// Bytes of pages for secrets, and how many of them are locked.
     pub bytes: usize,
     pub locked: usize,
-    /// Whether all of them stay out of core dumps, and lie between guard pages.
+    /// Whether all of them are left out of core dumps, and lie between guard pages.
     pub not_dumped: bool,
     pub guarded: bool,
-    /// Why it is not more.
+    /// Why not all of them are locked or protected.
     pub reason: String,
 }
 
-/// What secrets lie in at this moment.
+/// Return the present properties of the memory for secrets.
 pub fn report() -> Report {
     let mut arena = arena();
     if arena.regions.is_empty() {

@@ -1,5 +1,5 @@
-//! Pages of their own for secrets: between two pages that nobody may touch, and left out of core dumps where the
-//! operating system can do that. What it refuses, `secret_memory.rs` reports.
+//! Separate pages for secrets: between two pages that cannot be accessed, and left out of core dumps where the
+//! operating system can do that. `secret_memory.rs` reports what it refuses.
 
 use std::io;
 use std::ptr::NonNull;
@@ -17,7 +17,7 @@ unsafe impl Send for Pages {}
 unsafe impl Sync for Pages {}
 
 impl Pages {
-    /// At least `bytes` bytes, or None where there are none of this kind: no memory, or another operating system.
+    /// At least `bytes` bytes; None if there is no memory, or if the operating system has no such pages.
     pub fn new(bytes: usize) -> Option<Self> {
         let page = platform::page_bytes()?;
         let bytes = bytes.checked_next_multiple_of(page)?;
@@ -34,7 +34,7 @@ impl Pages {
         self.bytes
     }
 
-    /// Keep the pages in memory: out of swap. A forked child has to ask again.
+    /// Lock the pages in memory, out of swap. A forked child has to lock them again.
     pub fn lock(&self) -> io::Result<()> {
         platform::lock(self.start, self.bytes)
     }
@@ -46,12 +46,12 @@ impl Drop for Pages {
     }
 }
 
-/// How many bytes this process may lock, in words.
+/// The number of bytes that this process may lock, in words.
 pub fn limit() -> String {
     platform::limit()
 }
 
-/// Have `handler` called in each forked child.
+/// Register `handler` to be called in each forked child.
 pub fn at_fork(handler: extern "C" fn()) {
     platform::at_fork(handler);
 }
@@ -85,7 +85,8 @@ mod platform {
 
     pub fn unmap(start: NonNull<u8>, bytes: usize) {
         if let Some(page) = page_bytes() {
-            // SAFETY: what `map` mapped, with its guard pages; its owner ends with this call. The kernel ends a lock, too.
+            // SAFETY: what `map` mapped, with its guard pages; its owner ends with this call. The kernel ends a lock,
+            // too.
             unsafe { libc::munmap(start.as_ptr().sub(page).cast(), bytes + 2 * page) };
         }
     }

@@ -1,22 +1,22 @@
-//! Overwrites what an operation on secrets leaves behind: the stack below its caller, and the registers.
+//! Overwrites the traces of an operation on secrets: the stack below its caller, and the registers.
 //!
-//! Variables that hold secrets are overwritten by `zeroize`. What the compiler made of them is not: copies of moved
-//! values, spilled registers, the frames of the primitives' crates. So the operation runs in frames of its own, and as
-//! many bytes of stack as they took are overwritten when it is over. A test measures how many each operation takes.
+//! `zeroize` overwrites variables that hold secrets. It does not overwrite what the compiler makes of them: copies of
+//! moved values, spilled registers, the frames of the primitives' crates. So the operation runs in separate frames, and
+//! as many bytes of stack as these took are overwritten when it is over. A test measures how many each operation takes.
 //!
-//! Not covered: what the operating system saves there when a signal arrives in the middle of the operation.
+//! Not covered: the registers that the operating system saves on the stack when a signal arrives during the operation.
 
-/// Bytes of stack that a Generate request of Hash_DRBG SHA-256 takes which is no longer than one block of output, has no
-/// additional input, and is hashed by the CPU's SHA instructions: such requests are too short to overwrite more.
+/// Bytes of stack that a short Generate request of Hash_DRBG SHA-256 takes: at most one block of output, no additional
+/// input, hashed by the CPU's SHA instructions. To overwrite more would take too much of the time of a short request.
 pub const SHORT: usize = optimized(384);
 /// The same, for requests of up to 16 more blocks.
 pub const MEDIUM: usize = optimized(1280);
 /// Bytes of stack that every other operation of Hash_DRBG SHA-256 takes.
 pub const LONG: usize = optimized(8 << 10);
-/// Bytes of stack that the operations of every mechanism and Hash_df take, however little is inlined into one another.
+/// Bytes of stack that the operations of every mechanism and Hash_df take, even if little is inlined.
 pub const DEEP: usize = optimized(12 << 10);
 
-/// Without optimization everything takes more.
+/// Without optimization every operation takes more.
 const fn optimized(bytes: usize) -> usize {
     if cfg!(debug_assertions) {
         64 << 10
@@ -25,10 +25,10 @@ const fn optimized(bytes: usize) -> usize {
     }
 }
 
-/// From this many bytes on there are faster ways to overwrite them, and the wide registers count.
+/// From this many bytes on, a faster way overwrites them, and the wide registers are overwritten too.
 const MANY: usize = 4 << 10;
 
-/// Wipes when it is dropped: after an operation that panicked, too.
+/// Wipes when it is dropped, also after an operation that panicked.
 struct Wipe<const BYTES: usize>;
 
 impl<const BYTES: usize> Drop for Wipe<BYTES> {
@@ -41,19 +41,19 @@ impl<const BYTES: usize> Drop for Wipe<BYTES> {
     }
 }
 
-/// Run a short `operation` on secrets, and leave nothing of it in `BYTES` bytes of stack, nor in the registers.
+/// Run a short `operation` on secrets, and leave no trace of it in `BYTES` bytes of stack or in the registers.
 #[inline(always)]
 pub fn after<const BYTES: usize, R>(operation: impl FnOnce() -> R) -> R {
     let _wipe = Wipe::<BYTES>;
     below(operation)
 }
 
-/// Run any `operation` on secrets, and leave nothing of it on the stack nor in the registers.
+/// Run any `operation` on secrets, and leave no trace of it on the stack or in the registers.
 pub fn after_any<R>(operation: impl FnOnce() -> R) -> R {
     after::<DEEP, R>(operation)
 }
 
-/// All that `operation` puts on the stack lies below the frame of the caller.
+/// Run `operation` so that everything it puts on the stack lies below the frame of the caller.
 #[inline(never)]
 fn below<R>(operation: impl FnOnce() -> R) -> R {
     operation()
@@ -63,8 +63,8 @@ fn below<R>(operation: impl FnOnce() -> R) -> R {
 mod platform {
     use std::arch::asm;
 
-    /// Overwrite `BYTES` bytes below the stack pointer and the registers that every x86-64 has, except those that belong
-    /// to the caller.
+    /// Overwrite `BYTES` bytes below the stack pointer and the registers that every x86-64 has, except those that
+    /// belong to the caller.
     #[inline(always)]
     pub fn stack_and_registers<const BYTES: usize>() {
         const { assert!(BYTES.is_multiple_of(64)) };
@@ -196,7 +196,7 @@ mod platform {
     }
 }
 
-/// Where nobody wrote it in assembly: the stack, by a function whose frame lies where those of the operation lay.
+/// Without assembly for this CPU: overwrite the stack by a function whose frame lies where those of the operation lay.
 #[cfg(not(target_arch = "x86_64"))]
 mod platform {
     use std::mem::MaybeUninit;
@@ -222,7 +222,7 @@ mod platform {
 /// How deep into the stack an operation goes.
 #[cfg(test)]
 pub mod depth {
-    /// Bytes below the caller that are looked at.
+    /// Bytes below the caller that are checked.
     pub const ROOM: usize = 128 << 10;
     const PAINT: u8 = 0xa5;
 
@@ -237,8 +237,8 @@ pub mod depth {
         }
     }
 
-    /// The same frame again: how far from its top the lowest byte lies that is neither paint nor 0. Zeros are not looked
-    /// at: a function with a large frame writes some of them itself, one to a page, on its way down.
+    /// The same frame again: distance from its top of the lowest byte that is neither paint nor 0. Zeros are ignored: a
+    /// function with a large frame writes some itself, one in each page, on its way down.
     #[inline(never)]
     pub fn depth() -> usize {
         let mut room = std::mem::MaybeUninit::<[u8; ROOM]>::uninit();
@@ -284,7 +284,7 @@ mod tests {
         use super::*;
         use std::arch::asm;
 
-        /// The secret in every register that an operation may leave as it likes.
+        /// Put the secret in every register that an operation need not preserve.
         #[target_feature(enable = "avx512f")]
         fn fill() {
             // SAFETY: every register it changes is named.
@@ -299,7 +299,7 @@ mod tests {
             }
         }
 
-        /// The bits that are set in any of these registers.
+        /// Return the bits that are set in any of these registers.
         #[target_feature(enable = "avx512f")]
         #[inline]
         fn seen() -> u64 {

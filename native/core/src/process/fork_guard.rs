@@ -1,11 +1,11 @@
-//! Notices that the process was forked, without a system call on the way.
+//! Detects that the process was forked, without a system call.
 //!
-//! A page marked MADV_WIPEONFORK holds a generation number: the kernel zeroes it in every child, whichever way the
-//! child was made. Where the kernel does not offer that, a pthread_atfork handler counts forks instead.
+//! A page marked MADV_WIPEONFORK holds a generation number: the kernel zeroes it in every child, however the child was
+//! made. On other systems a pthread_atfork handler counts forks instead.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Last generation handed out; ordinary memory, so a child continues where its parent was.
+/// Last generation given out; ordinary memory, so a child continues from its parent's number.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(unix)]
@@ -50,7 +50,7 @@ mod platform {
         None
     }
 
-    /// Where the generation is. No OnceLock: a fork while another thread fills one in leaves it locked in the child.
+    /// The place of the generation. No OnceLock: a fork while another thread fills it leaves it locked in the child.
     static CELL: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 
     #[inline]
@@ -73,7 +73,7 @@ mod platform {
         let pointer = std::ptr::from_ref(made).cast_mut();
         match CELL.compare_exchange(std::ptr::null_mut(), pointer, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => made,
-            // Another thread was quicker; a page of this thread's stays unused.
+            // Another thread was faster; the page that this thread made stays unused.
             // SAFETY: as in `cell`.
             Err(other) => unsafe { &*other },
         }

@@ -1,8 +1,8 @@
-//! A lock that a forked child finds free, whoever held it in the parent.
+//! A lock that is free in a forked child, even if a thread of the parent held it.
 //!
-//! A thread that held an ordinary lock when another one forked does not exist in the child, and never lets go of it
-//! there. This lock notes the fork generation of its holder instead: one of another generation is no more, and what it
-//! was changing may be half changed.
+//! A thread that held an ordinary lock when another one forked does not exist in the child and never releases the lock
+//! there. This lock records the fork generation of its holder: a holder of another generation no longer exists, and
+//! the value that it was changing may be half changed.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use super::fork_guard;
 
-/// Nobody holds the lock; no process has this generation.
+/// The lock is free; no process has this generation.
 const FREE: u64 = 0;
-/// Looks at a held lock before its thread sleeps between two of them.
+/// Number of tries for a held lock before the thread sleeps between tries.
 const SPINS: u32 = 64;
 const PAUSE: Duration = Duration::from_micros(20);
 
@@ -31,7 +31,7 @@ unsafe impl<T: Send> Sync for ForkLock<T> {}
 
 pub struct ForkLockGuard<'a, T> {
     lock: &'a ForkLock<T>,
-    /// True if a thread of the parent was in the middle of changing the value when this process was forked off.
+    /// True if a thread of the parent was changing the value when this process was forked.
     pub inherited: bool,
     /// The fork generation of the process that made the guard.
     made_in: u64,
@@ -55,7 +55,7 @@ impl<T> ForkLock<T> {
 
     #[cold]
     fn take_over(&self, holder: u64, me: u64) -> Option<ForkLockGuard<'_, T>> {
-        // Another thread of this process may be quicker; then `holder` has changed.
+        // Another thread of this process may be faster; then `holder` has changed.
         self.holder.compare_exchange(holder, me, Ordering::Acquire, Ordering::Relaxed).ok().map(|_| ForkLockGuard {
             lock: self,
             inherited: true,
@@ -63,7 +63,7 @@ impl<T> ForkLock<T> {
         })
     }
 
-    /// Wait for the value. Not to be called by a thread that others wait for with the value in their hands.
+    /// Wait for the value. A thread must not call this if the holder of the value may be waiting for that thread.
     pub fn lock(&self) -> ForkLockGuard<'_, T> {
         for turn in 0u32.. {
             if let Some(guard) = self.try_lock() {
@@ -100,9 +100,9 @@ impl<T> DerefMut for ForkLockGuard<'_, T> {
 impl<T> Drop for ForkLockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // Nobody else in this process changes `holder` while it is held, so that a store will do. After a fork within a
-        // guard's life the lock is the parent's still, which is as good as free, or another guard of this process has
-        // taken it over: nothing is to be let go of here.
+        // No other thread of this process changes `holder` while it is held, so that a store is enough. After a fork in
+        // a guard's life the lock still belongs to the parent, which is as good as free, or another guard of this
+        // process has taken it over: nothing must be released here.
         if self.made_in == fork_guard::current() {
             self.lock.holder.store(FREE, Ordering::Release);
         }

@@ -1,4 +1,4 @@
-//! What a process is to a kernel: which one it is, after forks, and what time it is there.
+//! The process that a kernel runs in: its fork generation, a lock that is free after a fork, and a cheap clock.
 
 pub mod fork_guard;
 pub mod fork_lock;

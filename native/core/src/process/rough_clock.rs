@@ -1,6 +1,6 @@
-//! A clock that costs a few nanoseconds and is some milliseconds late.
+//! A clock that takes a few nanoseconds to read and is some milliseconds late.
 
-/// ns since some beginning.
+/// Nanoseconds since an arbitrary start.
 #[cfg(target_os = "linux")]
 #[inline]
 pub fn rough_ns() -> u64 {
@@ -11,7 +11,7 @@ pub fn rough_ns() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
-/// ns since some beginning.
+/// Nanoseconds since an arbitrary start.
 #[cfg(not(target_os = "linux"))]
 pub fn rough_ns() -> u64 {
     use std::sync::OnceLock;

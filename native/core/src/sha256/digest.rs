@@ -7,7 +7,8 @@ use super::plain::{write_digest, INITIAL};
 #[cfg(target_arch = "x86_64")]
 use super::sha_ni;
 
-/// The compression function of the crate `sha2`; the plain one where the SHA instructions, which the crate would use, are refused.
+/// The compression function of the crate `sha2`; the plain one if the SHA instructions, which the crate would use, were
+/// refused.
 #[inline]
 pub fn compress(state: &mut [u32; 8], blocks: &[[u8; 64]]) {
     #[cfg(target_arch = "x86_64")]

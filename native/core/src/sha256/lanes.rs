@@ -1,8 +1,9 @@
-//! SHA-256 compression of several independent blocks at once, by the CPU's SHA instructions where it has them.
+//! SHA-256 compression of several independent blocks at once, with the CPU's SHA instructions where it has them.
 //!
-//! The blocks of one Hash_DRBG request do not depend on one another; from sixteen blocks on, AVX-512 is faster still (`wide.rs`).
-//! `sha_ni.rs` and `wide.rs` are the one place where the project compresses by itself, for speed that was measured; everything else, and
-//! every CPU without these instructions, uses the crate `sha2`, which each lane is tested against.
+//! The blocks of one Hash_DRBG request do not depend on one another. From sixteen blocks on, AVX-512 is even faster
+//! (`wide.rs`). Only in `sha_ni.rs` and `wide.rs` does the project have its own compression function, for speed that
+//! was measured. All other code, and every CPU without these instructions, uses the crate `sha2`; each lane is tested
+//! against it.
 
 use zeroize::Zeroize;
 
@@ -11,7 +12,8 @@ use super::plain::{increment, Words, INITIAL, TAIL_448};
 #[cfg(target_arch = "x86_64")]
 use super::sha_ni;
 
-/// Digests of `block`, `block + 1`, ... (counted in the first 55 bytes), 32 bytes each, into `out`; `block` ends as the next one.
+/// Digests of `block`, `block + 1`, ... (counted in the first 55 bytes), 32 bytes each, into `out`; `block` ends as the
+/// next one.
 ///
 /// The block is padded already: 55 bytes of data, 0x80, and the length of 440 bits.
 pub fn hash_counter_blocks(block: &mut [u8; 64], out: &mut [[u8; 32]]) {
@@ -38,8 +40,8 @@ pub fn hash_pair(first: &Words<8>, second: &Words<8>) -> [Words<4>; 2] {
     [one_of_words(&[block_of(first)]), one_of_words(&[block_of(second), TAIL_448])]
 }
 
-/// True if `hash_pair`, and `hash_counter_blocks` of fewer than `WIDE_FROM` blocks, use the CPU's SHA instructions: they
-/// take next to no stack and none of the wide registers.
+/// True if `hash_pair`, and `hash_counter_blocks` of fewer than `WIDE_FROM` blocks, use the CPU's SHA instructions:
+/// they use almost no stack and no wide registers.
 #[inline]
 pub fn sha_in_registers() -> bool {
     #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) of single messages, and of the blocks of one Hash_DRBG request side by side.
+//! SHA-256 (FIPS 180-4) of single messages, and of the blocks of one Hash_DRBG request in parallel.
 
 mod digest;
 mod lanes;
@@ -15,7 +15,7 @@ pub use plain::{increment, INITIAL, WIDE_FROM};
 
 use crate::simd::Path;
 
-/// What is chosen at run time here.
+/// The paths of this module that are chosen at run time.
 pub(crate) static PATHS: &[&Path] = &[
     #[cfg(target_arch = "x86_64")]
     &sha_ni::PATH,

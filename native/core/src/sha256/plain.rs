@@ -1,8 +1,8 @@
-//! SHA-256 of FIPS 180-4 section 6.2.2 in plain Rust: what the vectors are checked against, and used where they fail.
+//! SHA-256 of FIPS 180-4 section 6.2.2 in plain Rust: vector code is checked against it, and replaced by it on failure.
 
 use zeroize::Zeroize;
 
-/// A block or a digest as big-endian 64-bit words: wide enough to be handled, and erased, in registers.
+/// A block or a digest as big-endian 64-bit words: it can be handled, and erased, in registers.
 pub type Words<const N: usize> = [u64; N];
 
 /// Initial hash value of SHA-256, FIPS 180-4 section 5.3.3.
@@ -70,7 +70,7 @@ pub fn increment(block: &mut [u8; 64]) {
     }
 }
 
-/// Last block of a message of 56 bytes: zeros and the length of 448 bits. (The 0x80 stands in the block before.)
+/// Last block of a message of 56 bytes: zeros and the length of 448 bits. (The 0x80 is in the block before.)
 pub const TAIL_448: [u8; 64] = {
     let mut block = [0u8; 64];
     block[62] = 0x01;

@@ -1,6 +1,7 @@
-//! SHA-256 by the CPU's SHA instructions, two independent chains interleaved.
+//! SHA-256 with the CPU's SHA instructions, two independent chains interleaved.
 //!
-//! By hand: one chain, as the crate `sha2` has it, leaves the unit idle for most of its latency and takes twice as long.
+//! Hand-written, because one chain, as in the crate `sha2`, leaves the unit idle for most of its latency and takes
+//! twice as long.
 
 use std::arch::x86_64::*;
 
@@ -8,8 +9,9 @@ use super::plain::{self, increment, write_digest, Words, INITIAL, K, TAIL_448, W
 use super::wide;
 use crate::simd::Path;
 
-/// Blocks that `hash_counter_blocks` works on at a time. Two chains fill the SHA unit (a step takes four cycles, and one
-/// begins every other cycle); their states and message words fit into sixteen registers, which those of three do not.
+/// Blocks that `hash_counter_blocks` works on at a time. Two chains fill the SHA unit (a step takes four cycles, and
+/// one begins every other cycle). Their states and message words fit into sixteen registers; those of three chains do
+/// not.
 pub const LANES: usize = 2;
 
 const _: () = assert!(WIDE_FROM >= wide::WIDTH);
@@ -22,13 +24,13 @@ fn found() -> bool {
     is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3")
 }
 
-/// True if the functions below may be called: the CPU has the instructions, and they were checked.
+/// True if the functions below may be called: the CPU has the instructions, and their results were checked.
 #[inline(always)]
 pub fn available() -> bool {
     PATH.chosen() == 1
 }
 
-/// True if the CPU has the instructions and computes something else with them.
+/// True if the CPU has the instructions but gives wrong results with them.
 #[inline(always)]
 pub fn refused() -> bool {
     !available() && found()
@@ -82,7 +84,7 @@ const TAIL_448_ROUNDS: [u32; 64] = {
     w
 };
 
-/// The working variables in the order that the SHA instructions want: ABEF and CDGH.
+/// The working variables in the order that the SHA instructions need: ABEF and CDGH.
 #[derive(Clone, Copy)]
 struct State {
     abef: __m128i,
@@ -132,8 +134,8 @@ fn load(block: &[u8; 64]) -> [__m128i; 4] {
     })
 }
 
-/// Rounds `4 * FIRST` to 63 of `N` lanes, interleaved. `FIRST` is known to the compiler, which then keeps every word in a
-/// register.
+/// Rounds `4 * FIRST` to 63 of `N` lanes, interleaved. `FIRST` is known to the compiler, which then keeps every word in
+/// a register.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn rounds_from<const N: usize, const FIRST: usize>(states: &mut [State; N], w: &mut [[__m128i; 4]; N]) {

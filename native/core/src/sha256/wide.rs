@@ -1,7 +1,7 @@
-//! SHA-256 of sixteen independent one-block messages at once, one to each 32-bit lane of the AVX-512 registers.
+//! SHA-256 of sixteen independent one-block messages at once, one in each 32-bit lane of the AVX-512 registers.
 //!
-//! For the blocks of a long Hash_DRBG request, which differ in word 13 alone: V counts in its last bytes. By hand: no crate compresses
-//! sixteen blocks at once, and this is four times as fast as the SHA instructions.
+//! For the blocks of a long Hash_DRBG request, which differ only in word 13: V counts in its last bytes. Hand-written,
+//! because no crate compresses sixteen blocks at once, and this is four times as fast as the SHA instructions.
 
 use std::arch::x86_64::*;
 
@@ -14,14 +14,14 @@ pub const WIDTH: usize = 16;
 pub(super) static PATH: Path =
     Path::new(module_path!(), &["avx512"], || usize::from(level() == Level::Avx512), is_right);
 
-/// True if the functions below may be called: the CPU has every instruction set they use, `ESOTERIC_DRBG_SIMD` allows it, and they were
-/// checked.
+/// True if the functions below may be called: the CPU has every instruction set that they use, `ESOTERIC_DRBG_SIMD`
+/// allows it, and their results were checked.
 #[inline(always)]
 pub fn available() -> bool {
     PATH.chosen() == 1
 }
 
-/// Two groups side by side and one alone, against plain Rust.
+/// Two groups in parallel and one alone, against plain Rust.
 fn is_right(_version: usize) -> bool {
     let mut words: [u32; 16] = std::array::from_fn(|place| (place as u32 + 3).wrapping_mul(0x9e37_79b9));
     let (first, mut found) = (0x00ab_cdf0, [[[0u8; 32]; WIDTH]; 3]);

@@ -1,20 +1,22 @@
-//! One portable body, compiled for several instruction sets; the CPU's own is chosen at run time.
+//! One portable body, compiled for several instruction sets; the best one for the CPU is chosen at run time.
 //!
-//! By hand, because the crate `multiversion` lets nobody in between: a version is neither checked nor refused, nor is the choice lowered.
+//! Hand-written, because the crate `multiversion` allows no step in between: it cannot check or refuse a version, and
+//! the choice cannot be lowered.
 //!
-//! Kernels stay plain loops over `u64` words and bytes; the compiler makes `popcnt`, `lzcnt`, AVX2 or AVX-512 code out of them.
-//! `ESOTERIC_DRBG_SIMD=portable|avx2|avx512`, read once, lowers the choice: for measurements and for the tests that compare.
+//! Kernels stay plain loops over `u64` words and bytes; the compiler makes `popcnt`, `lzcnt`, AVX2 or AVX-512 code of
+//! them. `ESOTERIC_DRBG_SIMD=portable|avx2|avx512`, read once, lowers the choice: for measurements and for tests that
+//! compare.
 
 use std::sync::OnceLock;
 
 /// Instruction sets a multiversioned function is compiled for, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// What every CPU of the target has.
+    /// The instructions that every CPU of the target has.
     Portable,
     /// AVX2, BMI1, BMI2, LZCNT and POPCNT (x86-64-v3).
     Avx2,
-    /// AVX-512 F, BW, CD, DQ, VL and VPOPCNTDQ on top.
+    /// Also AVX-512 F, BW, CD, DQ, VL and VPOPCNTDQ.
     Avx512,
 }
 
@@ -53,11 +55,13 @@ fn found() -> Level {
 /// Names of the levels above the portable one.
 pub const NAMES: [&str; 2] = ["avx2", "avx512"];
 
-/// Define a function whose body is compiled once for each [`Level`]. Helpers it calls should be `#[inline]`: what is inlined is compiled
-/// for the level, too. A body `on vectors` takes the place of the other one from AVX2 on, whose instructions it may count on.
+/// Define a function whose body is compiled once for each [`Level`]. Helpers that it calls should be `#[inline]`:
+/// inlined code is compiled for the level too. A body `on vectors` replaces the other one from AVX2 on, and may rely on
+/// AVX2.
 ///
-/// `checked by PATH: |run| sample` defines the static [`Path`](crate::simd::Path) of the function. Before a level is used for the first
-/// time, `sample`, with the function of that level for `run`, must equal the sample with the portable one.
+/// `checked by PATH: |run| sample` defines the static [`Path`](crate::simd::Path) of the function. Before a level is
+/// used for the first time, `sample`, with the function of that level for `run`, must equal the sample with the
+/// portable one.
 macro_rules! multiversion {
     (
         $(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block
@@ -92,8 +96,8 @@ macro_rules! multiversion {
                     )]
                     fn avx512($($arg: $ty),*) $(-> $ret)? $vectors
                     match version {
-                        // SAFETY: `Path` chooses, and checks, no version above the level, which has every instruction set that
-                        // the function is compiled for.
+                        // SAFETY: `Path` chooses, and checks, no version above the level, which has every instruction
+                        // set that the function is compiled for.
                         2 => return unsafe { avx512($($arg),*) },
                         // SAFETY: as above.
                         1 => return unsafe { avx2($($arg),*) },
@@ -145,7 +149,7 @@ mod tests {
     }
 
     multiversion! {
-        /// The same, wrong in vectors, which the sample shows.
+        /// The same, but wrong in vectors, which the sample shows.
         fn miscounted(words: &[u64]) -> u32 {
             words.iter().map(|word| word.count_ones()).sum()
         }

@@ -1,21 +1,22 @@
-//! A path that is chosen at run time is used only where it computes what its portable twin does, on this very CPU.
+//! A path that is chosen at run time is used only if it gives the results of its portable twin on this CPU.
 
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Nothing was chosen yet.
+/// No version was chosen yet.
 const UNCHECKED: usize = usize::MAX;
 
-/// The versions of one kernel: the portable one, which is version 0, and others for what a CPU may have.
+/// The versions of one kernel: the portable one, which is version 0, and others for instructions that a CPU may have.
 ///
-/// No lock: threads that come at the same time check at the same time, and find the same. So a fork in the middle is no harm.
+/// There is no lock: several threads may check at the same time, and get the same result. So a fork in the middle does
+/// no harm.
 pub struct Path {
     name: &'static str,
     /// Names of versions 1 and on, the best one last.
     versions: &'static [&'static str],
     /// The best version that this CPU has instructions for, and that is allowed.
     found: fn() -> usize,
-    /// Whether a version computes a small sample as the portable one does.
+    /// Whether a version gives the result of the portable one for a small sample of data.
     is_right: fn(usize) -> bool,
     chosen: AtomicUsize,
 }
@@ -30,12 +31,12 @@ impl Path {
         Self { name, versions, found, is_right, chosen: AtomicUsize::new(UNCHECKED) }
     }
 
-    /// The function and where it is in this crate.
+    /// The function, with its path in this crate.
     pub fn name(&self) -> &'static str {
         self.name.strip_prefix(concat!(env!("CARGO_CRATE_NAME"), "::")).unwrap_or(self.name)
     }
 
-    /// The version to use: checked when it is asked for the first time.
+    /// The version to use; the first call checks it.
     #[inline(always)]
     pub fn chosen(&self) -> usize {
         match self.chosen.load(Ordering::Relaxed) {
@@ -47,14 +48,14 @@ impl Path {
     #[cold]
     #[inline(never)]
     fn choose(&self) -> usize {
-        // A version that panics is wrong, too.
+        // A version that panics is wrong too.
         let is_right = |version: &usize| catch_unwind(|| (self.is_right)(*version)).unwrap_or(false);
         let version = (1..=(self.found)()).rev().find(is_right).unwrap_or(0);
         self.chosen.store(version, Ordering::Relaxed);
         version
     }
 
-    /// Versions that this CPU has instructions for, and that compute something else on it.
+    /// Versions that this CPU has instructions for, but that give wrong results on it.
     pub fn refused(&self) -> impl Iterator<Item = String> + '_ {
         let wrong = self.chosen()..(self.found)();
         wrong.map(|version| format!("{} {}", self.name(), self.versions[version]))

@@ -1,4 +1,4 @@
-//! Small data that versions of a kernel are compared on.
+//! Small data on which the versions of a kernel are compared.
 
 /// Words that look random: the first steps of SplitMix64.
 pub fn words<const N: usize>() -> [u64; N] {
@@ -10,7 +10,7 @@ pub fn words<const N: usize>() -> [u64; N] {
     })
 }
 
-/// Bytes below `k`, in which both short and long runs come.
+/// Bytes below `k` with both short and long runs.
 pub fn bytes<const N: usize>(k: u64) -> [u8; N] {
     let words = words::<16>();
     std::array::from_fn(|place| {

@@ -1,4 +1,4 @@
-//! Two cores against each other: one counts as fast as it can, the other looks at the count after fixed times.
+//! Two cores against each other: one counts as fast as it can, the other reads the count after fixed times.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -9,16 +9,16 @@ use super::work::DEADLINE_STRIDE;
 
 /// Bytes of the stack of the counting thread.
 const STACK_BYTES: usize = 64 << 10;
-/// Looks in vain after which this thread offers its CPU, on which the other one may be waiting, and looks at the deadline.
+/// Reads without change after which this thread yields its CPU, for which the other one may wait, and checks the time.
 const PATIENCE: u32 = 50_000;
 
-/// On lines of their own: two CPUs that look at the stop flag do not disturb the count.
+/// In a separate cache line: two CPUs that read the stop flag do not disturb the count.
 #[repr(align(128))]
 struct Count(AtomicU64);
 #[repr(align(128))]
 struct Stop(AtomicBool);
 
-/// Ends the counting thread, whatever happens.
+/// Ends the counting thread in every case, panics included.
 struct StopAtEnd<'a>(&'a Stop);
 
 impl Drop for StopAtEnd<'_> {
@@ -27,17 +27,17 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
-/// What another core counts while the counter of this one goes on by `ticks`.
+/// The count of another core while the counter of this one advances by `ticks`.
 pub struct BeatWork {
     pub ticks: u64,
     pub failure: Option<String>,
 }
 
 impl BeatWork {
-    /// Increments of the other core's count into `sink`, until `n` are there or the deadline has passed.
+    /// Give increments of the other core's count to `sink`, until there are `n` or the deadline has passed.
     ///
-    /// The counting thread lives as long as this call: between reads no core is kept busy, and a forked child has nothing
-    /// to miss. While the operating system keeps it from running there is no symbol, rather than a row of zeros.
+    /// The counting thread lives as long as this call: between reads it keeps no core busy, and a forked child lacks no
+    /// thread. While the operating system does not let it run, there is no sample, rather than a series of zeros.
     pub fn measure(&mut self, n: usize, until: Option<Instant>, mut sink: impl FnMut(u64)) {
         let (count, stop) = (Count(AtomicU64::new(0)), Stop(AtomicBool::new(false)));
         let here = current_cpu();
@@ -74,21 +74,22 @@ impl BeatWork {
     }
 }
 
-/// The CPU this thread runs on, where the operating system says so.
+/// The CPU this thread runs on, if the operating system tells it.
 #[cfg(target_os = "linux")]
 fn current_cpu() -> Option<usize> {
     // SAFETY: a question without arguments.
     usize::try_from(unsafe { libc::sched_getcpu() }).ok()
 }
 
-/// Keep this thread, which lives for one read, off one CPU: a busy scheduler would leave it where it was made, and the two
-/// threads would take turns instead of running side by side. Where that is refused, or no other CPU is allowed, it stays.
+/// Keep this thread, which lives for one read, off one CPU: a busy scheduler would leave it on the CPU where it was
+/// made, and the two threads would take turns instead of running in parallel. If that is refused, or no other CPU is
+/// allowed, it stays.
 #[cfg(target_os = "linux")]
 fn stay_off(cpu: Option<usize>) {
     const BYTES: usize = std::mem::size_of::<libc::cpu_set_t>();
     let Some(cpu) = cpu.filter(|&cpu| cpu < 8 * BYTES) else { return };
-    // SAFETY: the set is plain bits, all of them written by `zeroed`; both calls are told its size, and concern the calling
-    // thread alone; `cpu` is a bit of the set.
+    // SAFETY: the set is plain bits, all of them written by `zeroed`; both calls are told its size, and concern the
+    // calling thread alone; `cpu` is a bit of the set.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         if libc::sched_getaffinity(0, BYTES, &mut set) == 0 {
@@ -106,7 +107,7 @@ fn current_cpu() -> Option<usize> {
 #[cfg(not(target_os = "linux"))]
 fn stay_off(_cpu: Option<usize>) {}
 
-/// The count as soon as it is past `seen`; None if the deadline passes first.
+/// The count as soon as it exceeds `seen`; None if the deadline passes first.
 #[inline(always)]
 fn next(count: &AtomicU64, seen: u64, passed: impl Fn() -> bool) -> Option<u64> {
     let mut looks = 0;

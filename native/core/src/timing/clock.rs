@@ -2,9 +2,9 @@
 
 use super::work::{Between, Work};
 
-/// Reads the monotonic clock some times: through the kernel where Linux would answer from a page of the process, in a
-/// time that hardly varies. A read that is refused, by a sandbox for example, ends the sampling: how long a refusal takes is
-/// not what is measured.
+/// Reads the monotonic clock several times: by a system call, since the read that Linux answers from a page of the
+/// process takes a time that hardly varies. A read that is refused, by a sandbox for example, ends the sampling: the
+/// time of a refusal must not become a sample.
 pub struct ClockWork {
     reads: usize,
     pub failure: Option<String>,
@@ -15,7 +15,7 @@ impl ClockWork {
         Self { reads, failure: None }
     }
 
-    /// Reads of the clock a symbol.
+    /// Reads of the clock for one sample.
     pub fn reads(&self) -> usize {
         self.reads
     }
@@ -60,7 +60,7 @@ fn read() -> bool {
     true
 }
 
-/// What the last read failed with.
+/// The error of the last read.
 #[cold]
 fn fault() -> String {
     format!("the clock could not be read (clock_gettime): {}", std::io::Error::last_os_error())

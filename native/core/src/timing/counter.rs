@@ -42,7 +42,7 @@ pub fn counter() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
-/// The finest counter of this CPU, read without waiting for what comes before it in program order.
+/// The finest counter of this CPU, read without waiting for earlier instructions in program order.
 #[inline(always)]
 pub fn counter_at_once() -> u64 {
     #[cfg(target_arch = "x86_64")]
@@ -59,9 +59,9 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// The step of a counter that shows whole ticks of it, from back-to-back deltas: their common factor, or the real number
-/// that they are multiples of, rounded; 1 where there is neither. Reads between two steps, deltas of 0, say nothing of it
-/// but that it is longer than a read. The reference has the reasons.
+/// The step of a counter in ticks, from back-to-back deltas in whole ticks: their common factor, or the real number of
+/// which they are rounded multiples; 1 if there is neither. A delta of 0 lies between two steps and shows only that
+/// the step is longer than a read. The Python twin has the reasons.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // far below 2^53
 pub fn step_of(deltas: &[u64]) -> f64 {
     let common = deltas.iter().copied().fold(0, gcd);
@@ -70,7 +70,7 @@ pub fn step_of(deltas: &[u64]) -> f64 {
     }
     let mut sorted: Vec<u64> = deltas.iter().copied().filter(|&delta| delta > 0).collect();
     sorted.sort_unstable();
-    // Values that are frequent, neighbours together: one multiple of the step, rounded either way.
+    // Frequent values, neighbours together: one multiple of the step, rounded up or down.
     let mut centres: Vec<f64> = Vec::new();
     let (mut first, mut last) = (None, 0);
     for run in sorted.chunk_by(|a, b| a == b) {
@@ -105,12 +105,12 @@ pub fn step_of(deltas: &[u64]) -> f64 {
     1.0
 }
 
-/// By how many ticks a delta is off the nearest multiple of the step.
+/// Distance, in ticks, of a delta from the nearest multiple of the step.
 fn off(delta: f64, step: f64) -> f64 {
     (delta - (delta / step + 0.5).floor() * step).abs()
 }
 
-/// A better estimate of the step, from the shortest to the longest delta that is a multiple of it.
+/// Refine the estimate of the step with the deltas that are multiples of it, from the shortest to the longest.
 fn refined(mut step: f64, deltas: impl Iterator<Item = f64>) -> f64 {
     let (mut ticks, mut steps) = (0.0, 0.0);
     for delta in deltas {
@@ -123,16 +123,17 @@ fn refined(mut step: f64, deltas: impl Iterator<Item = f64>) -> f64 {
     step
 }
 
-/// How often, in parts of all deltas, a value must come to count as frequent.
+/// A value is frequent if it is at least one in this many deltas.
 const FREQUENT: usize = 200;
-/// Steps of fewer ticks than this are not told from a counter that shows every tick.
+/// A step of fewer ticks than this cannot be told from a counter that shows every tick.
 const FINEST: f64 = 8.0;
-/// Ticks that a delta is off a multiple of the step at most: both its ends are rounded, those of a clock in ns twice.
+/// Largest distance, in ticks, of a delta from a multiple of the step: both its ends are rounded, for a clock in ns
+/// twice each.
 const ROUNDING: f64 = 1.5;
-/// The same of the middle of neighbouring values.
+/// The same for the middle of neighbouring values.
 const MIDDLE: f64 = 0.75;
 
-/// The symbol of a delta: how many steps it is, modulo 256.
+/// The symbol of a delta: its number of steps, modulo 256.
 #[inline(always)]
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // symbols are bytes
 pub fn symbol_of(delta: u64, step: f64) -> u8 {

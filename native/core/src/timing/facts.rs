@@ -1,4 +1,4 @@
-//! What the counter is worth: its step, its rate, the price of a read, and whether it moves on at all.
+//! Properties of the counter: its step, its rate, the cost of a read, and whether it moves at all.
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::OnceLock;
@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use super::counter::{counter, step_of};
 
-/// Back-to-back reads of one batch, and how many batches: the figures are the middle ones.
+/// Back-to-back reads of one batch, and the number of batches: the figures are medians.
 const READS: usize = 2048;
 const FEWEST_READS: usize = 64;
 const BATCHES: usize = 9;
-/// Nanoseconds that all batches take at most, unless a read costs more than some 20 us: trapped reads are dear.
+/// Nanoseconds that all batches take at most, unless a read takes more than some 20 us, as a trapped one does.
 const LONGEST_NS: f64 = 1e7;
 /// Nanoseconds, and reads, after which a counter that has not moved counts as stuck.
 const STUCK_NS: f64 = 5e6;
 const STUCK_READS: usize = 1 << 18;
 
-/// What [`facts`] returns; the reference has the words.
+/// The result of [`facts`]; `CounterFacts` of `kernels/timing.py` describes the values.
 #[derive(Clone, Copy)]
 pub struct Facts {
     pub step: f64,
@@ -36,8 +36,8 @@ pub const KIND: &str = if cfg!(target_arch = "x86_64") {
     "monotonic"
 };
 
-/// A clock of the operating system in ns, asked by a system call: reading it needs no counter of this process. None where
-/// it is refused.
+/// A clock of the operating system in ns, read by a system call, without any counter of this process. None if that is
+/// refused.
 #[cfg(target_os = "linux")]
 fn asked(clock: libc::clockid_t) -> Option<f64> {
     let mut now = std::mem::MaybeUninit::<libc::timespec>::zeroed();
@@ -52,7 +52,7 @@ fn asked(clock: libc::clockid_t) -> Option<f64> {
     Some(now.tv_sec as f64 * 1e9 + now.tv_nsec as f64)
 }
 
-/// Nanoseconds this thread has run, where that can be told apart from the time that has passed.
+/// Nanoseconds this thread has run, where that is known separately from the time that has passed.
 fn run_ns() -> f64 {
     #[cfg(target_os = "linux")]
     if let Some(now) = asked(libc::CLOCK_THREAD_CPUTIME_ID) {
@@ -61,7 +61,7 @@ fn run_ns() -> f64 {
     monotonic_ns()
 }
 
-/// Nanoseconds on a clock that goes on by itself.
+/// Nanoseconds on a clock that never stops.
 fn passed_ns() -> f64 {
     #[cfg(target_os = "linux")]
     if let Some(now) = asked(libc::CLOCK_MONOTONIC) {
@@ -82,7 +82,7 @@ fn middle(mut values: Vec<f64>) -> f64 {
 
 /// The facts of this process's counter, found once.
 pub fn facts() -> &'static Facts {
-    // No OnceLock: a fork while another thread fills one in leaves it locked in the child.
+    // Not a OnceLock: a fork while another thread fills it would leave it locked in the child.
     static FACTS: AtomicPtr<Facts> = AtomicPtr::new(std::ptr::null_mut());
     let known = FACTS.load(Ordering::Acquire);
     if !known.is_null() {
@@ -138,7 +138,7 @@ fn find() -> Facts {
     }
 }
 
-/// By how much a slow counter moves at a time; None if it does not move twice within [`STUCK_NS`].
+/// Ticks by which a slow counter moves at a time; None if it does not move twice within [`STUCK_NS`].
 fn next_step() -> Option<u64> {
     let began = run_ns();
     let (mut before, mut moves) = (counter(), 0);
@@ -158,10 +158,10 @@ fn next_step() -> Option<u64> {
     None
 }
 
-/// The step of the counter in ticks: a coarse counter would otherwise fake a wide symbol.
+/// The step of the counter in ticks: without it, samples of a coarse counter would look too wide.
 ///
-/// The middle of several measurements: the counters of two CPUs may differ by a part of a step, and one move of the
-/// thread from CPU to CPU then leaves a single delta that no step divides.
+/// It is the median of several measurements. The counters of two CPUs may differ by a part of a step: if the thread
+/// moves from CPU to CPU, one delta is not a multiple of the step.
 pub fn step() -> f64 {
     facts().step
 }

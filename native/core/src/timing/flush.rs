@@ -1,16 +1,16 @@
-//! Loads from memory itself: each line is flushed out of every cache as soon as it was read.
+//! Loads from main memory: each line is flushed from every cache as soon as it was read.
 
 use super::counter::counter_at_once;
 use super::memory::{next_line, LINE_BYTES};
 use super::work::Work;
 use crate::memory::{filled, OutOfMemory};
 
-/// Where no instruction of user code flushes a line, the walk goes through this much: most of it is evicted before it
-/// comes again.
+/// Where user code has no instruction that flushes a line, the walk goes through this many bytes: most lines are
+/// evicted before the walk returns to them.
 #[cfg(not(target_arch = "x86_64"))]
 const EVICTION_BYTES: usize = 32 << 20;
 
-/// Dependent loads, one a cache line, of lines that were flushed when they were loaded last.
+/// Dependent loads, one a cache line, of lines that were flushed after their last load.
 pub struct FlushWork {
     buffer: Vec<u8>,
     pub touches: usize,
@@ -34,7 +34,7 @@ impl Work for FlushWork {
         let (mut line, mut carry) = (self.line, self.carry);
         for _ in 0..self.touches {
             line = next_line(line, lines);
-            // Where in the line is up to the value before: the next load waits for it, and its latency cannot be hidden.
+            // The last value read gives the place in the line: each load waits for the one before.
             let place = &buffer[LINE_BYTES * line + usize::from(carry) % LINE_BYTES];
             // SAFETY: a reference to a byte of the buffer is valid to read; volatile, so that every load happens.
             carry = unsafe { std::ptr::read_volatile(place) };
@@ -49,7 +49,7 @@ impl Work for FlushWork {
         std::hint::black_box(carry);
     }
 
-    /// The loads wait for each other; the counter waits for none, as in the walk of `memory`.
+    /// The loads wait for each other; the counter does not wait for them, as in the walk of `memory`.
     #[inline(always)]
     fn counter() -> u64 {
         counter_at_once()

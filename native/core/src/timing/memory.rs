@@ -1,4 +1,4 @@
-//! Walks through a private buffer: by itself, and steered by a hash.
+//! Walks through a private buffer: on a fixed path, or steered by a hash.
 
 use super::counter::counter_at_once;
 use super::work::Work;
@@ -8,17 +8,17 @@ use crate::sha256;
 /// Bytes of a cache line, near enough on every machine: two accesses of the walk never share one.
 pub const LINE_BYTES: usize = 64;
 
-/// The line after `line` in a walk through all `lines` of a buffer, a power of two: multiplier 1 mod 4 and odd increment
-/// have the full period (Hull and Dobell 1962).
+/// The line after `line` in a walk through all `lines` of a buffer, a power of two: multiplier 1 mod 4 and odd
+/// increment have the full period (Hull and Dobell 1962).
 #[inline(always)]
 pub fn next_line(line: usize, lines: usize) -> usize {
     line.wrapping_mul(0x01fb_f9a9).wrapping_add(12345) & (lines - 1)
 }
 
-/// Dependent read-modify-writes, one a cache line, through a private buffer: every line once before any comes again.
+/// Dependent read-modify-writes, one a cache line, through a private buffer: no line repeats before all were used.
 ///
-/// No access is an easy one, then, that a recently used line answers at once and in always the same time. The walk starts
-/// at a fixed line: a restart repeats the addresses, and only the noise differs.
+/// So no access hits a recently used line, which would answer at once and always in the same time. The walk starts at
+/// a fixed line: a restart repeats the addresses, and only the noise differs.
 pub struct MemoryWork {
     buffer: Vec<u8>,
     pub touches: usize,
@@ -40,7 +40,7 @@ impl Work for MemoryWork {
         let (mut line, mut carry) = (self.line, self.carry);
         for _ in 0..self.touches {
             line = next_line(line, lines);
-            // Where in the line is up to the value before: the next access waits for it, and its latency cannot be hidden.
+            // The last value read gives the place in the line: each access waits for the one before.
             let address = LINE_BYTES * line + usize::from(carry) % LINE_BYTES;
             carry = buffer[address].wrapping_add(1);
             buffer[address] = carry;
@@ -49,14 +49,15 @@ impl Work for MemoryWork {
         std::hint::black_box(carry);
     }
 
-    /// The accesses wait for each other; that the counter waits for them too costs a third of the time and adds nothing.
+    /// The accesses wait for each other. If the counter waited for them too, that would take a third of the time and
+    /// add nothing.
     #[inline(always)]
     fn counter() -> u64 {
         counter_at_once()
     }
 }
 
-/// A SHA-256 block whose digest says where the walk through a private buffer goes on.
+/// A SHA-256 block whose digest decides where the walk through a private buffer continues.
 pub struct CpuWork {
     pub memory: MemoryWork,
     block: [u8; 64],

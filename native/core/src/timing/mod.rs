@@ -1,7 +1,7 @@
 //! Timing samplers: raw deltas of the finest counter around work whose duration fluctuates.
 //!
-//! Every sampler yields one full-width delta a symbol; the 8-bit symbol is `delta / counter_step`, rounded, mod 256. `beat` alone
-//! yields counts, whose unit is 1.
+//! Every sampler yields one full-width delta for each sample; the 8-bit symbol is `delta / counter_step`, rounded,
+//! mod 256. Only `beat` yields counts, whose unit is 1.
 
 mod beat;
 mod clock;

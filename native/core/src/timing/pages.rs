@@ -14,7 +14,7 @@ pub struct PageWork {
 
 #[cfg(unix)]
 impl PageWork {
-    /// Map `bytes`, at least the pages of one symbol.
+    /// Map `bytes`, at least the pages of one sample.
     pub fn new(bytes: usize, touches: usize) -> Result<Self, Error> {
         match Region::map(bytes, touches) {
             Ok(region) => Ok(Self { region, touches, page: 0, failure: None }),
@@ -40,7 +40,7 @@ impl Work for PageWork {
         }
     }
 
-    /// Give all pages back when too few are left: no part of a delta.
+    /// Give all pages back when too few are left; this is not part of a delta.
     #[inline(always)]
     fn between(&mut self) -> Between {
         #[cfg(unix)]
@@ -80,7 +80,7 @@ impl Region {
         Ok(region)
     }
 
-    /// Bytes of the mapping: the pages that symbols touch, and one more that shows whether they are given back.
+    /// Bytes of the mapping: the pages that samples touch, and one more that shows whether they are given back.
     fn bytes(&self) -> usize {
         (self.pages + 1) * self.page_bytes
     }
@@ -93,12 +93,12 @@ impl Region {
 
     #[inline(always)]
     fn write(&mut self, page: usize) {
-        // SAFETY: `between` keeps the pages of symbols below `pages`, and page `pages` is the last one of the mapping,
+        // SAFETY: `between` keeps the pages of samples below `pages`, and page `pages` is the last one of the mapping,
         // which is writable and ours.
         unsafe { self.start.add(page * self.page_bytes).write_volatile(1) };
     }
 
-    /// Make every page fresh again: its next touch faults. That it is so shows in the last page, which is zero again.
+    /// Make every page fresh again, so that its next touch faults. The last page shows this: it is zero again.
     fn give_back(&mut self) -> std::io::Result<()> {
         self.unmap_pages()?;
         // SAFETY: the last page of the mapping, which is readable and ours.
@@ -119,7 +119,7 @@ impl Region {
         }
     }
 
-    /// By mapping over them: elsewhere MADV_DONTNEED is a hint that may keep the pages.
+    /// Map over the pages: outside Linux MADV_DONTNEED is a hint that may keep them.
     #[cfg(not(target_os = "linux"))]
     fn unmap_pages(&mut self) -> std::io::Result<()> {
         map_pages(self.start, self.bytes(), libc::MAP_FIXED).map(|_| ())

@@ -1,4 +1,4 @@
-//! A source of timing deltas, by the name of what it times.
+//! Sources of timing deltas, named after the work that is timed.
 
 use std::time::Instant;
 
@@ -17,11 +17,11 @@ use super::work::{Between, Work, DEADLINE_STRIDE};
 use crate::error::Error;
 use crate::memory::{with_room, OutOfMemory};
 
-/// Symbols after which a read of short work has lasted some 50 us, and is long.
+/// Samples from which on a read of short work counts as long: it takes some 50 us.
 const DETACH_SYMBOLS: usize = 1536;
 
-/// Raw values that are overwritten when they are dropped. The vector never grows past its first allocation, so that no
-/// copy stays behind, and its unused rest never becomes memory.
+/// Raw data that are overwritten when they are dropped. The vector never grows past its first allocation, so that no
+/// copy stays behind; its unused rest never becomes memory.
 pub struct Raw(Vec<u8>);
 
 impl Raw {
@@ -56,8 +56,8 @@ enum Kind {
     Beat(BeatWork),
 }
 
-/// One delta after another into `sink`, until `n` are there or the deadline has passed. The look at the clock is no part
-/// of a delta: with a deadline and without one the symbols are the same noise.
+/// Give one delta after another to `sink`, until there are `n` or the deadline has passed. Reading the clock is not
+/// part of a delta: the noise is the same with and without a deadline.
 #[inline(always)]
 fn measure<W: Work>(work: &mut W, n: usize, until: Option<Instant>, stride: usize, mut sink: impl FnMut(u64)) {
     let mut before = W::counter();
@@ -99,7 +99,7 @@ impl Kind {
         }
     }
 
-    /// What a raw value is divided by: ticks come in steps of the counter, increments come one by one.
+    /// The divisor of a raw value: ticks advance in steps of the counter, increments one by one.
     fn unit(&self) -> f64 {
         match self {
             Kind::Beat(_) => 1.0,
@@ -131,7 +131,7 @@ impl Kind {
         Ok(deltas)
     }
 
-    /// True if reading `n` symbols takes so long that other threads should run meanwhile.
+    /// True if reading `n` samples takes so long that other threads should run meanwhile.
     fn is_long(&self, n: usize) -> bool {
         let per_symbol = match self {
             Kind::Clock(work) => work.reads() * 8,
@@ -145,8 +145,8 @@ impl Kind {
     }
 }
 
-/// A source of timing deltas. `kind` is `clock`, `sleep`, `memory`, `cpu`, `flush`, `pages`, `thread` or `beat`; `touches`
-/// says how often one symbol repeats the work, and for `beat` how many ticks it lasts.
+/// A source of timing deltas. `kind` is `clock`, `sleep`, `memory`, `cpu`, `flush`, `pages`, `thread` or `beat`.
+/// `touches` is how many times the work is repeated for one sample; for `beat`, how many ticks a sample lasts.
 pub struct Sampler(Kind);
 
 impl Sampler {
@@ -175,7 +175,7 @@ impl Sampler {
         }))
     }
 
-    /// `n` symbols, one a byte; fewer if the deadline passes first.
+    /// `n` samples, one a byte; fewer if the deadline passes first.
     pub fn symbols(&mut self, n: usize, until: Option<Instant>) -> Result<Raw, OutOfMemory> {
         self.0.symbols(n, until)
     }
@@ -185,12 +185,12 @@ impl Sampler {
         self.0.wide(n, until)
     }
 
-    /// Why the last read could not go on, told once.
+    /// Why the last read could not go on; returned once.
     pub fn failure(&mut self) -> Option<String> {
         self.0.failure()
     }
 
-    /// True if reading `n` symbols takes so long that other threads should run meanwhile.
+    /// True if reading `n` samples takes so long that other threads should run meanwhile.
     pub fn is_long(&self, n: usize) -> bool {
         self.0.is_long(n)
     }

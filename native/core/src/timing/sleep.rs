@@ -4,19 +4,20 @@ use super::counter::counter;
 use super::facts::facts;
 use super::work::{Between, Work};
 
-/// Nanoseconds of the sleep before each read that shows whether sleeps are sleeps, and of those that are measured.
+/// Nanoseconds of the trial sleep before each read, which shows whether the thread really sleeps, and of the sleeps
+/// that are timed.
 const TRIAL_NS: i64 = 50_000;
 const SHORTEST_NS: i64 = 1;
 
-/// Asks the scheduler for the shortest sleep. One that is refused, by a sandbox for example, ends the sampling: how long a
-/// refusal takes is not what is measured.
+/// Asks the scheduler for the shortest sleep. A sleep that is refused, by a sandbox for example, ends the sampling: the
+/// time of a refusal must not become a sample.
 #[derive(Default)]
 pub struct SleepWork {
     pub failure: Option<String>,
 }
 
 impl SleepWork {
-    /// Sleep once for a time that is known: the kernel never sleeps shorter. Half of it allows for an inexact counter.
+    /// Check that a sleep takes at least half its time: the kernel never sleeps less, but the counter may be inexact.
     #[allow(clippy::cast_precision_loss)] // some 10^5
     pub fn try_out(&mut self) {
         let before = counter();

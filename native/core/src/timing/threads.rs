@@ -1,4 +1,4 @@
-//! Birth and end of a thread of the operating system.
+//! Creation and end of a thread of the operating system.
 
 use super::work::{Between, Work};
 

@@ -1,24 +1,24 @@
-//! What is timed.
+//! The interface of work that is timed.
 
 use super::counter::counter;
 
-/// Symbols between two looks at the deadline.
+/// Samples between two checks of the deadline.
 pub const DEADLINE_STRIDE: usize = 64;
 
-/// What happened before a symbol's work.
+/// What happened before the work of a sample.
 pub enum Between {
     Nothing,
-    /// Something that took time: the counter is read anew.
+    /// Something that took time: the counter is read again.
     Paused,
     /// The work cannot go on.
     Failed,
 }
 
-/// What happens between two reads of the counter.
+/// The work between two reads of the counter.
 pub trait Work: Send {
     fn run(&mut self);
 
-    /// What has to be done before the next symbol and is no part of its delta.
+    /// Do what must precede the next sample and is not part of its delta.
     #[inline(always)]
     fn between(&mut self) -> Between {
         Between::Nothing

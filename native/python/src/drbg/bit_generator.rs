@@ -1,7 +1,7 @@
 //! Random words for numpy: the four callbacks of a `bitgen_t`, served from a buffer that a Python callable fills.
 //!
-//! numpy calls them without the interpreter lock and cannot be told of an error. So an error is kept, the callbacks go
-//! on with numbers that are worthless, and leaving the lock that numpy holds around every draw raises what was kept.
+//! numpy calls them without the interpreter lock, and a callback cannot report an error. So the error is kept, and the
+//! callbacks return worthless numbers. numpy holds a lock around every draw; releasing this lock raises the kept error.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{c_void, CStr};
@@ -42,7 +42,7 @@ pub struct WordStream {
     words: WordBuffer,
     /// The fork generation of the process that is filling the buffer at this moment, or 0.
     filling: Cell<u64>,
-    /// Words of this age, in ns, are dropped when numpy takes the lock.
+    /// Words of this age in ns, or older, are dropped when numpy takes the lock.
     max_age_ns: u64,
     /// The fork generation that the lock and the flags belong to.
     generation: Cell<u64>,
@@ -54,7 +54,7 @@ pub struct WordStream {
     /// The thread that holds the lock, and how many times.
     owner: Cell<Option<ThreadId>>,
     depth: Cell<usize>,
-    /// A child of a fork may get another.
+    /// A forked child may get another one.
     lock: UnsafeCell<RLock>,
 }
 
@@ -105,7 +105,7 @@ impl WordStream {
             }
             self.failed.set(true);
         }
-        // Not random, not secret, and never all alike: some distributions draw until they get a number they like.
+        // Not random and not secret, but never all equal: some distributions draw again until a number suits them.
         let mut x = self.junk.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.junk.set(x);
         x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -132,27 +132,27 @@ impl WordStream {
             self.filling.set(generation);
             self.fill.bind(py).call1((self.words.view(py)?,))?;
             py.check_signals()?;
-            // After a fork in the middle, parent and child would have the same bytes.
+            // If the process was forked during the fill, parent and child would have the same bytes.
             if generation == fork_guard::current() {
                 return Ok(generation);
             }
         }
     }
 
-    /// True in the middle of a fill. One that this process was forked in the middle of does not count: should it go on,
-    /// it begins anew, and a handler that never returns to it has words of its own.
+    /// True while this process fills the buffer. A fill that its parent had begun does not count: if it goes on in this
+    /// process, it starts again, and a handler that never returns to it has its own words.
     fn is_filling(&self) -> bool {
         self.filling.get() != 0 && self.filling.get() == fork_guard::current()
     }
 
-    /// Overwrite the buffer, unless it is just being filled.
+    /// Overwrite the buffer, unless it is being filled.
     fn forget(&self) {
         if !self.is_filling() {
             self.words.wipe();
         }
     }
 
-    /// Keep an error until the lock is left; the first one counts.
+    /// Keep an error until the lock is released; the first error is kept.
     fn fail(&self, error: PyErr) {
         self.failed.set(true);
         self.forget();
@@ -160,7 +160,7 @@ impl WordStream {
         unsafe { (*self.error.get()).get_or_insert(error) };
     }
 
-    /// End the failure and return what it raises, or None if there is none.
+    /// End the failure and return the error that it raises, or None if there is none.
     fn take_failure(slf: &Bound<'_, Self>) -> Option<PyErr> {
         let this = slf.get();
         let py = slf.py();
@@ -191,9 +191,9 @@ impl WordStream {
         unsafe { (*self.lock.get()).acquire.clone_ref(py) }.into_bound(py)
     }
 
-    /// In a forked child: forget the parent's words, and its lock if a thread that is no more holds it.
+    /// In a forked child: forget the parent's words, and its lock if a thread that no longer exists holds it.
     fn begin_in_child(&self, py: Python<'_>) -> PyResult<()> {
-        // A waiting thread may have taken the lock just before the fork, and not have been able to say so yet.
+        // A waiting thread may have taken the lock just before the fork, before it could record that.
         if self.acquire_method(py).call1((false,))?.is_truthy()? {
             self.lock_release(py).call0()?;
         } else {
@@ -215,7 +215,7 @@ impl WordStream {
         unsafe { (*self.lock.get()).release.clone_ref(py) }.into_bound(py)
     }
 
-    /// What holding the lock begins with: refuse to be used after `retire`, or after a failure that nobody was told.
+    /// After the lock was taken: raise after `retire`, or after a failure that was not raised yet.
     fn entered(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
         this.depth.set(this.depth.get() + 1);
@@ -229,7 +229,7 @@ impl WordStream {
             Self::release(slf)?;
             return Err(raise(slf.py(), "DRBGStateError", REENTERED.to_owned()));
         }
-        // What was drawn without the lock could not be refused at once; nothing more is drawn before it is.
+        // A failure without the lock could not be raised at once; it is raised before anything more is drawn.
         if this.depth.get() == 1 && this.failed.get() {
             Self::release(slf)?;
         }
@@ -346,13 +346,13 @@ impl WordStream {
         Ok(acquired)
     }
 
-    /// Leave the lock, and raise what was kept: each level of a nested use does, the outermost ends the failure.
+    /// Release the lock and raise the kept error: at every level of a nested use; the outermost ends the failure.
     fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
         let py = slf.py();
         let depth = this.depth.get();
         let failure = if this.owner.get() != Some(thread::current().id()) {
-            None // not ours to leave: the lock below refuses
+            None // this thread does not hold the lock: `release` below raises
         } else if depth > 1 {
             this.depth.set(depth - 1);
             // SAFETY: attached; the reference ends with this statement.

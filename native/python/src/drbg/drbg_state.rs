@@ -23,9 +23,9 @@ pub struct DrbgState {
 }
 
 impl DrbgState {
-    /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
-    /// lock, which another thread may need to end its own request. `n_bytes` is what it hashes or fills: 0 if it only looks
-    /// at counters, and leaves nothing behind that would have to be overwritten.
+    /// Run `function` on the state: at once if it is short and the state is free, otherwise without the interpreter
+    /// lock, which another thread may need to finish its request. `n_bytes` is the number of bytes that it hashes or
+    /// fills: 0 if it only reads counters and leaves no traces that must be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Sealed) -> R + Send) -> R {
         let run = |sealed: &mut Sealed| {
             if n_bytes == 0 {
@@ -74,7 +74,7 @@ impl DrbgState {
         self.reseed_counter(py) != 0
     }
 
-    /// `generation`: the fork generation in which the entropy input was got.
+    /// `generation`: the fork generation in which the entropy input was obtained.
     #[pyo3(signature = (entropy_input, nonce, personalization_string = None, generation = None))]
     fn instantiate(
         &self,
@@ -96,7 +96,7 @@ impl DrbgState {
         Ok(())
     }
 
-    /// `generation`: the fork generation in which the entropy input was got.
+    /// `generation`: the fork generation in which the entropy input was obtained.
     #[pyo3(signature = (entropy_input, additional_input = None, generation = None))]
     fn reseed(
         &self,
@@ -133,7 +133,7 @@ impl DrbgState {
         })
     }
 
-    /// Return `n_bytes` bytes by as many Generate requests as they take.
+    /// Return `n_bytes` bytes by as many Generate requests as needed.
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         filled_bytes(py, n_bytes, |out| {
             self.with(py, 1 + out.left(), |sealed| out.try_each(MAX_REQUEST_BYTES, |request| sealed.draw(request)))
@@ -141,7 +141,7 @@ impl DrbgState {
         })
     }
 
-    /// True if the state was seeded in another process: it gives no output before it is reseeded.
+    /// True if the state was seeded in another process: it must be reseeded before it gives output.
     fn forked(&self, py: Python<'_>) -> bool {
         self.with(py, 0, |sealed| !sealed.here())
     }

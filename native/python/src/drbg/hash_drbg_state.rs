@@ -21,7 +21,7 @@ const DETACH_BYTES: usize = 1 << 15;
 
 /// Working state of Hash_DRBG (SHA-256), with the output budget of its seed.
 ///
-/// The state is behind a lock of its own, which is never held while its holder waits for the interpreter lock.
+/// The state has its own lock, which is never held while its holder waits for the interpreter lock.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 pub struct HashDrbgState {
     guarded: SecretBox<ForkLock<Budgeted>>,
@@ -33,15 +33,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl HashDrbgState {
-    /// The state, if nobody is using it at this moment.
+    /// The state, if no thread is using it at this moment.
     #[inline]
     fn free(&self) -> Option<ForkLockGuard<'_, Budgeted>> {
         self.guarded.try_lock().map(whole)
     }
 
-    /// Run `function` on the state: at once where it is short and the state is free, otherwise without the interpreter
-    /// lock, which another thread may need to end its own request. `n_bytes` is what it hashes or fills: 0 if it only looks
-    /// at counters, and leaves nothing behind that would have to be overwritten.
+    /// Run `function` on the state: at once if it is short and the state is free, otherwise without the interpreter
+    /// lock, which another thread may need to finish its request. `n_bytes` is the number of bytes that it hashes or
+    /// fills: 0 if it only reads counters and leaves no traces that must be overwritten.
     fn with<R: Send>(&self, py: Python<'_>, n_bytes: usize, function: impl FnOnce(&mut Budgeted) -> R + Send) -> R {
         if n_bytes <= DETACH_BYTES {
             if let Some(mut guarded) = self.free() {
@@ -81,7 +81,7 @@ impl HashDrbgState {
         self.with(py, 0, |guarded| guarded.budget_bits())
     }
 
-    /// `generation`: the fork generation in which the entropy input was got.
+    /// `generation`: the fork generation in which the entropy input was obtained.
     #[pyo3(signature = (entropy_input, nonce, personalization_string = None, generation = None))]
     fn instantiate(
         &self,
@@ -103,7 +103,7 @@ impl HashDrbgState {
         Ok(())
     }
 
-    /// `generation`: the fork generation in which the entropy input was got.
+    /// `generation`: the fork generation in which the entropy input was obtained.
     #[pyo3(signature = (entropy_input, additional_input = None, generation = None))]
     fn reseed(
         &self,
@@ -140,13 +140,13 @@ impl HashDrbgState {
         })
     }
 
-    /// Allow `token_bytes` to answer `bits` bits of output before it asks `on_exhausted` again, in the process that
-    /// seeded the state.
+    /// Set the budget: `token_bytes` returns up to `bits` bits before it calls `on_exhausted` again, in the process
+    /// that seeded the state.
     fn grant(&self, py: Python<'_>, bits: u64) {
         self.with(py, 0, |guarded| guarded.grant(bits));
     }
 
-    /// From now on, `token_bytes` asks `on_exhausted` when nothing was mixed in for `interval_ns`.
+    /// Let `token_bytes` call `on_exhausted` whenever nothing was mixed in for `interval_ns`.
     fn mix_every(&self, py: Python<'_>, interval_ns: u64) {
         self.with(py, 0, |guarded| guarded.mix_every(interval_ns));
     }
@@ -156,19 +156,19 @@ impl HashDrbgState {
         self.with(py, 0, |guarded| guarded.mixing_due())
     }
 
-    /// Put `extra` into the state by a Generate request without output: it adds no credited entropy.
+    /// Mix `extra` into the state by a Generate request without output: it adds no credited entropy.
     fn mix(&self, py: Python<'_>, extra: &Bound<'_, PyAny>) -> PyResult<()> {
         let extra = ByteView::new(extra)?;
         let extra = extra.as_slice();
         self.with(py, 1 + extra.len(), |guarded| guarded.mix(extra)).map_err(|found| fault(py, NAME, found))
     }
 
-    /// Withdraw what is left of the budget.
+    /// Set the budget to zero.
     fn revoke(&self, py: Python<'_>) {
         self.with(py, 0, Budgeted::revoke);
     }
 
-    /// True if the state was seeded in another process: it gives no output before it is reseeded.
+    /// True if the state was seeded in another process: it must be reseeded before it gives output.
     fn forked(&self, py: Python<'_>) -> bool {
         self.with(py, 0, |guarded| !guarded.here())
     }
@@ -178,12 +178,13 @@ impl HashDrbgState {
         self.with(py, 0, Budgeted::wipe);
     }
 
-    /// Take `n_bytes` off the budget for a later `generate` or `draw`; false, and nothing taken, if it is too small.
+    /// Take `n_bytes` off the budget for a later `generate` or `draw`; if it is too small, return false and take
+    /// nothing.
     fn charge(&self, py: Python<'_>, n_bytes: usize) -> bool {
         self.with(py, 0, |guarded| guarded.charge(n_bytes))
     }
 
-    /// `charge` and `draw` in one; None, and nothing taken, if the budget is too small.
+    /// `charge` and `draw` in one; if the budget is too small, return None and take nothing.
     fn take<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
         if self.charge(py, n_bytes) {
             self.draw(py, n_bytes).map(Some)
@@ -192,7 +193,7 @@ impl HashDrbgState {
         }
     }
 
-    /// Return `n_bytes` bytes, charged before, by as many Generate requests as they take.
+    /// Return `n_bytes` bytes, which were charged before, by as many Generate requests as needed.
     fn draw<'py>(&self, py: Python<'py>, n_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         filled_bytes(py, n_bytes, |out| {
             self.with(py, out.left(), |guarded| {
@@ -202,7 +203,7 @@ impl HashDrbgState {
         })
     }
 
-    /// Fill a writable buffer with bytes, charged before.
+    /// Fill a writable buffer with bytes, which were charged before.
     fn draw_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
         let target = Target::new(buffer)?;
         let (length, pieces) = target.pieces(py, MAX_REQUEST_BYTES)?;
@@ -212,8 +213,8 @@ impl HashDrbgState {
 
     /// Return a random byte string of nbytes bytes, 32 if nbytes is None or missing.
     ///
-    /// Each call is at least one Generate request (SP 800-90A 9.3). The instance reseeds from its noise sources
-    /// when its seed's output budget is used up, and raises EntropyUnavailableError if they cannot supply.
+    /// Each call is at least one Generate request (SP 800-90A 9.3). The instance reseeds from its noise sources when
+    /// the output budget of its seed is used up, and raises EntropyUnavailableError if they give too little entropy.
     #[pyo3(signature = (nbytes = None))]
     fn token_bytes<'py>(slf: &Bound<'py, Self>, py: Python<'py>, nbytes: Option<isize>) -> PyResult<Bound<'py, PyAny>> {
         let length = nbytes.unwrap_or(32);
@@ -230,8 +231,8 @@ impl HashDrbgState {
                 }
             }
         }
-        // Anything else is decided in Python, without the lock: a used-up budget, a fork, a large request, a bad length,
-        // a state that changed by itself, another thread that is generating.
+        // Python handles all other cases, without the lock: a used-up budget, a fork, a large request, a bad length, a
+        // state that changed by itself, another thread that is generating.
         let answer = locked(&state.on_exhausted).as_ref().map(|call| call.clone_ref(py));
         match answer {
             Some(call) => call.bind(py).call1((length,)),

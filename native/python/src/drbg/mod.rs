@@ -1,4 +1,4 @@
-//! The DRBG mechanisms, and the words that numpy draws.
+//! The DRBG mechanisms, and the random words for numpy.
 
 mod bit_generator;
 mod drbg_state;

@@ -1,4 +1,4 @@
-//! Locks of Python's.
+//! Python's locks.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -16,10 +16,11 @@ impl RLock {
     }
 }
 
-/// The interpreter lock, whatever PyO3 believes.
+/// The interpreter lock, held even if PyO3 wrongly takes the thread for attached.
 ///
-/// PyO3 takes a thread for attached while a call of ours is on its stack. In the middle of that call a signal handler, or
-/// the source of the words itself, may draw with numpy, which lets go of the lock on its own: PyO3 does not hear of it.
+/// PyO3 takes a thread for attached while a call of ours is on its stack. During that call a signal handler, or the
+/// source of the words itself, may draw with numpy, which releases the interpreter lock by itself: PyO3 does not notice
+/// this.
 pub struct Held(ffi::PyGILState_STATE);
 
 impl Held {

@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
 
-/// The bytes as Python sees them, in order to fill them. Lives as long as a view of them does.
+/// The bytes as an object that Python can fill. It lives as long as any view of them.
 #[pyclass(frozen, module = "esoteric_drbg.kernels._native")]
 struct SecretBuffer(SecretBytes);
 
@@ -21,7 +21,8 @@ impl SecretBuffer {
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let bytes = &slf.get().0;
         let length = bytes.bytes() as isize; // an object of that size was made
-                                             // SAFETY: the bytes stay where they are for the life of the object, which the view keeps alive.
+                                             // SAFETY: the bytes stay where they are for the life of the object, which
+                                             // the view keeps alive.
         let filled = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), bytes.start().cast(), length, 0, flags) };
         if filled == 0 {
             Ok(())
@@ -31,12 +32,12 @@ impl SecretBuffer {
     }
 }
 
-/// The words; the caller sees to it that one thread at a time uses them.
+/// The words; the caller makes sure that only one thread at a time uses them.
 pub struct WordBuffer {
     object: Py<SecretBuffer>,
     base: *mut u8,
     capacity: usize,
-    /// The next unserved byte, a multiple of 4; `capacity` when there is none.
+    /// Position of the next unused byte, a multiple of 4; `capacity` when there is none.
     position: Cell<usize>,
     fork_generation: Cell<u64>,
     filled_at_ns: Cell<u64>,
@@ -69,7 +70,7 @@ impl WordBuffer {
         self.position.get() + size <= self.capacity && self.fork_generation.get() == fork_guard::current()
     }
 
-    /// Bytes that are left for this process.
+    /// Number of bytes that are left for this process.
     pub fn left(&self) -> usize {
         if self.has(0) {
             self.capacity - self.position.get()
@@ -122,12 +123,12 @@ impl WordBuffer {
         self.position.set(0);
     }
 
-    /// True if there are words that were put in `age_ns` ago or earlier.
+    /// True if there are words that are `age_ns` old or older.
     pub fn older_than(&self, age_ns: u64) -> bool {
         self.position.get() < self.capacity && rough_ns().wrapping_sub(self.filled_at_ns.get()) >= age_ns
     }
 
-    /// Overwrite the buffer; there is nothing left to take.
+    /// Overwrite the buffer; no bytes are left to take.
     pub fn wipe(&self) {
         self.position.set(self.capacity);
         for at in 0..self.capacity {
