@@ -49,7 +49,7 @@ def cli() -> None:
     """
 
 
-def _hurry() -> None:
+def _tune_for_one_command() -> None:
     """Switch off what is useful only to a long-lived process, which saves some 50 ms of an assessment."""
     # numpy's BLAS would start a thread for each processor, which waits actively for work that no command has.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -60,7 +60,7 @@ def _hurry() -> None:
 
 def main() -> None:
     """Run the command line; errors of our own family become one line and exit code 2."""
-    _hurry()
+    _tune_for_one_command()
     try:
         need("rich")  # before minutes of work whose result cannot be shown
         # Not cli.main(): it answers a closed pipe with exit code 1 and Ctrl-C with an empty line.

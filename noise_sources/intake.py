@@ -40,7 +40,7 @@ class Fault(NamedTuple):
         What happened, in one line, without any sample.
     hung : bool
         True if the call did not return within its deadline.
-    came : int or None
+    received : int or None
         Number of samples returned, if that number is the fault.
     error : EsotericDRBGError or None
         The error that a source of ours raised.
@@ -50,7 +50,7 @@ class Fault(NamedTuple):
 
     words: str
     hung: bool = False
-    came: int | None = None
+    received: int | None = None
     error: EsotericDRBGError | None = None
     forked: bool = False
 
@@ -178,8 +178,8 @@ def _private_copy(data: Any, n_samples: int) -> bytes | Fault:
         return Fault(f"returned a {kind.__name__} that cannot be read")
 
 
-def _miscounted(came: int, n_samples: int) -> Fault:
-    return Fault(f"{came} samples came, {n_samples} were asked for", came=came)
+def _miscounted(received: int, n_samples: int) -> Fault:
+    return Fault(f"{received} samples came, {n_samples} were asked for", received=received)
 
 
 def checked_values(data: object, n_samples: int) -> Any:
@@ -190,7 +190,7 @@ def checked_values(data: object, n_samples: int) -> Any:
         return Fault(f"read_wide() returned a {class_name(data)}: expected an array of typecode Q")
     values = array("Q", data)
     if len(values) != n_samples:
-        return Fault(f"{len(values)} values came, {n_samples} were asked for", came=len(values))
+        return Fault(f"{len(values)} values came, {n_samples} were asked for", received=len(values))
     return values
 
 

@@ -118,23 +118,23 @@ def _on_threads(tasks: Sequence[Task[Result]], order: list[int], workers: int, r
                 finished.put((index, None, error))
 
     # Daemon threads, never the caller's own: a Ctrl-C takes effect at once, and unfinished counts are abandoned.
-    crew: list[threading.Thread] = []
+    started: list[threading.Thread] = []
     for number in range(workers):
         thread = threading.Thread(target=work, name=f"assessment-{number}", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no memory for its stack: fewer threads suffice
-            if not crew:
+            if not started:
                 raise OutOfMemoryError("there is not enough memory for a thread") from None
             break
-        crew.append(thread)
+        started.append(thread)
     results: dict[int, Any] = {}
     try:
         while len(results) < len(tasks):
             try:
                 index, result, error = finished.get(timeout=_POLL_S)
             except queue.Empty:
-                if not any(thread.is_alive() for thread in crew) and finished.empty():
+                if not any(thread.is_alive() for thread in started) and finished.empty():
                     # Without memory a thread may end without reporting an error.
                     raise OutOfMemoryError("there was not enough memory for the threads of an assessment") from None
                 continue

@@ -77,16 +77,16 @@ def call_on_processes(
     """
     waiting = deque(range(len(arguments)))
     losses: Counter[int] = Counter()
-    crew: list[_Worker] = []
+    workers: list[_Worker] = []
     resource_tracker.ensure_running()  # starting it unblocks SIGINT, so not while a worker starts
     try:
-        while waiting or any(worker.call is not None for worker in crew):
-            while waiting and len(crew) < processes:
-                _hire(crew, function)
-            for worker in crew:
+        while waiting or any(worker.call is not None for worker in workers):
+            while waiting and len(workers) < processes:
+                _start_worker(workers, function)
+            for worker in workers:
                 if worker.call is None and waiting:
                     _assign(worker, waiting.popleft(), arguments)
-            busy = {worker.pipe: worker for worker in crew if worker.call is not None}
+            busy = {worker.pipe: worker for worker in workers if worker.call is not None}
             for pipe in connection.wait(list(busy), timeout=_POLL_S):
                 worker = busy[pipe]  # type: ignore[index]
                 number = worker.call
@@ -94,7 +94,7 @@ def call_on_processes(
                 try:
                     result, error = worker.pipe.recv()
                 except (EOFError, OSError):
-                    how = _dismiss(crew, worker)
+                    how = _end_worker(workers, worker)
                     losses[number] += 1
                     if losses[number] < attempts:
                         waiting.appendleft(number)
@@ -108,13 +108,13 @@ def call_on_processes(
     finally:
         # The results of busy workers are not needed any more; idle workers may still be importing.
         with InterruptsWait():
-            for worker in crew:
+            for worker in workers:
                 worker.process.kill()
-            for worker in list(crew):
-                _dismiss(crew, worker)
+            for worker in list(workers):
+                _end_worker(workers, worker)
 
 
-def _hire(crew: list[_Worker], function: Callable[..., Any]) -> None:
+def _start_worker(workers: list[_Worker], function: Callable[..., Any]) -> None:
     """Start one more worker. Spawned, not forked: a fork of a process with threads may inherit their locks."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -122,7 +122,7 @@ def _hire(crew: list[_Worker], function: Callable[..., Any]) -> None:
     # No interrupt comes between starting a process and noting it, and the process inherits the blocked signal.
     with InterruptsWait():
         process.start()
-        crew.append(_Worker(process, ours))
+        workers.append(_Worker(process, ours))
     theirs.close()
 
 
@@ -134,9 +134,9 @@ def _assign(worker: _Worker, number: int, arguments: Sequence[Any]) -> None:
         return  # it is dead; reading from the pipe will show it
 
 
-def _dismiss(crew: list[_Worker], worker: _Worker) -> str:
+def _end_worker(workers: list[_Worker], worker: _Worker) -> str:
     """Remove a worker that is dead or about to end, and return how it ended."""
-    crew.remove(worker)
+    workers.remove(worker)
     worker.pipe.close()
     worker.process.kill()
     worker.process.join(_GONE_S)

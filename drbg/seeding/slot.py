@@ -61,12 +61,12 @@ class SourceSlot:
         #: The alarm of the last tested samples; None if they passed.
         self.alarm: Alarm | None = None
         self.retired = False
-        self.symbols_read = 0
+        self.samples_read = 0
         self.seconds_reading = 0.0
         self.credited_bits = 0
         self.note = _note(claim)
         self._monitor: tuple[int, HealthMonitor] | None = None
-        self._steady_symbols = 0
+        self._steady_samples = 0
         self._steady_seconds = 0.0
         self._ranked = (False, 0.0)
         self._read_failures = 0
@@ -142,14 +142,14 @@ class SourceSlot:
         """True after an intermittent alarm: a fresh start-up test may bring the source back."""
         return not self.retired and self.monitor.state is HealthState.FAILED_INTERMITTENT
 
-    def seconds_for(self, n_symbols: int) -> float:
-        """Return the seconds that ``n_symbols`` samples are expected to take, by the measured rate if there is one."""
-        return n_symbols / self.rate
+    def seconds_for(self, n_samples: int) -> float:
+        """Return the seconds that ``n_samples`` samples are expected to take, by the measured rate if there is one."""
+        return n_samples / self.rate
 
     @property
     def rate_is_measured(self) -> bool:
         """True once enough samples were read to know their rate."""
-        return self.symbols_read >= self.startup_samples and self.seconds_reading > 0
+        return self.samples_read >= self.startup_samples and self.seconds_reading > 0
 
     @property
     def rate(self) -> float:
@@ -159,9 +159,9 @@ class SourceSlot:
         """
         if not self.rate_is_measured:
             return self.source.estimated_rate
-        if self._steady_symbols and self._steady_seconds > 0:
-            return self._steady_symbols / self._steady_seconds
-        return self.symbols_read / self.seconds_reading
+        if self._steady_samples and self._steady_seconds > 0:
+            return self._steady_samples / self._steady_seconds
+        return self.samples_read / self.seconds_reading
 
     def rank(self) -> tuple[bool, float]:
         """Return the source's rank in the queue, by credited bits per second, highest first; and remember it.
@@ -173,7 +173,7 @@ class SourceSlot:
 
     def _rate_to_rank_by(self) -> float:
         """Return the rate; of a source of ours the declared one until a second read: the first one includes set-up."""
-        return self.rate if self.foreign or self._steady_symbols else self.source.estimated_rate
+        return self.rate if self.foreign or self._steady_samples else self.source.estimated_rate
 
     @property
     def rank_is_stale(self) -> bool:
@@ -185,7 +185,7 @@ class SourceSlot:
             or not value <= RANK_SLACK * bits <= RANK_SLACK**2 * value
         )
 
-    def symbols_for(self, h_in: float) -> int:
+    def samples_for(self, h_in: float) -> int:
         """Return how many raw samples carry ``h_in`` bits by the claim in force."""
         return math.ceil(h_in / self.credit)
 
@@ -243,12 +243,12 @@ class SourceSlot:
             self._judge(self.monitor.start_up, symbols)
         return False
 
-    def read_tested(self, n_symbols: int) -> bytes | None:
-        """Return ``n_symbols`` raw samples that passed the continuous tests, or None: :attr:`fault` says why."""
+    def read_tested(self, n_samples: int) -> bytes | None:
+        """Return ``n_samples`` raw samples that passed the continuous tests, or None: :attr:`fault` says why."""
         monitor = self.monitor
         if (self.retired or monitor.state is not HealthState.HEALTHY) and not self.start():
             return None
-        symbols = self._read(n_symbols)
+        symbols = self._read(n_samples)
         if symbols is None or not self._judge(monitor.test, symbols):
             return None
         return symbols
@@ -260,22 +260,22 @@ class SourceSlot:
         symbols = self._read(self.startup_samples)
         return symbols is not None and self._judge(self.monitor.on_demand, symbols)
 
-    def ledger_entry(self, n_symbols: int, block_bits: int) -> LedgerEntry:
-        """Return the ledger entry for one Hash_df SHA-256 block made of ``n_symbols`` tested samples."""
-        key = (n_symbols, block_bits)
+    def ledger_entry(self, n_samples: int, block_bits: int) -> LedgerEntry:
+        """Return the ledger entry for one Hash_df SHA-256 block made of ``n_samples`` tested samples."""
+        key = (n_samples, block_bits)
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = self._new_ledger_entry(n_symbols, block_bits)
+            entry = self._entries[key] = self._new_ledger_entry(n_samples, block_bits)
         return entry
 
-    def _new_ledger_entry(self, n_symbols: int, block_bits: int) -> LedgerEntry:
-        n_in = 8 * n_symbols
-        h_in = n_symbols * self.credit
+    def _new_ledger_entry(self, n_samples: int, block_bits: int) -> LedgerEntry:
+        n_in = 8 * n_samples
+        h_in = n_samples * self.credit
         h_out = output_entropy(n_in, block_bits, NARROWEST_BITS, h_in)
         return LedgerEntry(
             source=self.name,
             independence_group=self.source.independence_group,
-            symbols=n_symbols,
+            symbols=n_samples,
             min_entropy=self.credit,
             health="passed RCT, APT, lag predictor",
             n_in=n_in,
@@ -327,8 +327,8 @@ class SourceSlot:
             "longest_run": monitor.longest_run,
             "lag_highest": list(monitor.lag_highest),
             "fault": self.fault,
-            "symbols_read": self.symbols_read,
-            "symbols_per_second": round(self.symbols_read / self.seconds_reading) if self.seconds_reading else None,
+            "symbols_read": self.samples_read,
+            "symbols_per_second": round(self.samples_read / self.seconds_reading) if self.seconds_reading else None,
             "credited_bits": self.credited_bits,
         }
 
@@ -357,29 +357,29 @@ class SourceSlot:
         self.fault, self.alarm = "", None
         return True
 
-    def _read(self, n_symbols: int) -> bytes | None:
-        """Read exactly ``n_symbols`` within the deadline, or note the fault and return None."""
+    def _read(self, n_samples: int) -> bytes | None:
+        """Read exactly ``n_samples`` within the deadline, or note the fault and return None."""
         available, reason = self.availability()
         if not available:
             self.fault = reason
             return None
         began = time.perf_counter()
-        symbols = take(self.source, n_symbols, self.deadline_s)
+        symbols = take(self.source, n_samples, self.deadline_s)
         seconds = time.perf_counter() - began
         self.seconds_reading += seconds
         if isinstance(symbols, Fault):
-            self._note_failure(symbols, n_symbols)
+            self._note_failure(symbols, n_samples)
             return None
         self._read_failures = 0
-        if self.symbols_read:
-            self._steady_symbols += n_symbols
+        if self.samples_read:
+            self._steady_samples += n_samples
             self._steady_seconds += seconds
-        self.symbols_read += n_symbols
+        self.samples_read += n_samples
         return symbols
 
-    def _note_failure(self, fault: Fault, n_symbols: int) -> None:
+    def _note_failure(self, fault: Fault, n_samples: int) -> None:
         """Keep the text of a fault; retire a source that hangs or fails repeatedly."""
-        self.fault = fault.words if fault.came is None else f"returned {fault.came} of {n_symbols} symbols"
+        self.fault = fault.words if fault.received is None else f"returned {fault.received} of {n_samples} samples"
         if fault.forked:
             return
         self._read_failures += 1

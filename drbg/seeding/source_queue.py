@@ -145,22 +145,22 @@ class SourceQueue:
         """Take ``n_blocks`` blocks from one source, or none."""
         blocks: list[bytes] = []
         entries: list[LedgerEntry] = []
-        n_symbols = slot.symbols_for(BLOCK_H_IN)
+        n_samples = slot.samples_for(BLOCK_H_IN)
         # Several blocks of a fast source are read by one call of the kernel; each block has its own samples.
-        many = n_blocks > 2 and slot.seconds_for(n_blocks * n_symbols) < slot.deadline_s / 4
+        many = n_blocks > 2 and slot.seconds_for(n_blocks * n_samples) < slot.deadline_s / 4
         at_once = n_blocks if many else 1
         for _ in range(0, n_blocks, at_once):
-            symbols = slot.read_tested(at_once * n_symbols)
+            symbols = slot.read_tested(at_once * n_samples)
             if symbols is None:
                 return [], []
-            entry = slot.ledger_entry(n_symbols, BLOCK_BITS)
+            entry = slot.ledger_entry(n_samples, BLOCK_BITS)
             if at_once == 1:
                 blocks.append(hash_df(symbols, BLOCK_BITS))
                 entries.append(entry)
                 continue
             with memoryview(symbols) as view:
-                for begin in range(0, len(view), n_symbols):
-                    blocks.append(hash_df(view[begin : begin + n_symbols], BLOCK_BITS))
+                for begin in range(0, len(view), n_samples):
+                    blocks.append(hash_df(view[begin : begin + n_samples], BLOCK_BITS))
                     entries.append(entry)
         return blocks, entries
 

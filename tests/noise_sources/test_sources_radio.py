@@ -210,7 +210,7 @@ def test_too_few_advertisers_end_at_the_deadline(air: Air) -> None:
     slot = SourceSlot(source, source.claim, health_profile=HealthProfile(), deadline_s=1.0)
     began = time.monotonic()
     assert not slot.start()
-    assert "of 1024 symbols" in slot.fault
+    assert "of 1024 samples" in slot.fault
     assert time.monotonic() - began < PATIENCE_S
 
 

@@ -290,7 +290,7 @@ def test_a_source_that_cannot_be_read_is_asked_again_with_the_next_seed() -> Non
     source = Fake(uniform(6), Claim(min_entropy=1.0, evidence=ANOTHER))
     pool = EntropyPool([source])
     broken, source.make = source.make, lambda n: b""
-    with pytest.raises(errors.EntropyUnavailableError, match=r"fake: returned 0 of 16 symbols"):
+    with pytest.raises(errors.EntropyUnavailableError, match=r"fake: returned 0 of 16 samples"):
         pool.get_entropy(64)
     source.make = broken
     pool.get_entropy(64)
