@@ -25,6 +25,7 @@ from esoteric_drbg.mechanisms.ctr_drbg import CtrDRBG
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
 from esoteric_drbg.mechanisms.hmac_drbg import HmacDRBG
 from esoteric_drbg.process import vm_generation
+from esoteric_drbg.process.forks import loading
 from esoteric_drbg.seeding.ledger import LedgerEntry, SeedLedger
 
 pytestmark = [
@@ -454,3 +455,72 @@ def test_nothing_is_registered_that_a_fork_waits_for() -> None:
     began = time.monotonic()
     assert in_child(lambda: b"x") == b"x"
     assert time.monotonic() - began < 10
+
+
+def test_no_load_begins_between_the_last_look_of_a_fork_and_the_fork() -> None:
+    """The thread that forks may lose the interpreter in between, and a child could not finish the import."""
+    began, done = threading.Event(), threading.Event()
+
+    def load() -> None:
+        began.set()
+        with loading:
+            done.set()
+
+    thread = threading.Thread(target=load, daemon=True)
+    loading.begin_fork()
+    try:
+        with loading:  # its own thread may: a signal handler of it for example
+            thread.start()
+            assert began.wait(20)
+        assert not done.wait(0.2)
+    finally:
+        loading.end_fork()
+    assert done.wait(20)
+    thread.join(20)
+    assert not loading._held
+    assert not loading._forks
+
+
+def test_a_load_that_has_begun_goes_on_while_a_fork_waits() -> None:
+    inside, go_on, order = threading.Event(), threading.Event(), list[str]()
+
+    def load() -> None:
+        with loading:
+            inside.set()
+            go_on.wait(20)
+            with loading:  # what is loaded loads more
+                order.append("loaded")
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    assert inside.wait(20)
+    threading.Timer(0.05, go_on.set).start()
+    loading.begin_fork()
+    order.append("fork")
+    loading.end_fork()
+    thread.join(20)
+    assert order == ["loaded", "fork"]
+
+
+def test_a_child_has_a_free_lock_although_a_thread_took_it_and_could_not_note_it() -> None:
+    lock = loading._lock
+    taken, leave = threading.Event(), threading.Event()
+
+    def take() -> None:
+        with lock:
+            taken.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert taken.wait(20)
+
+    def load() -> bytes:
+        with loading:
+            return b"loaded"
+
+    try:
+        assert in_child(load) == b"loaded"
+    finally:
+        leave.set()
+        thread.join(20)
