@@ -183,10 +183,11 @@ def test_an_assessment_loads_no_other_command(option: str, tmp_path: Path) -> No
     file = tmp_path / "data.bin"
     file.write_bytes(bytes(value * value % 251 for value in range(5000)))
     before = loaded("pass")
-    ours = by_command("assess", "non-iid", option, str(file), "8") - before
+    tables = loaded("import rich.console, rich.table")  # old releases of rich load attrs and logging themselves
+    ours = by_command("assess", "non-iid", option, str(file), "8") - before - (tables if option != "--json" else set())
     assert not ours & NOT_FOR_ESTIMATES
     assert "esoteric_drbg.conformance.entropy.non_iid" in ours
-    assert ("rich.table" in ours) == (option != "--json")
+    assert (option != "--json") == ("esoteric_drbg.cli.assess.text" in ours)
 
 
 def test_a_command_loads_itself_alone() -> None:
