@@ -55,7 +55,7 @@ def quick(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("mypy", "--strict", "-p", "esoteric_drbg")
     session.run("mypy", "--strict", "tests")
-    session.run("pytest", "-q", "--quick", *WORKERS, *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "--quick", *WORKERS, *session.posargs)
 
 
 @nox.session
@@ -104,14 +104,14 @@ def rust(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite with the Rust kernels."""
     install(session, "require", "test")
-    session.run("pytest", *WORKERS, *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "rust"})
+    session.run("python", "-m", "pytest", *WORKERS, *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "rust"})
 
 
 @nox.session
 def reference(session: nox.Session) -> None:
     """Run the test suite with the Python reference kernels."""
     install(session, "off", "test")
-    session.run("pytest", *WORKERS, *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "reference"})
+    session.run("python", "-m", "pytest", *WORKERS, *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "reference"})
 
 
 @nox.session(python=["3.11", "3.12"])
@@ -121,11 +121,11 @@ def floors(session: nox.Session) -> None:
     session.install(
         "--only-binary", "numpy,scipy,matplotlib", "-c", "constraints/floors.txt", ".[cluster,network,report,test]"
     )
-    session.run("pytest", *WORKERS, *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "rust"})
+    session.run("python", "-m", "pytest", *WORKERS, *session.posargs, env={"ESOTERIC_DRBG_KERNELS": "rust"})
 
 
 @nox.session
 def guest(session: nox.Session) -> None:
     """Run our sources in a QEMU guest with emulated devices; CONTRIBUTING.md names the Debian packages it needs."""
     install(session, "require", "test,audio,ble,camera")
-    session.run("pytest", "-m", "guest", "tests/noise_sources/test_guest.py", *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "guest", "tests/noise_sources/test_guest.py", *session.posargs)
