@@ -155,9 +155,12 @@ def test_a_wheel_of_the_core_gives_tokens_in_a_fresh_environment(tmp_path: Path)
     python = str(fresh / ("Scripts" if os.name == "nt" else "bin") / "python")
     subprocess.run([*pip, "--python", python, "install", "--quiet", "--no-index", wheel], check=True, timeout=120)
     # -I: what PYTHONPATH names is not in a user's environment.
-    done = subprocess.run([python, "-I", "-c", CORE], capture_output=True, text=True, check=False, timeout=120)
+    user = {name: value for name, value in os.environ.items() if not name.startswith("ESOTERIC_DRBG_")}
+    done = subprocess.run(
+        [python, "-I", "-c", CORE], capture_output=True, text=True, check=False, timeout=120, env=user
+    )
     assert (done.stdout, done.stderr) == ("fine\n", "")
     command = [python, "-I", "-m", "esoteric_drbg", "info"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=user)
     assert done.returncode == 2
     assert done.stderr == 'Error: click is not installed: pip install "esoteric-drbg[cli]"\n'
