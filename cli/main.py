@@ -58,8 +58,24 @@ def _tune_for_one_command() -> None:
     atexit.register(gc.freeze)
 
 
+def _require_streams() -> None:
+    """Open what was closed and is not needed, so that no file gets its descriptor; refuse a closed standard output."""
+    closed = sys.stdout is None
+    for descriptor, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+        if stream is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free one
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+    if closed:
+        fail("standard output is closed")
+
+
 def main() -> None:
     """Run the command line; errors of our own family become one line and exit code 2."""
+    _require_streams()
     _tune_for_one_command()
     try:
         need("rich")  # before minutes of work whose result cannot be shown

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from esoteric_drbg.conformance.documents import Document
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 
-__all__ = ["FAILS_BELOW", "ChiSquare", "goodness_of_fit", "independence"]
+__all__ = ["FAILS_BELOW", "ChiSquare", "Tested", "goodness_of_fit", "independence"]
 
 #: A test fails if its p-value is below this.
 FAILS_BELOW = 0.001
@@ -25,8 +25,21 @@ BLOCKS = 10
 Counts = NDArray[np.int64]
 
 
+class Tested(Document):
+    """Base of results that a p-value decides."""
+
+    __slots__ = ()
+    shown_last = ("passed",)
+    p_value: float | None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the test passed; None if it cannot run."""
+        return None if self.p_value is None else self.p_value >= FAILS_BELOW
+
+
 @attrs.frozen(kw_only=True)
-class ChiSquare(Document):
+class ChiSquare(Tested):
     """Result of a chi-square test.
 
     Attributes
@@ -45,13 +58,6 @@ class ChiSquare(Document):
     degrees_of_freedom: int | None = None
     p_value: float | None = None
     reason: str | None = None
-
-    shown_last = ("passed",)
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether the test passed; None if it cannot run."""
-        return None if self.p_value is None else self.p_value >= FAILS_BELOW
 
 
 def independence(samples: SampleSet) -> ChiSquare:

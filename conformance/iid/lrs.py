@@ -8,8 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from esoteric_drbg.conformance.documents import Document
-from esoteric_drbg.conformance.iid.chi_square import FAILS_BELOW
+from esoteric_drbg.conformance.iid.chi_square import Tested
 from esoteric_drbg.conformance.samples.sample_set import SampleSet
 from esoteric_drbg.kernels.estimators import tuple_counts
 
@@ -19,7 +18,7 @@ Symbols = NDArray[np.uint8]
 
 
 @attrs.frozen(kw_only=True)
-class LongestRepeat(Document):
+class LongestRepeat(Tested):
     """Result of the Length of the Longest Repeated Substring Test.
 
     Attributes
@@ -39,13 +38,6 @@ class LongestRepeat(Document):
     collision_probability: float
     p_value: float | None = None
     reason: str | None = None
-
-    shown_last = ("passed",)
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether the test passed; None if it cannot run."""
-        return None if self.p_value is None else self.p_value >= FAILS_BELOW
 
 
 def longest_repeat_test(samples: SampleSet) -> LongestRepeat:

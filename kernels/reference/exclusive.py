@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -21,7 +22,7 @@ __all__ = ["MAX_REQUEST_BYTES", "ExclusiveState", "SealedState"]
 MAX_REQUEST_BYTES = (1 << 19) // 8
 
 
-class ExclusiveState:
+class ExclusiveState(ABC):
     """A working state that detects changes from outside and gives output only in the process that seeded it.
 
     Parameters
@@ -56,17 +57,17 @@ class ExclusiveState:
         """Return True if the state was seeded in another process: it must be reseeded before it gives output."""
         return self._seeded_in != fork_generation()
 
+    @abstractmethod
     def generate(self, n_bytes: int, additional_input: bytes | None = None) -> bytes:
         """Answer one Generate request; each mechanism implements it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def zeroize(self) -> None:
         """Forget the state; it is uninstantiated afterwards (9.4). Python cannot overwrite objects in place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _sealed(self) -> int:
         """Return a value that changes with every change of the state."""
-        raise NotImplementedError
 
     @contextmanager
     def _seeding(self, generation: int | None, *, instantiated: bool) -> Iterator[None]:

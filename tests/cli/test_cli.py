@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,6 +209,40 @@ def test_info_explains_an_impossible_kernel_switch() -> None:
     done = run("info", ESOTERIC_DRBG_KERNELS="sideways")
     assert done.returncode == 0
     assert b"expected one of auto, rust, reference" in done.stdout
+
+
+COMMANDS = (
+    "info",
+    "scan",
+    "pool",
+    "stream --bytes 8",
+    "plan --h 1",
+    "selftest --json",
+    "record memory_timing -n 1000 -o {file}",
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closed descriptors of Unix")
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_a_closed_output_is_one_line_and_code_2(command: str, closed: str, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "esoteric_drbg", *command.format(file=tmp_path / "a.bin").split()]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *arguments], capture_output=True, check=False, timeout=120
+    )
+    told = b"" if "2>" in closed else b"Error: standard output is closed\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", told)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closed descriptors of Unix")
+@pytest.mark.parametrize("command", ["info", "stream --bytes 8", "record memory_timing -n 1000 -o {file}"])
+def test_closed_input_and_error_streams_are_not_needed(command: str, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "esoteric_drbg", *command.format(file=tmp_path / "a.bin").split()]
+    closed = ["sh", "-c", 'exec "$@" <&- 2>&-', "sh", *arguments]
+    done = subprocess.run(closed, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0
+    assert done.stdout
 
 
 def test_a_full_disk_is_one_line() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tarfile
 from collections import deque
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from places import GOLDEN
+from sequences import play
 
 from esoteric_drbg.kernels.reference.hash_drbg import HashDrbgState as ReferenceState
 from esoteric_drbg.mechanisms.hash_drbg import HashDRBG
@@ -42,31 +42,7 @@ def replay(sequence: dict[str, Any]) -> HashDRBG:
     """Run one operation sequence through the section 9 functions and compare every output."""
     entropy = Entropy()
     drbg = HashDRBG(entropy, hash_name=NAMES[sequence["primitive"]])
-    for operation in sequence["ops"]:
-        data = {key: bytes.fromhex(operation.get(key) or "") for key in ("entropy", "additional", "pr_entropy")}
-        if operation["op"] == "instantiate":
-            entropy.inputs.append(data["entropy"])
-            drbg.instantiate(
-                128,
-                prediction_resistance=True,
-                nonce=bytes.fromhex(operation["nonce"]),
-                personalization_string=bytes.fromhex(operation["personalization"]),
-            )
-        elif operation["op"] == "reseed":
-            entropy.inputs.append(data["entropy"])
-            drbg.reseed(data["additional"])
-        else:
-            fresh = "pr_entropy" in operation
-            if fresh:
-                entropy.inputs.append(data["pr_entropy"])
-            out = drbg.generate(operation["bytes"], prediction_resistance=fresh, additional_input=data["additional"])
-            if "out" in operation:
-                assert out.hex() == operation["out"]
-            else:
-                assert hashlib.sha256(out).hexdigest() == operation["out_sha256"]
-                assert out.hex().startswith(operation["out_head"])
-                assert out.hex().endswith(operation["out_tail"])
-        assert not entropy.inputs
+    play(drbg, entropy.inputs, sequence["ops"])
     return drbg
 
 

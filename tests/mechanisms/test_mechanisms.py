@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import os
 import pickle
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sequences import play
 
 from esoteric_drbg import errors
 from esoteric_drbg.mechanisms.base import DRBG
@@ -339,32 +339,7 @@ def replay(sequence: dict[str, Any]) -> None:
     else:
         mechanism = {"Hash": HashDRBG, "HMAC": HmacDRBG}[sequence["mechanism"]]
         drbg = mechanism(entropy, hash_name=primitive, verification=True)
-    for operation in sequence["ops"]:
-        data = {
-            key: bytes.fromhex(operation.get(key) or "")
-            for key in ("entropy", "additional", "pr_entropy", "nonce", "personalization")
-        }
-        if operation["op"] == "instantiate":
-            entropy.inputs.append(data["entropy"])
-            drbg.instantiate(
-                128,
-                prediction_resistance=True,
-                nonce=data["nonce"],
-                personalization_string=data["personalization"],
-            )
-        elif operation["op"] == "reseed":
-            entropy.inputs.append(data["entropy"])
-            drbg.reseed(data["additional"])
-        else:
-            fresh = "pr_entropy" in operation
-            if fresh:
-                entropy.inputs.append(data["pr_entropy"])
-            out = drbg.generate(operation["bytes"], prediction_resistance=fresh, additional_input=data["additional"])
-            if "out" in operation:
-                assert out.hex() == operation["out"]
-            else:
-                assert hashlib.sha256(out).hexdigest() == operation["out_sha256"]
-        assert not entropy.inputs
+    play(drbg, entropy.inputs, sequence["ops"])
 
 
 def test_every_recorded_sequence(vectors: Path) -> None:
