@@ -33,7 +33,6 @@ OTHERS = {
     ("drbg/frozen.py", "TypeError"): "Python's word for a call with wrong argument names",
     ("drbg/frozen.py", "_frozen_error"): "attrs' word, an AttributeError, for an attribute that cannot be set",
     ("drbg/adapters/secrets_api.py", "NotImplementedError"): "random.SystemRandom's word for getstate and setstate",
-    ("kernels/reference/exclusive.py", "NotImplementedError"): "abstract methods, which every class here defines",
     ("kernels/reference/hash_drbg.py", "OverflowError"): "what secrets.token_bytes raises for a length beyond memory",
     ("noise_sources/", "OSError"): "a device's failure within a read, told as SourceReadError by the read",
     ("noise_sources/", "TimeoutError"): "a peer's silence within a read, told as SourceReadError by the read",
