@@ -68,7 +68,7 @@ def _require_streams() -> None:
                 os.dup2(opened, descriptor)
                 os.close(opened)
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+        sys.stderr = os.fdopen(2, "w", closefd=False, encoding="utf-8")
     if closed:
         fail("standard output is closed")
 
